@@ -1,0 +1,59 @@
+"""xlmrxl: look inside XLM-RoBERTa-XL.
+
+    import xlmrxl
+    session = xlmrxl.load()                       # the embedded model; or "facebook/xlm-roberta-xl", or a folder
+    session.fill_mask("The capital of France is <mask>.")
+
+The names of the model, its config and its tokenizer are those of transformers. Everything is imported on first use.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "config": ["XLMRobertaXLConfig"],
+    "hub": ["CheckpointError"],
+    "tokenizer": ["AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"],
+    "model": ["XLMRobertaXLModel"],
+    "heads": [
+        "XLMRobertaXLForCausalLM",
+        "XLMRobertaXLForMaskedLM",
+        "XLMRobertaXLForMultipleChoice",
+        "XLMRobertaXLForQuestionAnswering",
+        "XLMRobertaXLForSequenceClassification",
+        "XLMRobertaXLForTokenClassification",
+    ],
+    "session": ["Session", "load"],
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AutoTokenizer",
+    "BatchEncoding",
+    "CheckpointError",
+    "Session",
+    "XLMRobertaTokenizer",
+    "XLMRobertaXLConfig",
+    "XLMRobertaXLForCausalLM",
+    "XLMRobertaXLForMaskedLM",
+    "XLMRobertaXLForMultipleChoice",
+    "XLMRobertaXLForQuestionAnswering",
+    "XLMRobertaXLForSequenceClassification",
+    "XLMRobertaXLForTokenClassification",
+    "XLMRobertaXLModel",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'xlmrxl' has no attribute {name!r}")
+    value = getattr(import_module(f"xlmrxl.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,220 @@
+"""Files of weights: what they are called, how they are read without copying them, and how they are written.
+
+Knows nothing of the models. The layouts are those of the Hub: one safetensors file or several with an index, or
+the same as `.bin` pickles, which are read with `weights_only=True`, so that nothing in them is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from xlmrxl.hub import CheckpointError, resolve_file
+
+SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
+INDEX = ".index.json"
+LAYOUTS = (SAFETENSORS, SAFETENSORS + INDEX, BIN, BIN + INDEX)
+"""The names a checkpoint's weights may have, in the order they are looked for."""
+AGAIN = "It is damaged or was not copied completely: download or copy it again."
+
+
+class Weights(Mapping[str, Tensor]):
+    """The tensors of a checkpoint by name, mapped from its files: reading one costs nothing until it is used."""
+
+    def __init__(self, tensors: Mapping[str, tuple[Path, Any]]) -> None:
+        self._tensors = tensors
+
+    def __getitem__(self, name: str) -> Tensor:
+        path, source = self._tensors[name]
+        try:
+            return source if isinstance(source, Tensor) else source.get_tensor(name)
+        except (SafetensorError, RuntimeError, OSError) as error:
+            raise CheckpointError(f"{name} cannot be read from {path} ({_first_line(error)}). {AGAIN}") from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def file_of(self, name: str) -> Path:
+        """The file that holds a tensor."""
+        return self._tensors[name][0]
+
+
+def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
+    """Map the weights of a folder, a Hub repository or `"default"`.
+
+    Args:
+        name_or_path: where the checkpoint is.
+        **where: the options of `hub.resolve_file`.
+
+    Raises:
+        CheckpointError: there are none, or a file is missing, damaged or not what its index says.
+    """
+    for layout in LAYOUTS:
+        path = resolve_file(name_or_path, layout, required=False, **where)
+        if path is None:
+            continue
+        if not layout.endswith(INDEX):
+            return Weights({name: (path, source) for name, source in _open_file(path)})
+        return _open_shards(path, name_or_path, where)
+    raise CheckpointError(
+        f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(LAYOUTS)} is there. "
+        "Give the folder or repository of a complete checkpoint."
+    )
+
+
+def _open_shards(index: Path, name_or_path: str | os.PathLike[str], where: dict[str, Any]) -> Weights:
+    try:
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        shards = list(dict.fromkeys(weight_map.values()))
+        # An index comes from a stranger: it names files beside itself and nothing else.
+        if not shards or any(Path(shard).name != shard for shard in shards):
+            raise ValueError("it must name files of its own folder")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index} is not a valid index of weight files ({error}). {AGAIN}") from None
+    tensors: dict[str, tuple[Path, Any]] = {}
+    for shard in shards:
+        path = resolve_file(name_or_path, shard, **where)
+        assert path is not None
+        for name, source in _open_file(path):
+            if name in tensors:
+                raise CheckpointError(f"{name} is in both {tensors[name][0]} and {path}. Remove the wrong file.")
+            tensors[name] = (path, source)
+    absent = [name for name in weight_map if name not in tensors]
+    if absent:
+        raise CheckpointError(f"{index} lists {_some(absent)}, which no file holds. {AGAIN}")
+    return Weights(tensors)
+
+
+def _open_file(path: Path) -> Iterator[tuple[str, Any]]:
+    """The names in one file with something to read each from; what is wrong with the file is raised here."""
+    if path.suffix == ".safetensors":
+        try:
+            file = safe_open(path, framework="pt")
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{path} is not a readable safetensors file ({_first_line(error)}). {AGAIN}") from error
+        for name in file.keys():  # noqa: SIM118 - not a dict
+            yield name, file
+        return
+    try:
+        state = _load_bin(path)
+    except Exception as error:
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            raise CheckpointError(
+                f"{path} holds more than tensors ({_first_line(error)}). It would run code when opened and is refused; "
+                "ask its author for safetensors."
+            ) from error
+        raise CheckpointError(f"{path} is not a readable PyTorch file ({_first_line(error)}). {AGAIN}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} does not hold tensors by name. Save a model's state_dict() instead.")
+    yield from state.items()
+
+
+def _load_bin(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except RuntimeError as error:
+        if "mmap" not in str(error):
+            raise
+        # Files from before torch 1.6 are no zip archives and cannot be mapped.
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def save_weights(
+    folder: Path, tensors: Mapping[str, Tensor], *, max_shard_size: int | str = "5GB", safe_serialization: bool = True
+) -> None:
+    """Write weights in the Hub's layout; nothing of the folder changes before all of it is written.
+
+    Args:
+        folder: an existing folder. Weight files of an earlier checkpoint in it are replaced.
+        tensors: by name; none may share memory with another.
+        max_shard_size: bytes a file, as a number or like `"5GB"`.
+        safe_serialization: safetensors, or `.bin` if False.
+
+    Raises:
+        CheckpointError: it cannot be written, for instance for want of space.
+        ValueError: `max_shard_size` is not a size.
+    """
+    whole = SAFETENSORS if safe_serialization else BIN
+    shards = _split(tensors, parse_size(max_shard_size))
+    stem, suffix = whole.rsplit(".", 1)
+    names = [whole] if len(shards) == 1 else [f"{stem}-{i:05}-of-{len(shards):05}.{suffix}" for i in _count(shards)]
+    staging = Path(tempfile.mkdtemp(dir=folder, prefix=".saving-"))
+    try:
+        for name, shard in zip(names, shards, strict=True):
+            part = {key: tensor.detach().cpu().contiguous() for key, tensor in shard.items()}
+            if safe_serialization:
+                save_file(part, staging / name, metadata={"format": "pt"})
+            else:
+                torch.save(part, staging / name)
+        if len(shards) > 1:
+            total = sum(tensor.nbytes for tensor in tensors.values())
+            weight_map = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
+            index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+            (staging / (whole + INDEX)).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+        written = sorted(os.listdir(staging))
+        for name in written:
+            os.replace(staging / name, folder / name)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The weights could not be written to {folder} ({_first_line(error)}). Check its free space and its rights."
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    for path in folder.iterdir():
+        if _is_weight_file(path.name) and path.name not in written:
+            path.unlink()
+
+
+def parse_size(size: int | str) -> int:
+    """Bytes of a size such as `"5GB"` (10^9) or `"200MiB"` (2^20)."""
+    if isinstance(size, int) and size > 0:
+        return size
+    match = re.fullmatch(r"(\d+)\s*([KMG]?)(i?)B", str(size).strip(), re.IGNORECASE)
+    if not match or int(match[1]) < 1:
+        raise ValueError(f"{size!r} is not a size; write a number of bytes or something like '5GB' or '200MB'.")
+    step = 1024 if match[3] else 1000
+    return int(match[1]) * int(step ** " KMG".index(match[2].upper() or " "))
+
+
+def _split(tensors: Mapping[str, Tensor], limit: int) -> list[dict[str, Tensor]]:
+    shards: list[dict[str, Tensor]] = [{}]
+    room = limit
+    for name, tensor in tensors.items():
+        if shards[-1] and tensor.nbytes > room:
+            shards.append({})
+            room = limit
+        shards[-1][name] = tensor
+        room -= tensor.nbytes
+    return shards
+
+
+def _count(shards: list[dict[str, Tensor]]) -> range:
+    return range(1, len(shards) + 1)
+
+
+def _is_weight_file(name: str) -> bool:
+    return re.fullmatch(r"(model|pytorch_model)(-\d{5}-of-\d{5})?\.(safetensors|bin)(\.index\.json)?", name) is not None
+
+
+def _some(names: list[str], most: int = 4) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
