@@ -8,14 +8,31 @@ The names of the model, its config and its tokenizer are those of transformers. 
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xlmrxl.config import XLMRobertaXLConfig
+    from xlmrxl.encoding import BatchEncoding
+    from xlmrxl.heads import (
+        XLMRobertaXLForCausalLM,
+        XLMRobertaXLForMaskedLM,
+        XLMRobertaXLForMultipleChoice,
+        XLMRobertaXLForQuestionAnswering,
+        XLMRobertaXLForSequenceClassification,
+        XLMRobertaXLForTokenClassification,
+    )
+    from xlmrxl.hub import CheckpointError
+    from xlmrxl.model import XLMRobertaXLModel
+    from xlmrxl.session import Session, load
+    from xlmrxl.tokenizer import AutoTokenizer, XLMRobertaTokenizer
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "config": ["XLMRobertaXLConfig"],
     "hub": ["CheckpointError"],
-    "tokenizer": ["AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"],
+    "encoding": ["BatchEncoding"],
+    "tokenizer": ["AutoTokenizer", "XLMRobertaTokenizer"],
     "model": ["XLMRobertaXLModel"],
     "heads": [
         "XLMRobertaXLForCausalLM",

@@ -156,10 +156,14 @@ def save_weights(
     try:
         for name, shard in zip(names, shards, strict=True):
             part = {key: tensor.detach().cpu().contiguous() for key, tensor in shard.items()}
+            (staging / name).touch()
+            mode = (staging / name).stat().st_mode
             if safe_serialization:
                 save_file(part, staging / name, metadata={"format": "pt"})
             else:
                 torch.save(part, staging / name)
+            # safetensors lets only the owner read; a checkpoint is as open as any other file of the folder.
+            (staging / name).chmod(mode)
         if len(shards) > 1:
             total = sum(tensor.nbytes for tensor in tensors.values())
             weight_map = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}

@@ -147,6 +147,7 @@ class XLMRobertaXLConfig:
         for name in (
             "vocab_size",
             "hidden_size",
+            "num_hidden_layers",
             "num_attention_heads",
             "intermediate_size",
             "max_position_embeddings",

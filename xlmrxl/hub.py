@@ -30,10 +30,10 @@ def local_folder(name_or_path: str | os.PathLike[str]) -> Path | None:
     """
     if name_or_path == DEFAULT:
         return default_folder()
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        return path
     text = os.fspath(name_or_path)
+    path = Path(name_or_path).expanduser()
+    if text.strip() and path.is_dir():
+        return path
     if path.is_file():
         raise CheckpointError(f"{text} is a file; give the folder that holds it, with its config.json.")
     looks_like_a_path = text.startswith((".", "~", os.sep)) or path.is_absolute() or text.count("/") > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 import os
 from pathlib import Path
@@ -264,6 +265,7 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
             CheckpointError: nothing is there, or it does not fit this model.
         """
         where = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
+        parts = {name: kwargs.pop(name) for name in inspect.signature(cls).parameters if name in kwargs}
         if config is None:
             config = cls.config_class.from_pretrained(pretrained_model_name_or_path, **where, **kwargs)
         else:
@@ -277,9 +279,9 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
             config._check()
         weights = open_weights(pretrained_model_name_or_path, **where)
         with torch.device("meta"):
-            model = cls(config)
+            model = cls(config, **parts)
         wanted = _dtype(torch_dtype if torch_dtype is not None else dtype)
-        info = _fill(model, weights, wanted, os.fspath(pretrained_model_name_or_path), ignore_mismatched_sizes)
+        info = assign(model, weights, wanted, os.fspath(pretrained_model_name_or_path), ignore_mismatched_sizes)
         model.eval()
         return (model, info) if output_loading_info else model
 
@@ -296,19 +298,33 @@ def _dtype(wanted: torch.dtype | str | None) -> torch.dtype | None:
     return found
 
 
-def _fill(
+def assign(
     model: XLMRobertaXLPreTrainedModel,
     weights: Weights,
     dtype: torch.dtype | None,
     name: str,
-    ignore_mismatched_sizes: bool,
+    ignore_mismatched_sizes: bool = False,
 ) -> dict[str, list[str]]:
-    """Give a model on the meta device the weights of a checkpoint, strictly; say what was missing."""
+    """Give a model on the meta device the weights of a checkpoint, strictly; the log says what starts afresh.
+
+    Args:
+        model: on the meta device.
+        weights: of a checkpoint.
+        dtype: what to convert to; None keeps each tensor's own type.
+        name: of the checkpoint, for messages.
+        ignore_mismatched_sizes: start afresh where a shape differs.
+
+    Returns:
+        `missing_keys`, `unexpected_keys` and `mismatched_keys`.
+
+    Raises:
+        CheckpointError: a weight of the encoder is missing, left over, or of a wrong shape.
+    """
     keys = _match(model, weights)
     shared = model._shared_names()
     missing: list[str] = []
     mismatched: list[str] = []
-    common = _common_dtype(weights) if dtype is None else dtype
+    common = stored_dtype(weights) if dtype is None else dtype
     places = _places(model)
     for key, parameter in list(model.named_parameters()):
         source = keys.pop(key, None)
@@ -364,7 +380,8 @@ def _is_head(key: str) -> bool:
     return key.startswith((*HEADS, "pooler."))
 
 
-def _common_dtype(weights: Weights) -> torch.dtype:
+def stored_dtype(weights: Weights) -> torch.dtype:
+    """The type that a checkpoint's weights have."""
     return next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
 
 

@@ -1,0 +1,52 @@
+# `make app` and `make test` need nothing but Python (3.10 or newer) and make: they set up .venv on first use.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+
+help:           ## say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+app: $(VENV)/.app            ## set up and open the app
+	$(BIN)/xlmrxl app $(ARGS)
+
+test: $(VENV)/.dev           ## set up and run the tests, a real browser among them
+	@$(BIN)/python -m tests.browser.chromium || $(BIN)/python -m playwright install chromium || true
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.dev      ## run the slow tests, which continuous integration runs as well
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: $(VENV)/.dev          ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	# Type checkers do not follow an editable install whose folders are mapped, so they get a copy.
+	$(PIP) --no-deps --upgrade --target build/types .
+	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p xlmrxl
+
+format: $(VENV)/.dev         ## mend what the linter and the formatter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:          ## remove the virtual environment and what was built
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "xlmrxl needs Python 3.10 or newer; name one with: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing xlmrxl and its app into $(VENV): torch is large, this takes some minutes once."
+	$(PIP) --editable '.[app]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing xlmrxl and what its tests need into $(VENV): torch is large, this takes some minutes once."
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+.PHONY: help app test test-slow check format clean

@@ -1,0 +1,66 @@
+"""Write a checkpoint of XL's or XXL's full size with random weights, for the other benchmarks: 7 GB or 21 GB.
+
+    python benchmarks/full_size.py FOLDER --vocabulary FILE [--size xl|xxl] [--shards 4]
+
+The numbers are random, the layout, the shapes and the type are those of a real bfloat16 checkpoint. It takes about a
+minute and little memory: one shard at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from xlmrxl import XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+
+SIZES = {
+    "xl": {},
+    "xxl": {"hidden_size": 4096, "num_hidden_layers": 48, "intermediate_size": 16384},
+}
+
+
+def write(folder: Path, size: str, vocabulary: Path, shards: int) -> None:
+    config = XLMRobertaXLConfig(**SIZES[size], architectures=["XLMRobertaXLForMaskedLM"], torch_dtype="bfloat16")
+    with torch.device("meta"):
+        model = XLMRobertaXLForMaskedLM(config)
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items() if "decoder" not in name}
+    folder.mkdir(parents=True, exist_ok=True)
+    names = list(shapes)
+    generator = torch.Generator().manual_seed(0)
+    weight_map, total = {}, 0
+    for i in range(shards):
+        file = f"model-{i + 1:05}-of-{shards:05}.safetensors"
+        part = {}
+        for name in names[i * len(names) // shards : (i + 1) * len(names) // shards]:
+            part[name] = random(name, shapes[name], config, generator)
+            weight_map[name] = file
+            total += part[name].nbytes
+        save_file(part, folder / file, metadata={"format": "pt"})
+        print(f"{file}: {total / 1e9:.1f} GB so far", flush=True)
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    config.save_pretrained(folder)
+    shutil.copy(vocabulary, folder / "sentencepiece.bpe.model")
+
+
+def random(name: str, shape: torch.Size, config: XLMRobertaXLConfig, generator: torch.Generator) -> torch.Tensor:
+    if name.endswith("bias"):
+        return torch.zeros(shape, dtype=torch.bfloat16)
+    if "norm" in name.lower():
+        return torch.ones(shape, dtype=torch.bfloat16)
+    return torch.empty(shape, dtype=torch.bfloat16).normal_(std=config.initializer_range, generator=generator)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--vocabulary", type=Path, required=True, help="XLM-R's sentencepiece.bpe.model")
+    parser.add_argument("--size", choices=SIZES, default="xl")
+    parser.add_argument("--shards", type=int, default=4)
+    arguments = parser.parse_args()
+    write(arguments.folder, arguments.size, arguments.vocabulary, arguments.shards)

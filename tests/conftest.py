@@ -1,0 +1,72 @@
+"""What several tests share: a throw-away vocabulary and a tiny random checkpoint, made here, offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sentencepiece
+import torch
+
+from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+
+SENTENCES = [
+    "The capital of France is Paris and the capital of Spain is Madrid.",
+    "La casa es grande y el perro duerme en el jardín.",
+    "Der Hund schläft im Garten, und die Katze sitzt auf dem Dach.",
+    "Собака спит в саду, а кошка сидит на крыше.",
+    "القطة تنام على السطح والكلب في الحديقة.",
+    "कुत्ता बगीचे में सोता है।",
+    "狗在花园里睡觉，猫坐在屋顶上。",
+    "犬は庭で寝ていて、猫は屋根の上にいます。",
+    "สุนัขนอนหลับอยู่ในสวน",
+    "How many people live in a small house near the old bridge?",
+]
+
+
+@pytest.fixture(scope="session")
+def vocabulary_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sentencepiece model with the ids that XLM-R's has: <unk> 0, <s> 1, </s> 2."""
+    folder = tmp_path_factory.mktemp("vocabulary")
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES * 20),
+        model_prefix=str(folder / "sentencepiece.bpe"),
+        model_type="unigram",
+        vocab_size=300,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        pad_id=-1,
+        minloglevel=2,
+    )
+    return folder / "sentencepiece.bpe.model"
+
+
+@pytest.fixture(scope="session")
+def tiny_config(vocabulary_file: Path) -> XLMRobertaXLConfig:
+    """Sizes that differ from each other, so that a transposition cannot pass."""
+    return XLMRobertaXLConfig(
+        vocab_size=XLMRobertaTokenizer(vocabulary_file).vocab_size + 5,
+        hidden_size=20,
+        num_hidden_layers=3,
+        num_attention_heads=5,
+        intermediate_size=36,
+        max_position_embeddings=66,
+        # Large enough that predictions differ from token to token.
+        initializer_range=0.5,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(
+    tmp_path_factory: pytest.TempPathFactory, vocabulary_file: Path, tiny_config: XLMRobertaXLConfig
+) -> Path:
+    """A complete checkpoint with random weights; five rows of its vocabulary have no token."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        XLMRobertaXLForMaskedLM(tiny_config).save_pretrained(folder)
+    XLMRobertaTokenizer(vocabulary_file).save_pretrained(folder)
+    return folder

@@ -1,0 +1,112 @@
+"""Imports go one way, the library is light and quiet, and what it exports is there."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xlmrxl
+
+ROOT = Path(__file__).parents[1]
+
+ALLOWED = {
+    "hub": set(),
+    "config": {"hub"},
+    "encoding": {"vocabulary"},
+    "vocabulary": {"hub"},
+    "tokenizer": {"hub", "encoding", "vocabulary"},
+    "outputs": set(),
+    "widen": set(),
+    "checkpoint": {"hub"},
+    "pretrained": {"hub", "config", "checkpoint"},
+    "model": {"config", "outputs", "pretrained"},
+    "heads": {"config", "outputs", "pretrained", "model"},
+    "tasks": {"hub", "config", "vocabulary", "tokenizer", "outputs", "model", "heads", "tasks"},
+    "session": {"hub", "config", "tokenizer", "checkpoint", "pretrained", "heads", "widen", "tasks"},
+    "cli": {"hub", "session", "app"},
+    "app": {"app", "hub", "session", "tasks"},
+    "widgets": {"widgets", "hub", "session", "tasks"},
+}
+"""What each module (or folder of modules) may import of the others; `__init__` opens them all, on demand."""
+UI = {"gradio", "plotly", "anywidget", "bitsandbytes"}
+HEAVY = ["gradio", "plotly", "bitsandbytes", "transformers", "torch", "numpy", "huggingface_hub", "sentencepiece"]
+
+
+def sources() -> list[tuple[str, Path]]:
+    """(room, file) of every module of the product."""
+    found = []
+    for top, room in (("xlmrxl", None), ("app", "app"), ("widgets", "widgets")):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            parts = path.relative_to(ROOT / top).with_suffix("").parts
+            found.append((room or parts[0], path))
+    return [(room, path) for room, path in found if room != "__init__"]
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "xlmrxl" else {module}
+    return names
+
+
+def test_there_is_something_to_check():
+    assert {room for room, _ in sources()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize(("room", "path"), sources(), ids=lambda value: value.stem if isinstance(value, Path) else value)
+def test_imports_go_one_way(room: str, path: Path):
+    own = {name.split(".")[1] for name in imported(path) if name.startswith("xlmrxl.")} - {"__version__", "load"}
+    assert own <= ALLOWED[room] | {room}
+
+
+@pytest.mark.parametrize(("room", "path"), sources(), ids=lambda value: value.stem if isinstance(value, Path) else value)
+def test_no_transformers_and_no_ui_below_the_ui(room: str, path: Path):
+    top = {name.partition(".")[0] for name in imported(path)}
+    assert "transformers" not in top
+    if room not in ("app", "widgets"):
+        assert not top & UI
+
+
+def test_spaces_does_not_shadow_the_package_of_that_name():
+    assert not (ROOT / "spaces" / "__init__.py").exists()
+
+
+def test_import_is_light_and_quiet():
+    code = f"import sys, xlmrxl; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    assert done.stderr == ""
+
+
+def test_using_the_library_changes_no_global_state():
+    code = """
+import logging, random, warnings, torch
+before = (torch.get_num_threads(), torch.get_default_dtype(), torch.get_rng_state().tolist(), random.getstate(),
+          logging.root.handlers[:], logging.root.level, torch.is_grad_enabled(), warnings.filters[:])
+import xlmrxl
+session = xlmrxl.load()
+session.fill_mask("The capital of France is <mask>.")
+after = (torch.get_num_threads(), torch.get_default_dtype(), torch.get_rng_state().tolist(), random.getstate(),
+         logging.root.handlers[:], logging.root.level, torch.is_grad_enabled(), warnings.filters[:])
+assert before == after
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_every_public_name_is_there():
+    assert sorted(xlmrxl.__all__) == sorted(xlmrxl._HOME)
+    for name in xlmrxl.__all__:
+        assert getattr(xlmrxl, name).__name__ == name
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = xlmrxl.nonsense

@@ -1,0 +1,1 @@
+"""Text in, a frozen result out: one module a task."""
