@@ -71,8 +71,8 @@ def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
             return Weights({name: (path, source) for name, source in _open_file(path)})
         return _open_shards(path, name_or_path, where)
     raise CheckpointError(
-        f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(LAYOUTS)} is there. "
-        "Give the folder or repository of a complete checkpoint."
+        f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(LAYOUTS)} is there (or, for a name on the "
+        "Hub without a network, was downloaded before). Give the folder or repository of a complete checkpoint."
     )
 
 

@@ -6,8 +6,8 @@ Knows nothing of what the files hold, and imports neither torch nor (until a Hub
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 DEFAULT = "default"
 """The name of the checkpoint that comes with the package (a folder of that name is `./default`)."""
@@ -78,51 +78,89 @@ def resolve_file(
             f"{folder / subfolder} holds no {filename}. Check that this is the folder of a checkpoint "
             "and that it was copied or downloaded completely."
         )
-    options: dict[str, Any] = {
-        "revision": revision,
-        "cache_dir": cache_dir,
-        "token": token,
-        "local_files_only": local_files_only,
-        "force_download": force_download,
-        "subfolder": subfolder or None,
-    }
-    return _download(os.fspath(name_or_path), filename, options, required=required)
+    path_in_repo = f"{subfolder}/{filename}" if subfolder else filename
+    try:
+        found = _download(
+            os.fspath(name_or_path), path_in_repo, revision, token, cache_dir, local_files_only, force_download
+        )
+    except _NotCached:
+        found = None
+        reason = f"{filename} of {name_or_path!r} is not in the local cache and the Hub cannot be reached. Connect once"
+    else:
+        reason = f"The repository {name_or_path!r} holds no {path_in_repo}. Choose another; to use one of your own,"
+    if found is None and required:
+        raise CheckpointError(
+            f"{reason} to download it, give a folder that holds it, or use {DEFAULT!r}, which needs no network."
+        )
+    return found
 
 
-def _download(name: str, filename: str, options: dict[str, Any], *, required: bool) -> Path | None:
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - a third of a second nobody needs for a local folder
-    from huggingface_hub import errors as hub  # noqa: PLC0415
+class _NotCached(Exception):
+    """The Hub cannot be asked, and the file was not downloaded before."""
+
+
+@lru_cache(maxsize=16)
+def _listing(name: str, revision: str | None, token: str | bool | None) -> tuple[str, frozenset[str]]:
+    """The commit that a revision means and the files it has.
+
+    Asked once a process, so that the files of a model are all of one commit even if it changes meanwhile.
+    """
+    from huggingface_hub import HfApi  # noqa: PLC0415 - a third of a second nobody needs for a local folder
+
+    info = HfApi().model_info(name, revision=revision, token=token, timeout=10)
+    return str(info.sha), frozenset(file.rfilename for file in info.siblings or ())
+
+
+def _download(
+    name: str,
+    path: str,
+    revision: str | None,
+    token: str | bool | None,
+    cache_dir: str | os.PathLike[str] | None,
+    local_files_only: bool,
+    force_download: bool,
+) -> Path | None:
+    """A file of a Hub repository, or None where the repository has none; without a network, from the cache."""
+    from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache  # noqa: PLC0415
+    from huggingface_hub.utils import validate_repo_id  # noqa: PLC0415
 
     try:
-        return Path(hf_hub_download(name, filename, **options))
-    except hub.HFValidationError:
+        validate_repo_id(name)
+        if not local_files_only:
+            try:
+                commit, files = _listing(name, revision, token)
+            except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+                raise
+            except Exception:
+                # No network, a server that is down, or offline mode: what is in the cache still serves.
+                local_files_only = True
+            else:
+                if path not in files:
+                    return None
+                cached = try_to_load_from_cache(name, path, cache_dir=cache_dir, revision=commit)
+                if isinstance(cached, str) and not force_download:
+                    return Path(cached)
+        options = {"revision": revision, "cache_dir": cache_dir, "token": token, "force_download": force_download}
+        return Path(hf_hub_download(name, path, local_files_only=local_files_only, **options))
+    except errors.HFValidationError:
         raise CheckpointError(
             f"{name!r} is neither a folder nor a name on the Hub. A name looks like 'facebook/xlm-roberta-xl'."
         ) from None
-    except hub.LocalEntryNotFoundError:
-        if not required and options["local_files_only"]:
-            return None
-        raise CheckpointError(
-            f"{filename} of {name!r} is not in the local cache and the Hub cannot be reached. Connect once to download "
-            f"it, give a folder that holds it, or use {DEFAULT!r}, which needs no network."
-        ) from None
-    except hub.GatedRepoError:
+    except errors.LocalEntryNotFoundError:
+        raise _NotCached from None
+    except errors.GatedRepoError:
         raise CheckpointError(
             f"{name!r} asks for permission. Accept its terms on its page on the Hub and log in with `hf auth login`."
         ) from None
-    except hub.RepositoryNotFoundError:
+    except errors.RepositoryNotFoundError:
         raise CheckpointError(
             f"There is no {name!r} on the Hub, or it is private. Check the spelling, or log in with `hf auth login`."
         ) from None
-    except hub.RevisionNotFoundError:
-        raise CheckpointError(f"{name!r} has no revision {options['revision']!r}. Look it up on its page.") from None
-    except hub.EntryNotFoundError:
-        if not required:
-            return None
-        raise CheckpointError(f"The repository {name!r} holds no {filename}, so it cannot be loaded here.") from None
-    except (hub.HfHubHTTPError, OSError) as error:
+    except errors.RevisionNotFoundError:
+        raise CheckpointError(f"{name!r} has no revision {revision!r}. Look it up on its page.") from None
+    except (errors.HfHubHTTPError, OSError) as error:
         reason = str(error).strip().splitlines()
         raise CheckpointError(
-            f"{filename} of {name!r} could not be downloaded ({reason[0] if reason else type(error).__name__}). "
+            f"{path} of {name!r} could not be downloaded ({reason[0] if reason else type(error).__name__}). "
             f"Check the network and the free disk space, or use {DEFAULT!r}, which needs neither."
         ) from error

@@ -217,7 +217,11 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
     def _own_state(self) -> dict[str, Tensor]:
         """The state without what is only another name for a tensor already there."""
         shared = self._shared_names()
-        return {name: tensor for name, tensor in self.state_dict().items() if name not in shared}
+        state = {name: tensor for name, tensor in self.state_dict().items() if name not in shared}
+        if not self.config.tie_word_embeddings and "lm_head.bias" in state:
+            # Where nothing is tied, transformers 5 reads the bias by its other name.
+            state["lm_head.decoder.bias"] = state["lm_head.bias"].clone()
+        return state
 
     def _shared_names(self) -> set[str]:
         first: dict[int, str] = {}
@@ -321,6 +325,9 @@ def assign(
         CheckpointError: a weight of the encoder is missing, left over, or of a wrong shape.
     """
     keys = _match(model, weights)
+    # One parameter here; where a file holds two, the decoder's is the one that acts in every version of transformers.
+    if "lm_head.decoder.bias" in keys:
+        keys["lm_head.bias"] = keys["lm_head.decoder.bias"]
     shared = model._shared_names()
     missing: list[str] = []
     mismatched: list[str] = []
