@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from xlmrxl import XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
 
 SIZES = {
     "xl": {},
@@ -45,7 +44,7 @@ def write(folder: Path, size: str, vocabulary: Path, shards: int) -> None:
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     config.save_pretrained(folder)
-    shutil.copy(vocabulary, folder / "sentencepiece.bpe.model")
+    XLMRobertaTokenizer(vocabulary).save_pretrained(folder)
 
 
 def random(name: str, shape: torch.Size, config: XLMRobertaXLConfig, generator: torch.Generator) -> torch.Tensor:

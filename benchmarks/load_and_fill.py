@@ -1,0 +1,114 @@
+"""How long a large checkpoint takes to load and to fill a mask, beside transformers, in one run.
+
+    python benchmarks/full_size.py FOLDER --vocabulary FILE     # once: XL's size, random weights, 7 GB
+    python benchmarks/load_and_fill.py FOLDER [--tokens 16 128] [--rounds 3]
+
+The two take turns, each round in a fresh process with the files in the page cache. Both hold the checkpoint's own
+bfloat16 on the CPU. A fill is the whole of it: tokens, forward pass, softmax, the five best. Printed are the medians
+and the ratios of ours to theirs; below 1 we are faster. Read the ratios: the seconds are those of one machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+WORDS = "The old house near the river was empty when they came back to the village in the summer and"
+
+
+def sentence(tokens: int, count: Callable[[str], int]) -> str:
+    """A text of so many tokens with one mask, special tokens included."""
+    words = "<mask>"
+    for word in WORDS.split() * 100:
+        if count(f"{words} {word}") > tokens:
+            break
+        words = f"{words} {word}"
+    return words
+
+
+def measure(fill: Callable[[str], object], texts: dict[int, str], repeats: int) -> dict[str, list[float]]:
+    taken: dict[str, list[float]] = {}
+    for tokens, text in texts.items():
+        fill(text)  # the first touches the mapped weights
+        for _ in range(repeats):
+            start = time.perf_counter()
+            fill(text)
+            taken.setdefault(f"fill, {tokens} tokens", []).append(time.perf_counter() - start)
+    return taken
+
+
+def ours(folder: str, tokens: list[int], repeats: int) -> dict[str, list[float]]:
+    import xlmrxl
+    from xlmrxl.session import load
+
+    start = time.perf_counter()
+    session = load(folder, precision="bf16", device="cpu")
+    loaded = time.perf_counter() - start
+    texts = {n: sentence(n, lambda text: len(session.tokenizer(text).input_ids)) for n in tokens}
+    assert xlmrxl.__version__
+    return {"load": [loaded], **measure(lambda text: session.fill_mask(text), texts, repeats)}
+
+
+def theirs(folder: str, tokens: list[int], repeats: int) -> dict[str, list[float]]:
+    import torch
+    from transformers import AutoTokenizer, XLMRobertaXLForMaskedLM
+
+    start = time.perf_counter()
+    model = XLMRobertaXLForMaskedLM.from_pretrained(folder, dtype=torch.bfloat16).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    loaded = time.perf_counter() - start
+
+    def fill(text: str) -> list[str]:
+        inputs = tokenizer(text, return_tensors="pt")
+        with torch.inference_mode():
+            logits = model(**inputs).logits
+        best = logits[0, inputs["input_ids"][0] == tokenizer.mask_token_id].float().softmax(-1).topk(5)
+        return tokenizer.convert_ids_to_tokens(best.indices[0].tolist())
+
+    texts = {n: sentence(n, lambda text: len(tokenizer(text)["input_ids"])) for n in tokens}
+    return {"load": [loaded], **measure(fill, texts, repeats)}
+
+
+SIDES = {"xlmrxl": ours, "transformers": theirs}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tokens", type=int, nargs="+", default=[16, 128])
+    parser.add_argument("--rounds", type=int, default=3, help="processes of each side")
+    parser.add_argument("--repeats", type=int, default=2, help="fills of each length a process")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        print(json.dumps(SIDES[arguments.side](str(arguments.folder), arguments.tokens, arguments.repeats)))
+        return
+    for file in arguments.folder.glob("*.safetensors"):  # into the page cache, for both alike
+        with file.open("rb") as opened:
+            while opened.read(1 << 26):
+                pass
+    taken: dict[str, dict[str, list[float]]] = {side: {} for side in SIDES}
+    for _ in range(arguments.rounds):
+        for side in SIDES:
+            command = [sys.executable, __file__, str(arguments.folder), "--side", side]
+            command += ["--repeats", str(arguments.repeats), "--tokens", *map(str, arguments.tokens)]
+            done = subprocess.run(
+                command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            )
+            for what, seconds in json.loads(done.stdout.splitlines()[-1]).items():
+                taken[side].setdefault(what, []).extend(seconds)
+    print(f"{'':<18}{'xlmrxl':>10}{'transformers':>14}{'ratio':>8}   (medians, seconds)")
+    for what in taken["xlmrxl"]:
+        a, b = (statistics.median(taken[side][what]) for side in SIDES)
+        print(f"{what:<18}{a:>10.2f}{b:>14.2f}{a / b:>8.2f}")
+
+
+if __name__ == "__main__":
+    main()
