@@ -133,7 +133,9 @@ def plain(values: Any) -> Any:
     """Lists instead of tensors or arrays, also inside a list."""
     if hasattr(values, "tolist"):
         return values.tolist()
-    return [plain(value) for value in values] if isinstance(values, list | tuple) else values
+    if isinstance(values, list | tuple):
+        return [value if type(value) is int else plain(value) for value in values]
+    return values
 
 
 def checked_ids(ids: Any) -> list[int]:
@@ -145,6 +147,8 @@ def checked_ids(ids: Any) -> list[int]:
     ids = plain(ids)
     row = [ids] if isinstance(ids, int) else list(ids)
     for i in row:
+        if type(i) is int and i >= 0:
+            continue
         if isinstance(i, list):
             raise ValueError("One row of ids is needed, not a batch; batch_decode takes several.")
         if isinstance(i, bool) or not hasattr(i, "__index__") or i < 0:

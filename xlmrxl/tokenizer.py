@@ -4,10 +4,10 @@ The ids are those of transformers' tokenizers. Where those of 4.37.2 (a slow and
 
 - Several splits of a text may score exactly the same ("Oooooo"). SentencePiece, and with it the slow tokenizer, lets
   rounding in float32 decide; here, as in the others, the pieces of a repetition come shortest first. A near tie
-  between other pieces may still fall the other way (2 of 356,599 lines in 87 languages).
+  between other pieces may still fall the other way (3 of 713,032 lines in 87 languages).
 - Those others lose or tear apart some sequences that NFKC composes: Hangul written in jamo, half-width kana with a
-  voicing mark, Vietnamese letters with two combining marks. They also take "＜mask＞" for a mask, and 5.23 U+0085 for a
-  space. Here, as in the slow tokenizer and in training, SentencePiece's own normalisation counts.
+  voicing mark, letters with two combining marks as in decomposed Vietnamese. They also take "＜mask＞" for a mask, and
+  5.23 U+0085 for a space. Here, as in the slow tokenizer and in training, SentencePiece's own normalisation counts.
 - `decode` leaves spaces before punctuation alone unless told otherwise, as 5.23 does.
 - A `max_length` that the special tokens alone exceed is an error here; transformers then cuts nothing.
 """

@@ -143,8 +143,12 @@ class Vocabulary:
         for place in order:
             piece = pieces[place]
             first, end = end + len(piece) - len(piece.lstrip(SPACE)), end + len(piece)
+            stop = after[end - 1] if first < end else sources[end]
+            # SentencePiece counts what it removes, such as control characters, to the character before: not here.
+            while first < end and stop > sources[end - 1] + 1 and not self._pieces.normalize(text[stop - 1]):
+                stop -= 1
             # A lone "▁" amid what one character was normalised to shares it, so that ends never go back.
-            reached = max(reached, after[end - 1] if first < end else sources[end])
+            reached = max(reached, stop)
             yield start + sources[first], start + reached
 
     def serialized(self) -> bytes:
