@@ -63,13 +63,17 @@ def test_there_is_something_to_check():
     assert {room for room, _ in sources()} == set(ALLOWED)
 
 
-@pytest.mark.parametrize(("room", "path"), sources(), ids=lambda value: value.stem if isinstance(value, Path) else value)
+@pytest.mark.parametrize(
+    ("room", "path"), sources(), ids=lambda value: value.stem if isinstance(value, Path) else value
+)
 def test_imports_go_one_way(room: str, path: Path):
     own = {name.split(".")[1] for name in imported(path) if name.startswith("xlmrxl.")} - {"__version__", "load"}
     assert own <= ALLOWED[room] | {room}
 
 
-@pytest.mark.parametrize(("room", "path"), sources(), ids=lambda value: value.stem if isinstance(value, Path) else value)
+@pytest.mark.parametrize(
+    ("room", "path"), sources(), ids=lambda value: value.stem if isinstance(value, Path) else value
+)
 def test_no_transformers_and_no_ui_below_the_ui(room: str, path: Path):
     top = {name.partition(".")[0] for name in imported(path)}
     assert "transformers" not in top

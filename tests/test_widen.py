@@ -13,7 +13,7 @@ IDS = torch.tensor([[0, 7, 8, 9, 40, 2], [0, 9, 96, 2, 1, 1]])
 
 @pytest.fixture(params=[torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
 def pair(request: pytest.FixtureRequest) -> tuple[XLMRobertaXLForMaskedLM, XLMRobertaXLForMaskedLM]:
-    """A model with 16-bit weights, and the same weights in float32. Its feed-forward layer has more rows than a block."""
+    """16-bit weights, and the same in float32; the feed-forward layer has more rows than a block."""
     config = XLMRobertaXLConfig(
         vocab_size=97,
         hidden_size=20,

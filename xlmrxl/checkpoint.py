@@ -105,8 +105,10 @@ def _open_file(path: Path) -> Iterator[tuple[str, Any]]:
         try:
             file = safe_open(path, framework="pt")
         except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path} is not a readable safetensors file ({_first_line(error)}). {AGAIN}") from error
-        for name in file.keys():  # noqa: SIM118 - not a dict
+            raise CheckpointError(
+                f"{path} is not a readable safetensors file ({_first_line(error)}). {AGAIN}"
+            ) from error
+        for name in file.keys():  # type: ignore[no-untyped-call] # noqa: SIM118 - not a dict
             yield name, file
         return
     try:

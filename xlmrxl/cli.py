@@ -81,9 +81,7 @@ def fill(texts: tuple[str, ...], top_k: int, as_json: bool, model: str, precisio
 @click.option("--port", default=None, type=click.IntRange(1, 65535), help="The first free one from 7860 if not given.")
 @click.option("--share", is_flag=True, help="Make a public link through Gradio's servers.")
 @click.option("--browser/--no-browser", default=True, help="Open a browser window.")
-def app(
-    model: str, precision: str, device: str, host: str, port: int | None, share: bool, browser: bool
-) -> None:
+def app(model: str, precision: str, device: str, host: str, port: int | None, share: bool, browser: bool) -> None:
     """Open the app in a browser."""
     try:
         from xlmrxl.app import launch  # noqa: PLC0415

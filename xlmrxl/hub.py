@@ -122,8 +122,9 @@ def _download(
 ) -> Path | None:
     """A file of a Hub repository, or None where the repository has none; without a network, from the cache."""
     from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache  # noqa: PLC0415
-    from huggingface_hub.utils import validate_repo_id  # noqa: PLC0415
+    from huggingface_hub.utils._validators import validate_repo_id  # noqa: PLC0415
 
+    cache = None if cache_dir is None else os.fspath(cache_dir)
     try:
         validate_repo_id(name)
         if not local_files_only:
@@ -137,11 +138,20 @@ def _download(
             else:
                 if path not in files:
                     return None
-                cached = try_to_load_from_cache(name, path, cache_dir=cache_dir, revision=commit)
+                cached = try_to_load_from_cache(name, path, cache_dir=cache, revision=commit)
                 if isinstance(cached, str) and not force_download:
                     return Path(cached)
-        options = {"revision": revision, "cache_dir": cache_dir, "token": token, "force_download": force_download}
-        return Path(hf_hub_download(name, path, local_files_only=local_files_only, **options))
+        return Path(
+            hf_hub_download(
+                name,
+                path,
+                revision=revision,
+                cache_dir=cache,
+                token=token,
+                force_download=force_download,
+                local_files_only=local_files_only,
+            )
+        )
     except errors.HFValidationError:
         raise CheckpointError(
             f"{name!r} is neither a folder nor a name on the Hub. A name looks like 'facebook/xlm-roberta-xl'."

@@ -149,7 +149,9 @@ class XLMRobertaXLSelfAttention(nn.Module):
         """Learned embeddings of the distance between query and key (Shaw et al. 2018; Huang et al. 2020)."""
         queries, keys = query.shape[2], key.shape[2]
         if keys > self.max_position_embeddings:
-            raise ValueError(f"The text has {keys} tokens, but this model reads at most {self.max_position_embeddings}.")
+            raise ValueError(
+                f"The text has {keys} tokens, but this model reads at most {self.max_position_embeddings}."
+            )
         at_query = torch.arange(keys - queries, keys, device=query.device)[:, None]
         at_key = torch.arange(keys, device=query.device)[None, :]
         embedded = self.distance_embedding(at_query - at_key + self.max_position_embeddings - 1).to(query.dtype)
@@ -159,7 +161,7 @@ class XLMRobertaXLSelfAttention(nn.Module):
         return scores
 
     def _split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_attention_heads, self.attention_head_size)).transpose(1, 2)
+        return x.view(*x.shape[:-1], self.num_attention_heads, self.attention_head_size).transpose(1, 2)
 
     def _join_heads(self, x: Tensor) -> Tensor:
         return x.transpose(1, 2).flatten(-2)
@@ -282,9 +284,7 @@ class XLMRobertaXLLayer(nn.Module):
     ) -> tuple[Tensor, Tensor | None, Tensor | None, tuple[Tensor, ...]]:
         """The stream (batch, sequence, hidden), self-attention, cross-attention, and keys and values (2 or 4)."""
         own_past = None if past is None else past[:2]
-        stream, weights, present = self.attention(
-            stream, attention_mask, head_mask, None, own_past, output_attentions
-        )
+        stream, weights, present = self.attention(stream, attention_mask, head_mask, None, own_past, output_attentions)
         cross_weights = None
         if self.is_decoder and encoder_hidden_states is not None:
             if not hasattr(self, "crossattention"):
@@ -295,7 +295,7 @@ class XLMRobertaXLLayer(nn.Module):
             )
             present = present + cross_present
         if self.chunk_size_feed_forward > 0:
-            chunks = stream.split(self.chunk_size_feed_forward, dim=1)
+            chunks = torch.split(stream, self.chunk_size_feed_forward, dim=1)
             stream = torch.cat([self.feed_forward(chunk) for chunk in chunks], dim=1)
         else:
             stream = self.feed_forward(stream)

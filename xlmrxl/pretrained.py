@@ -141,7 +141,7 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
         self.tie_weights()
         return embeddings
 
-    def _resized(self, old: nn.Parameter, count: int) -> nn.Parameter:
+    def _resized(self, old: Tensor, count: int) -> nn.Parameter:
         new = torch.zeros(count, *old.shape[1:], dtype=old.dtype, device=old.device)
         if old.dim() > 1 and count > old.shape[0]:
             new[old.shape[0] :].normal_(std=self.config.initializer_range)
@@ -417,9 +417,7 @@ def _start_afresh(model: XLMRobertaXLPreTrainedModel, keys: list[str]) -> None:
                 nn.init.zeros_(model.get_parameter(name))
 
 
-def _misfit(
-    model: XLMRobertaXLPreTrainedModel, key: str, tensor: Tensor, parameter: nn.Parameter, file: Path
-) -> str:
+def _misfit(model: XLMRobertaXLPreTrainedModel, key: str, tensor: Tensor, parameter: nn.Parameter, file: Path) -> str:
     text = (
         f"{key} has the shape {tuple(tensor.shape)} in {file}, but {type(model).__name__} needs "
         f"{tuple(parameter.shape)}."

@@ -52,9 +52,7 @@ class Session:
     def fill_mask(self, text: str | list[str], top_k: int = 5) -> FillResult | list[FillResult]:
         """What the model expects at each `<mask>` of a text, or of several; see `tasks.fill.fill_mask`."""
         texts = [text] if isinstance(text, str) else list(text)
-        results = fill_mask(
-            self.model, self.tokenizer, texts, top_k=top_k, name=self.name, precision=self.precision
-        )
+        results = fill_mask(self.model, self.tokenizer, texts, top_k=top_k, name=self.name, precision=self.precision)
         return results[0] if isinstance(text, str) else results
 
     def __repr__(self) -> str:

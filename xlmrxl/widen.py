@@ -61,7 +61,7 @@ class WideningLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """(…, inputs) in float32 to (…, outputs) in float32."""
         flat = input.reshape(-1, input.shape[-1])
-        product: Tensor = _Product.apply(flat, self.weight)
+        product: Tensor = _Product.apply(flat, self.weight)  # type: ignore[no-untyped-call]
         if self.bias is not None:
             product = product + self.bias
         return product.view(*input.shape[:-1], -1)
@@ -91,5 +91,3 @@ class _Product(torch.autograd.Function):
         for start in range(0, weight.shape[0], ROWS):
             total.addmm_(grad[:, start : start + ROWS], weight[start : start + ROWS].float())
         return total, None
-
-

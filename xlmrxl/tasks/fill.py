@@ -178,5 +178,3 @@ def _fills(tokenizer: XLMRobertaTokenizer, ids: list[int], probabilities: list[f
         Fill(id_, piece, piece.replace(SPACE, " ").strip() or SPACE, probability)
         for id_, piece, probability in zip(ids, pieces, probabilities, strict=True)
     )
-
-

@@ -1,0 +1,54 @@
+"""The whole app: the header, the tabs, and how they are served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from xlmrxl.app import handlers, render
+from xlmrxl.app.fill import fill_tab
+from xlmrxl.app.theme import look
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
+QUEUE = 32  # waiting visitors beyond which the app says that it is busy
+
+
+def create_app(session: Session) -> gr.Blocks:
+    """Build the app around a loaded model. Nothing is served yet; its look is given at launch, see `theme.look`."""
+    app = gr.Blocks(title=TITLE, analytics_enabled=False)
+    with app:
+        header = render.header_html(handlers.model_line(session))
+        gr.HTML(header, apply_default_css=False, js_on_load=None, elem_id="header")
+        with gr.Tabs(), gr.Tab("Fill masks", id="fill"):
+            fill_tab(session)
+    app.queue(max_size=QUEUE, default_concurrency_limit=2)
+    return app
+
+
+def launch(
+    session: Session,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    share: bool = False,
+    open_browser: bool = True,
+    block: bool = True,
+) -> gr.Blocks:
+    """Serve the app until it is interrupted, or in the background if not `block`; `close()` on what returns ends it."""
+    app = create_app(session)
+    app.launch(
+        server_name=host,
+        server_port=port,
+        share=share,
+        inbrowser=open_browser,
+        prevent_thread_lock=not block,
+        ssr_mode=False,
+        run_history=False,
+        footer_links=["api"],
+        **look(),
+    )
+    return app

@@ -1,0 +1,232 @@
+"""Results as escaped HTML, readable without colour, by screen readers, and in every direction. No Gradio."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from xlmrxl.app.examples import Example
+
+if TYPE_CHECKING:
+    from xlmrxl.app.handlers import Outcome
+    from xlmrxl.tasks.fill import Fill, FillResult, MaskFills, Token
+
+WORD_START = "▁"
+JOINER = "\u200d"
+DOTTED_CIRCLE = "◌"
+AXES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # where a scale of probabilities may end
+# Arabic and its relatives, Syriac, N'Ko, Mandaic, Mongolian: letters change shape with their neighbours.
+JOINING = ((0x0600, 0x077F), (0x07C0, 0x07FF), (0x0840, 0x08FF), (0x1800, 0x18AF))
+
+
+def percent(probability: float) -> str:
+    """A probability as it is printed everywhere: one decimal, never a false zero."""
+    return "<0.1%" if 0 < probability < 0.0005 else f"{probability * 100:.1f}%"
+
+
+def direction(text: str) -> str:
+    """`rtl` or `ltr`, by the first letter that has a direction; the masks do not count."""
+    for character in text.replace("<mask>", ""):
+        kind = unicodedata.bidirectional(character)
+        if kind in {"R", "AL"}:
+            return "rtl"
+        if kind == "L":
+            return "ltr"
+    return "ltr"
+
+
+def attributes(text: str) -> str:
+    """`dir` and, where the script says which, `lang`: Japanese and Korean want their own forms of Han letters."""
+    language = ""
+    if any("\u3040" <= c <= "\u30ff" for c in text):
+        language = ' lang="ja"'
+    elif any("\uac00" <= c <= "\ud7af" for c in text):
+        language = ' lang="ko"'
+    elif any("\u4e00" <= c <= "\u9fff" for c in text):
+        language = ' lang="zh"'
+    return f'dir="{direction(text)}"{language}'
+
+
+def outcome_html(outcome: Outcome) -> str:
+    """Whatever came of it: the result, or one sentence in place."""
+    if outcome.result is not None:
+        return result_html(outcome.result)
+    return problem_html(outcome.problem or "")
+
+
+def hint_html() -> str:
+    """What the place of the result says before there is one."""
+    return (
+        '<p class="x-hint">Write a sentence with <code>&lt;mask&gt;</code> where a word is missing and press Enter, '
+        "or choose a language.</p>"
+    )
+
+
+def problem_html(problem: str) -> str:
+    return f'<p class="x-problem" role="alert">{escape(problem)}</p>'
+
+
+def header_html(model_line: str) -> str:
+    return (
+        '<header class="x-header"><h1>xlmrxl</h1>'
+        "<p>Look inside XLM-RoBERTa-XL: one model, a hundred languages.</p>"
+        f'<p class="x-model">{escape(model_line)}</p></header>'
+    )
+
+
+def examples_html(examples: Sequence[Example]) -> str:
+    """A list of buttons; each carries its index as `data-index`."""
+    rows = "".join(
+        f'<li><button type="button" data-index="{index}" tabindex="{0 if index == 0 else -1}" '
+        f'lang="{escape(example.language)}" title="{escape(example.text)}">'
+        f'<span class="x-name">{escape(example.name)}</span>'
+        f'<span class="x-text" dir="{direction(example.text)}">{_masks_shown(example.text)}</span></button></li>'
+        for index, example in enumerate(examples)
+    )
+    return (
+        '<section class="x-examples" aria-label="Examples"><h2>Try a language</h2>'
+        f'<ul data-roving role="list">{rows}</ul></section>'
+    )
+
+
+def result_html(result: FillResult) -> str:
+    """The completed sentence, the tokens, and the fills of each mask on one scale."""
+    best = max((fill.probability for mask in result.masks for fill in mask.fills), default=1.0)
+    axis = next((end for end in AXES if end >= best), 1.0)
+    tables = "".join(_mask_html(mask, number, result, axis) for number, mask in enumerate(result.masks, 1))
+    return (
+        f'<div class="x-result" data-text="{escape(result.text)}">{_status(result)}{_sentence(result)}'
+        f'{_tokens(result)}<div class="x-masks">{tables}</div></div>'
+    )
+
+
+def _status(result: FillResult) -> str:
+    parts = [
+        f"mask {number}: {shown(mask.fills[0])}, {percent(mask.fills[0].probability)}"
+        for number, mask in enumerate(result.masks, 1)
+        if mask.fills
+    ]
+    return f'<p class="x-unseen" role="status">{escape("Filled. " + "; ".join(parts))}</p>'
+
+
+def shown(fill: Fill) -> str:
+    """The fill as text, or its raw piece where the text would be invisible."""
+    return fill.text if fill.text.strip() else fill.piece
+
+
+def _sentence(result: FillResult) -> str:
+    html, done = "", 0
+    for number, mask in enumerate(result.masks, 1):
+        token = result.tokens[mask.position]
+        place = result.text[token.start : token.end]
+        start = token.start + len(place) - len(place.lstrip())
+        best = escape(shown(mask.fills[0])) if mask.fills else "&lt;mask&gt;"
+        html += escape(result.text[done:start]) + f'<mark data-mark="{number}"><bdi>{best}</bdi></mark>'
+        done = token.end
+    html += escape(result.text[done:])
+    return (
+        '<section class="x-completed"><h2>Completed</h2>'
+        f'<p class="x-sentence" {attributes(result.text)}>{html}</p></section>'
+    )
+
+
+def _tokens(result: FillResult) -> str:
+    numbers = {mask.position: number for number, mask in enumerate(result.masks, 1)}
+    words: list[list[str]] = []
+    reachable = False
+    for position, token in enumerate(result.tokens):
+        joined = bool(words) and _continues(result.tokens, position)
+        text = _piece(result.tokens, position, joined)
+        chip = _chip(token, text, numbers.get(position), reachable)
+        reachable = reachable or chip.startswith("<button")
+        words[-1].append(chip) if joined else words.append([chip])
+    html = "".join(f'<span class="x-word">{"".join(word)}</span>' for word in words)
+    return (
+        f'<section class="x-reading"><h2>Tokens <span>{len(result.tokens)}</span></h2>'
+        f'<div class="x-tokens" role="group" aria-label="Tokens: choose one to mask it" data-roving '
+        f"{attributes(result.text)}>{html}</div>"
+        '<p class="x-readout" aria-hidden="true" data-idle="Click a token to mask it and fill again.">'
+        "Click a token to mask it and fill again.</p></section>"
+    )
+
+
+def _continues(tokens: Sequence[Token], position: int) -> bool:
+    """Whether a token belongs to the same word as the one before it."""
+    token, before = tokens[position], tokens[position - 1]
+    return not token.special and not before.special and not token.piece.startswith(WORD_START)
+
+
+def _piece(tokens: Sequence[Token], position: int, joined: bool) -> str:
+    """A piece as it can stand alone: letters keep the shape they have in the word, loose marks get a base."""
+    token = tokens[position]
+    if token.special:
+        return token.piece
+    text = token.piece.removeprefix(WORD_START) or WORD_START
+    if unicodedata.category(text[0]).startswith("M"):
+        text = DOTTED_CIRCLE + text
+    if joined and _joins(text[0]) and _joins(tokens[position - 1].piece[-1]):
+        text = JOINER + text
+    follows = position + 1 < len(tokens) and _continues(tokens, position + 1)
+    if follows and _joins(text[-1]) and _joins(tokens[position + 1].piece[0]):
+        text += JOINER
+    return text
+
+
+def _joins(character: str) -> bool:
+    return any(first <= ord(character) <= last for first, last in JOINING)
+
+
+def _chip(token: Token, text: str, number: int | None, reachable: bool) -> str:
+    focus = -1 if reachable else 0
+    if number is not None:
+        facts = f"mask {number} · id {token.id} · characters {token.start} to {token.end}"
+        return (
+            f'<button type="button" class="x-chip x-mask" data-goto="{number}" data-tip="{escape(facts)}" '
+            f'tabindex="{focus}" aria-label="{escape(f"Mask {number}: go to its fills")}">'
+            f'<bdi dir="ltr">&lt;mask&gt;</bdi><sub>{number}</sub></button>'
+        )
+    facts = f"{token.piece} · id {token.id}"
+    if token.special or token.start >= token.end:
+        return f'<span class="x-chip x-special" data-tip="{escape(facts)}" dir="ltr">{escape(text)}</span>'
+    facts += f" · characters {token.start} to {token.end}"
+    return (
+        f'<button type="button" class="x-chip" data-start="{token.start}" data-end="{token.end}" '
+        f'data-tip="{escape(facts)}" tabindex="{focus}" '
+        f'aria-label="{escape(f"{token.piece}, id {token.id}: mask it")}">'
+        f"<bdi>{escape(text)}</bdi></button>"
+    )
+
+
+def _mask_html(mask: MaskFills, number: int, result: FillResult, axis: float) -> str:
+    name = "Fills" if len(result.masks) == 1 else f"Mask {number}"
+    rows = "".join(_row(fill, number, rank, axis) for rank, fill in enumerate(mask.fills, 1))
+    rest = max(0.0, 1.0 - sum(fill.probability for fill in mask.fills))
+    ticks = "".join(f"<span>{100 * axis * part:g}%</span>" for part in (0, 0.5, 1))
+    return (
+        f'<section class="x-fills" id="mask-{number}" tabindex="-1"><h2>{name} <span>token {mask.position}</span></h2>'
+        f'<table data-roving><caption class="x-unseen">{name}: what the model would put there</caption><thead><tr>'
+        '<th scope="col"><span class="x-unseen">Rank</span></th><th scope="col"><span class="x-unseen">Fill</span></th>'
+        f'<th class="x-axis" aria-hidden="true"><div>{ticks}</div></th>'
+        '<th scope="col"><span class="x-unseen">Probability</span></th></tr></thead>'
+        f'<tbody>{rows}</tbody></table><p class="x-rest">Everything else: {percent(rest)}</p></section>'
+    )
+
+
+def _row(fill: Fill, number: int, rank: int, axis: float) -> str:
+    text = escape(shown(fill))
+    pressed = "true" if rank == 1 else "false"
+    width = min(100.0, 100 * fill.probability / axis)
+    return (
+        f'<tr><td class="x-rank">{rank}</td><th scope="row"><button type="button" data-mark="{number}" '
+        f'data-fill="{text}" aria-pressed="{pressed}" tabindex="{0 if rank == 1 else -1}" '
+        f'title="Piece {escape(fill.piece)}: show it in the sentence">'
+        f"<bdi {attributes(fill.text)}>{text}</bdi></button></th>"
+        f'<td class="x-bar" aria-hidden="true"><div style="width:{width:.2f}%"></div></td>'
+        f'<td class="x-percent">{percent(fill.probability)}</td></tr>'
+    )
+
+
+def _masks_shown(text: str) -> str:
+    return escape(text).replace("&lt;mask&gt;", '<span class="x-gap" dir="ltr">mask</span>')

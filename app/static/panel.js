@@ -1,0 +1,56 @@
+// Runs once for each panel of results or examples; Gradio gives `element` and `trigger`.
+// Arrow keys move inside a [data-roving] group, so that Tab passes a long sentence in one step.
+const first = (event, selector) => event.target.closest ? event.target.closest(selector) : null;
+
+function readout(event) {
+  const line = element.querySelector(".x-readout");
+  if (!line) return;
+  const chip = event.type === "mouseleave" ? null : first(event, "[data-tip]");
+  line.textContent = chip ? chip.dataset.tip : line.dataset.idle;
+}
+for (const type of ["mouseover", "focusin"]) element.addEventListener(type, readout);
+element.addEventListener("mouseleave", readout);
+
+element.addEventListener("click", (event) => {
+  const button = first(event, "button");
+  if (!button) return;
+  const { index, start, end, goto, fill, mark } = button.dataset;
+  if (index !== undefined) {
+    trigger("select", { index: Number(index) });
+  } else if (start !== undefined) {
+    const { text } = element.querySelector(".x-result").dataset;
+    trigger("select", { text, start: Number(start), end: Number(end) });
+  } else if (goto !== undefined) {
+    const fills = element.querySelector(`#mask-${goto}`);
+    fills.scrollIntoView({ block: "nearest" });
+    fills.querySelector("tbody button").focus();
+  } else if (fill !== undefined) {
+    element.querySelector(`mark[data-mark="${mark}"] bdi`).textContent = fill;
+    for (const other of button.closest("table").querySelectorAll("button")) {
+      other.setAttribute("aria-pressed", String(other === button));
+    }
+  }
+});
+
+element.addEventListener("keydown", (event) => {
+  const group = first(event, "[data-roving]");
+  if (!group) return;
+  const buttons = [...group.querySelectorAll("button")];
+  const here = buttons.indexOf(document.activeElement);
+  const forward = getComputedStyle(group).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
+  const backward = forward === "ArrowLeft" ? "ArrowRight" : "ArrowLeft";
+  const there = {
+    [forward]: here + 1, ArrowDown: here + 1, [backward]: here - 1, ArrowUp: here - 1, Home: 0, End: buttons.length - 1,
+  }[event.key];
+  if (here < 0 || there === undefined || !buttons[there]) return;
+  event.preventDefault();
+  buttons[here].tabIndex = -1;
+  buttons[there].tabIndex = 0;
+  buttons[there].focus();
+});
+
+// On a narrow screen the result is below the fold: bring it into view when it changes.
+watch("value", () => {
+  const box = element.getBoundingClientRect();
+  if (box.top > window.innerHeight * 0.75) element.scrollIntoView({ block: "start" });
+});

@@ -1,0 +1,88 @@
+"""The real app in a process of its own, on a small random checkpoint: what that predicts is noise."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+import sentencepiece
+import torch
+
+from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+from xlmrxl.app.examples import EXAMPLES
+
+START = 120  # seconds the app may take, on a machine busy with other things
+
+
+def make_checkpoint(folder: Path) -> Path:
+    """Write the checkpoint into `folder`, which must exist, and return it."""
+    sentences = [example.text.replace("<mask>", " ") for example in EXAMPLES] * 4
+    letters = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0 1 2 3 4 5 6 7 8 9 < > / ( ) ; ' \" . , & ! $ { }"
+    with (folder / "sentencepiece.bpe.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter([*sentences, *letters.split(), letters]),
+            model_writer=file,
+            vocab_size=600,
+            hard_vocab_limit=False,
+            character_coverage=1.0,
+            unk_id=0,
+            bos_id=1,
+            eos_id=2,
+            minloglevel=2,
+        )
+    tokenizer = XLMRobertaTokenizer.from_pretrained(folder)
+    config = XLMRobertaXLConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+    torch.manual_seed(0)
+    model = XLMRobertaXLForMaskedLM(config)
+    with torch.no_grad():  # random weights of the usual size give every token the same probability
+        model.get_input_embeddings().weight.normal_(std=0.5)
+    model.save_pretrained(folder)
+    return folder
+
+
+@contextmanager
+def serve(checkpoint: Path, log: Path) -> Iterator[str]:
+    """The address of the app, started as a user starts it; what it prints goes to `log`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "xlmrxl.cli", "app", "--model", str(checkpoint), "--port", str(port)]
+    with log.open("w") as output:
+        process = subprocess.Popen([*command, "--no-browser"], stdout=output, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + START
+        while not answers(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the app did not start:\n{log.read_text()}")
+            time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (URLError, TimeoutError, ConnectionError):
+        return False

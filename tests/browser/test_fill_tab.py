@@ -1,0 +1,171 @@
+"""The tab that fills masks, as a person meets it: typing, clicking, keys, errors, scripts, directions, screens."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from xlmrxl.app.examples import EXAMPLES
+from xlmrxl.app.render import percent, shown
+from xlmrxl.session import Session
+
+pytestmark = pytest.mark.browser
+
+TWO_MASKS = "The <mask> sees the <mask>."
+
+
+def fill(page, text: str) -> None:
+    box = page.locator("#fill-text textarea")
+    box.fill(text)
+    box.press("Enter")
+
+
+def wait_for_result(page, text: str) -> None:
+    """Until the result on the page is the one of `text`."""
+    page.wait_for_function("t => document.querySelector('.x-result')?.dataset.text === t", arg=text)
+
+
+def on_screen(page) -> list[list[tuple[str, str]]]:
+    tables = page.locator(".x-fills").all()
+    return [
+        [
+            (row.locator("th").inner_text(), row.locator(".x-percent").inner_text())
+            for row in table.locator("tbody tr").all()
+        ]
+        for table in tables
+    ]
+
+
+def expected(session: Session, text: str, top_k: int = 5) -> list[list[tuple[str, str]]]:
+    masks = session.fill_mask(text, top_k=top_k).masks
+    return [[(shown(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
+
+
+def test_typed_sentence_shows_what_the_session_answers(page, session: Session) -> None:
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    assert on_screen(page) == expected(session, TWO_MASKS)
+    best = [shown(mask.fills[0]) for mask in session.fill_mask(TWO_MASKS).masks]
+    assert page.locator(".x-sentence").inner_text() == "The {} sees the {}.".format(*best)
+    assert page.locator(".x-mask").count() == 2
+
+
+def test_number_of_fills(page, session: Session) -> None:
+    page.locator("#fill-top-k input[type=number]").fill("3")
+    page.locator("#fill-text textarea").fill(TWO_MASKS)
+    page.get_by_role("button", name="Fill masks").click()
+    wait_for_result(page, TWO_MASKS)
+    assert on_screen(page) == expected(session, TWO_MASKS, top_k=3)
+
+
+@pytest.mark.parametrize("index", [0, 9, 13], ids=lambda index: EXAMPLES[index].language)
+def test_example_is_filled_at_once(page, session: Session, index: int) -> None:
+    page.locator(f'[data-index="{index}"]').click()
+    wait_for_result(page, EXAMPLES[index].text)
+    assert page.locator("#fill-text textarea").input_value() == EXAMPLES[index].text
+    assert on_screen(page) == expected(session, EXAMPLES[index].text)
+
+
+def test_error_stands_in_place_and_goes_away(page) -> None:
+    fill(page, "no gap here")
+    problem = page.get_by_role("alert")
+    problem.wait_for()
+    assert "<mask>" in problem.inner_text()
+    assert "Traceback" not in page.content()
+    assert page.locator(".x-result").count() == 0
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    assert page.locator(".x-problem").count() == 0
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "<script>window.hacked = 1</script>",
+        "<img src=x onerror='window.hacked = 1'>",
+        '" onmouseover="window.hacked = 1" x="',
+        "${window.hacked = 1} {{value}} `${1}`",
+    ],
+)
+def test_what_is_typed_stays_text(page, attack: str) -> None:
+    text = f"a <mask> {attack}"
+    fill(page, text)
+    wait_for_result(page, text)
+    assert page.locator(".x-sentence").inner_text().endswith(attack)
+    page.locator(".x-chip").last.hover()
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("#fill-output :is(script, img)").count() == 0
+
+
+@pytest.mark.parametrize(("language", "direction"), [("ar", "rtl"), ("he", "rtl"), ("th", "ltr")])
+def test_direction(page, language: str, direction: str) -> None:
+    text = next(example.text for example in EXAMPLES if example.language == language)
+    fill(page, text)
+    wait_for_result(page, text)
+    for place in (".x-sentence", ".x-tokens"):
+        assert page.locator(place).evaluate("e => getComputedStyle(e).direction") == direction
+    first, last = page.locator(".x-chip").first.bounding_box(), page.locator(".x-chip").last.bounding_box()
+    assert (first["x"] > last["x"]) == (direction == "rtl")
+
+
+def test_keyboard_alone(page, session: Session) -> None:
+    page.locator("#fill-text textarea").focus()
+    page.keyboard.type("The ")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "fill-insert"
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.tagName === 'TEXTAREA'")
+    page.keyboard.type(" is here.")
+    page.keyboard.press("Enter")
+    text = "The <mask> is here."
+    wait_for_result(page, text)
+    assert on_screen(page) == expected(session, text)
+    # In the list, arrows walk and Enter puts another fill into the sentence.
+    page.locator(".x-fills tbody button").first.focus()
+    page.keyboard.press("ArrowDown")
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("Enter")
+    second = shown(session.fill_mask(text).masks[0].fills[1])
+    assert page.locator(".x-sentence").inner_text() == f"The {second} is here."
+    assert page.locator(".x-fills [aria-pressed=true]").inner_text() == second
+
+
+def test_token_is_masked_by_a_click(page) -> None:
+    fill(page, "She <mask> him")
+    wait_for_result(page, "She <mask> him")
+    chip = page.locator("button.x-chip").first
+    chip.hover()
+    readout = page.locator(".x-readout").inner_text()
+    assert re.search(r"id \d+ · characters \d+ to \d+", readout), readout
+    chip.click()
+    page.locator(".x-fills").nth(1).wait_for()
+    assert page.locator("#fill-text textarea").input_value().count("<mask>") == 2
+
+
+def test_selected_word_is_replaced_by_a_mask(page) -> None:
+    page.locator("#fill-text textarea").fill("one two three")
+    page.locator("#fill-text textarea").evaluate("box => { box.focus(); box.setSelectionRange(4, 8); }")
+    page.get_by_role("button", name="Insert <mask>").click()
+    page.wait_for_function("document.querySelector('#fill-text textarea').value === 'one <mask> three'")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_screens(page, served: str, tmp_path: Path, theme: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 812})
+    page.goto(f"{served}/?__theme={theme}")
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    # Nothing sticks out of the page.
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    path = tmp_path / f"{theme}-{width}.png"
+    picture = Image.open(io.BytesIO(page.screenshot(path=path, full_page=True))).convert("L")
+    assert len(picture.getcolors()) > 50
+    counts = picture.histogram()
+    assert (counts.index(max(counts)) < 64) == (theme == "dark")
