@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+from xlmrxl.pretrained import without_values
 
 SIZES = {
     "xl": {},
@@ -25,7 +26,7 @@ SIZES = {
 
 def write(folder: Path, size: str, vocabulary: Path, shards: int) -> None:
     config = XLMRobertaXLConfig(**SIZES[size], architectures=["XLMRobertaXLForMaskedLM"], torch_dtype="bfloat16")
-    with torch.device("meta"):
+    with without_values():
         model = XLMRobertaXLForMaskedLM(config)
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items() if "decoder" not in name}
     folder.mkdir(parents=True, exist_ok=True)

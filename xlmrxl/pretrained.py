@@ -6,11 +6,14 @@ import copy
 import inspect
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from xlmrxl.checkpoint import Weights, open_weights, save_weights
 from xlmrxl.config import HUB_OPTIONS, XLMRobertaXLConfig
@@ -24,6 +27,28 @@ HEADS = ("lm_head.", "classifier.", "qa_outputs.", "roberta.pooler.")
 """What a checkpoint may lack (it starts afresh) or have in excess (it is left out): parts made for one task."""
 BUFFERS = ("position_ids", "token_type_ids")
 """Constants that older checkpoints carry and nobody needs."""
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Leaves out the functions of `torch.nn.init`: on the meta device they have nothing to fill.
+
+    Run there, the first of them would import torch's compiler, which takes longer than torch itself.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Models built in here have shapes and no values; `assign` gives them some."""
+    with torch.device("meta"), _NoInitialisation():
+        yield
 
 
 class XLMRobertaXLPreTrainedModel(nn.Module):
@@ -282,7 +307,7 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
             config.attn_implementation = attn_implementation
             config._check()
         weights = open_weights(pretrained_model_name_or_path, **where)
-        with torch.device("meta"):
+        with without_values():
             model = cls(config, **parts)
         wanted = _dtype(torch_dtype if torch_dtype is not None else dtype)
         info = assign(model, weights, wanted, os.fspath(pretrained_model_name_or_path), ignore_mismatched_sizes)

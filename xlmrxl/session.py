@@ -13,7 +13,7 @@ from xlmrxl.checkpoint import open_weights
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.hub import DEFAULT, CheckpointError
-from xlmrxl.pretrained import assign, stored_dtype
+from xlmrxl.pretrained import assign, stored_dtype, without_values
 from xlmrxl.tasks.fill import FillResult, fill_mask
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
@@ -93,7 +93,7 @@ def load(
             f"{label} has no masked-language-model head, so it cannot fill masks. Load it with the class that its "
             "config.json names under architectures."
         )
-    with torch.device("meta"):
+    with without_values():
         model = XLMRobertaXLForMaskedLM(config)
     if precision == "auto":
         precision = _pick(target, stored_dtype(weights), model.num_parameters())
