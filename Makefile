@@ -15,7 +15,7 @@ app: $(VENV)/.app            ## set up and open the app
 	$(BIN)/xlmrxl app $(ARGS)
 
 test: $(VENV)/.dev           ## set up and run the tests, a real browser among them
-	@$(BIN)/python -m tests.browser.chromium || $(BIN)/python -m playwright install chromium || true
+	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.dev      ## run the slow tests, which continuous integration runs as well

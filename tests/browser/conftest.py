@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import find
 from running_app import make_checkpoint, serve
 
 import xlmrxl
 from xlmrxl.session import Session
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--disable-gpu",
     "--no-first-run",
@@ -50,8 +49,7 @@ def browser() -> Iterator:
         refuse("playwright is not installed: pip install playwright")
     # For a module only: while it is open, its event loop blocks those of other tests.
     with sync_playwright() as playwright:
-        found = [os.environ.get("XLMRXL_CHROMIUM"), *map(shutil.which, NAMES), playwright.chromium.executable_path]
-        path = next((path for path in found if path and Path(path).exists()), None)
+        path = find(playwright.chromium.executable_path)
         if path is None:
             refuse("no Chromium: set XLMRXL_CHROMIUM, or install one with: playwright install chromium")
         as_root = hasattr(os, "geteuid") and os.geteuid() == 0

@@ -59,7 +59,7 @@ def make_checkpoint(folder: Path) -> Path:
 
 
 @contextmanager
-def serve(checkpoint: Path, log: Path) -> Iterator[str]:
+def serve(checkpoint: Path | str, log: Path) -> Iterator[str]:
     """The address of the app, started as a user starts it; what it prints goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
