@@ -125,6 +125,7 @@ less; for work, load the real one.
 
 ```python
 import xlmrxl
+
 session = xlmrxl.load()  # this checkpoint
 ```
 

@@ -54,7 +54,9 @@ def export(state: dict[str, Any], average: bool, vocabulary: Path, out: Path) ->
         raise ValueError(f"{vocabulary} has {pieces} pieces; weights of {settings.vocab_size} rows need 2 fewer.")
     out.mkdir(parents=True, exist_ok=True)
     settings.save_pretrained(out)
-    save_file(weights(state, average), out / "model.safetensors", metadata={"format": "pt"})
+    path = out / "model.safetensors"
+    save_file(weights(state, average), path, metadata={"format": "pt"})
+    path.chmod(0o644)  # safetensors lets only the owner read; an installed package has other readers
     XLMRobertaTokenizer(vocabulary, model_max_length=settings.max_position_embeddings - EOS).save_pretrained(out)
     shutil.copyfile(LICENSE, out / "LICENSE")
 

@@ -11,7 +11,8 @@ mkdir -p "$work"
 vocabulary=$work/vocabulary.model encoded=$work/encoded run=$work/run
 
 # A step whose result is there is not done again, so that the script can be given again after a break.
-[ -f "$vocabulary" ] || "$PYTHON" -m training.vocabulary --e5 "$e5" --corpus "$corpus" --out "$vocabulary"
+[ -f "$vocabulary" ] || "$PYTHON" -m training.vocabulary --e5 "$e5" --corpus "$corpus" \
+    --out "$vocabulary" ${LIKE:+--like "$LIKE"}
 [ -f "$encoded/index.json" ] ||
     "$PYTHON" -m training.corpus --corpus "$corpus" --vocabulary "$vocabulary" --out "$encoded"
 [ -f "$work/start.pt" ] || "$PYTHON" -m training.transplant \
