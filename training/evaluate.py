@@ -25,12 +25,12 @@ from torch.nn import functional as F
 from training.corpus import BOS, EOS, PAD
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.tokenizer import VOCAB_NAME
 
 SEED = 0
 MASKED = 0.15
 LONGEST = 128  # tokens
 BATCH = 32
-VOCABULARY_NAME = "sentencepiece.bpe.model"
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.vocabulary is None and not options.model.is_dir():
         parser.error("a state holds no vocabulary: give --vocabulary.")
-    vocabulary = options.vocabulary or options.model / VOCABULARY_NAME
+    vocabulary = options.vocabulary or options.model / VOCAB_NAME
     model = load(options.model, options.average)
     scores, mean = evaluate(model, vocabulary, options.heldout, options.lines)
     print(table(scores, mean))

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from training.card import Facts, card
 from training.corpus import EOS, Encoded
-from training.evaluate import VOCABULARY_NAME, evaluate, load
+from training.evaluate import evaluate, load
 from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.tokenizer import XLMRobertaTokenizer
+from xlmrxl.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
 
 LARGEST = 48_000_000  # bytes, of the whole folder
 TIED = ("lm_head.decoder.weight", "lm_head.decoder.bias")  # the word embeddings and lm_head.bias under other names
@@ -74,7 +74,7 @@ def main() -> None:
     state = torch.load(options.state, map_location="cpu", weights_only=True, mmap=True)
     export(state, options.average, options.vocabulary, options.out)
     model = load(options.out, average=False)
-    scores, mean = evaluate(model, options.out / VOCABULARY_NAME, options.heldout, options.lines)
+    scores, mean = evaluate(model, options.out / VOCAB_NAME, options.heldout, options.lines)
     facts = Facts(
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from training.corpus import EOS, Encoded, Tokens
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.widen import has_native
 
 STATE, CURVE = "state.pt", "curve.jsonl"
 COOLDOWN, COOLDOWN_CURVE = "cooldown.pt", "cooldown.jsonl"
@@ -112,8 +113,7 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the hardware multiplies it; elsewhere it is several times slower than float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
-    return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
+    return torch.bfloat16 if has_native(torch.bfloat16) else torch.float32
 
 
 class Run:

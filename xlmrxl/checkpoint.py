@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from xlmrxl.hub import CheckpointError, resolve_file
+from xlmrxl.hub import CheckpointError, first_line, resolve_file
 
 SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
@@ -40,7 +40,7 @@ class Weights(Mapping[str, Tensor]):
         try:
             return source if isinstance(source, Tensor) else source.get_tensor(name)
         except (SafetensorError, RuntimeError, OSError) as error:
-            raise CheckpointError(f"{name} cannot be read from {path} ({_first_line(error)}). {AGAIN}") from error
+            raise CheckpointError(f"{name} cannot be read from {path} ({first_line(error)}). {AGAIN}") from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -106,7 +106,7 @@ def _open_file(path: Path) -> Iterator[tuple[str, Any]]:
             file = safe_open(path, framework="pt")
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
-                f"{path} is not a readable safetensors file ({_first_line(error)}). {AGAIN}"
+                f"{path} is not a readable safetensors file ({first_line(error)}). {AGAIN}"
             ) from error
         for name in file.keys():  # type: ignore[no-untyped-call] # noqa: SIM118 - not a dict
             yield name, file
@@ -116,10 +116,10 @@ def _open_file(path: Path) -> Iterator[tuple[str, Any]]:
     except Exception as error:
         if "weights_only" in str(error) or "Unsupported" in str(error):
             raise CheckpointError(
-                f"{path} holds more than tensors ({_first_line(error)}). It would run code when opened and is refused; "
+                f"{path} holds more than tensors ({first_line(error)}). It would run code when opened and is refused; "
                 "ask its author for safetensors."
             ) from error
-        raise CheckpointError(f"{path} is not a readable PyTorch file ({_first_line(error)}). {AGAIN}") from error
+        raise CheckpointError(f"{path} is not a readable PyTorch file ({first_line(error)}). {AGAIN}") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} does not hold tensors by name. Save a model's state_dict() instead.")
     yield from state.items()
@@ -176,7 +176,7 @@ def save_weights(
             os.replace(staging / name, folder / name)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(
-            f"The weights could not be written to {folder} ({_first_line(error)}). Check its free space and its rights."
+            f"The weights could not be written to {folder} ({first_line(error)}). Check its free space and its rights."
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -219,8 +219,3 @@ def _is_weight_file(name: str) -> bool:
 def _some(names: list[str], most: int = 4) -> str:
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -17,6 +17,12 @@ class CheckpointError(OSError):
     """A checkpoint that cannot be found or read. The message names the file and what to do."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says first, for a message that names the cause in passing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def default_folder() -> Path:
     """The folder of the embedded checkpoint."""
     return Path(__file__).parent / "default"
@@ -169,8 +175,7 @@ def _download(
     except errors.RevisionNotFoundError:
         raise CheckpointError(f"{name!r} has no revision {revision!r}. Look it up on its page.") from None
     except (errors.HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()
         raise CheckpointError(
-            f"{path} of {name!r} could not be downloaded ({reason[0] if reason else type(error).__name__}). "
+            f"{path} of {name!r} could not be downloaded ({first_line(error)}). "
             f"Check the network and the free disk space, or use {DEFAULT!r}, which needs neither."
         ) from error
