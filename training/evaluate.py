@@ -1,128 +1,232 @@
-"""How well masks are filled on held-out text: top-1, top-5 and perplexity by language, languages weighted alike.
+"""The whole evaluation of a checkpoint, as the Markdown that stands in its card. None of the data is trained on.
 
-    python -m training.evaluate --model xlmrxl/default --heldout HELDOUT
-    python -m training.evaluate --model RUN/state.pt --average --vocabulary VOCABULARY.model --heldout HELDOUT
+    python -m training.evaluate --model xlmrxl/default --eval EVAL --encoded ENCODED
 
-HELDOUT is a folder `<source>/<language>.txt` that no step of training has seen. Lines are taken evenly spaced, 15 % of
-the tokens of each are hidden (at least one) by a fixed seed, and the text is gone through once. Figures of two
-vocabularies do not compare: a smaller one cuts text into easier pieces.
+EVAL is a folder of `heldout/<source>/<language>.txt` and of the public sets `sib200`, `xcopa` and `tatoeba` as their
+authors publish them; what is not there is left out. ENCODED is the encoded training text, which the baselines count;
+without it they are left out. On two cores it takes about a quarter of an hour, most of it for SIB-200's 205 heads
+trained each on a language of its own: `--only masked,sentences` takes a minute.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
-from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import sentencepiece
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-from training.corpus import BOS, EOS, PAD
+from training import masked, probes
+from training.corpus import Encoded
+from training.masked import MaskedFigures, Pieces, Score
+from training.pretrain import fast_dtype
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.tokenizer import VOCAB_NAME
+from xlmrxl.tasks.fill import FillResult, fill_mask
+from xlmrxl.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
 
-SEED = 0
-MASKED = 0.15
-LONGEST = 128  # tokens
-BATCH = 32
+PAGE = Path(__file__).with_name("sentences.tsv")
+PARTS = ("masked", "sentences", "sib200", "xcopa", "tatoeba")
+FILLS = 5
+ABOVE = 0.15  # over the majority class, for a topic head to count as well above it
 
 
 @dataclass(frozen=True)
-class Score:
-    """What was measured on one language, or the mean of several."""
+class Sentence:
+    """One line of the page a person judges."""
 
-    masks: int
-    top1: float
-    top5: float
-    loss: float  # mean negative log-likelihood of the hidden token, in nats
-
-    @property
-    def perplexity(self) -> float:
-        return float(np.exp(self.loss))
+    language: str
+    text: str
+    fits: str  # a word that would fit, in the writer's mind; others may as well
 
 
-def sample(heldout: Path, lines: int) -> dict[str, list[str]]:
-    """Up to `lines` lines a language (0 for all), from each of its sources in turn evenly spaced."""
-    files: dict[str, list[list[str]]] = defaultdict(list)
-    for path in sorted(heldout.glob("*/*.txt")):
-        if rows := [row for line in path.read_text(encoding="utf-8").splitlines() if (row := line.strip())]:
-            files[path.stem].append(rows)
-    if not files:
-        raise FileNotFoundError(f"{heldout} holds no <source>/<language>.txt.")
-    out = {}
-    for language, sources in sorted(files.items()):
-        share = -(-lines // len(sources)) if lines else 10**9
-        picked = [rows[:: max(1, len(rows) // share)][:share] for rows in sources]
-        out[language] = [row for rows in picked for row in rows]
-    return out
+@dataclass(frozen=True)
+class Report:
+    """Every figure of the evaluation; None where its data was not given."""
+
+    masked: MaskedFigures | None = None
+    sentences: list[tuple[Sentence, FillResult]] | None = None
+    topics: probes.TopicFigures | None = None
+    choices: dict[str, float] | None = None
+    retrieval: dict[str, probes.Retrieval] | None = None
+
+    def markdown(self) -> str:
+        sections: list[tuple[object, Callable[[], str]]] = [
+            (self.masked, self._masked),
+            (self.sentences, self._sentences),
+            (self.topics, self._topics),
+            (self.choices, self._choices),
+            (self.retrieval, self._retrieval),
+        ]
+        return "\n\n".join(write() for figures, write in sections if figures is not None)
+
+    def _masked(self) -> str:
+        assert self.masked is not None
+        figures = self.masked
+        lines = f"up to {figures.lines} lines a language" if figures.lines else "all lines"
+        rows = [("model", figures.mean)]
+        for name, title in (("ngrams", "n-grams of both sides"), ("frequent", "most frequent tokens")):
+            if (score := figures.baseline(name)) is not None:
+                rows.append((title, score))
+        summary = table(
+            ["mean over languages", "masks", "top-1 %", "top-5 %", "perplexity"],
+            [[name, f"{s.masks:,}", *percents(s), f"{s.perplexity:.0f}"] for name, s in rows],
+        )
+        by_source = table(
+            ["source", "masks", "top-1 %", "top-5 %", "perplexity"],
+            [[name, f"{s.masks:,}", *percents(s), f"{s.perplexity:.0f}"] for name, s in figures.sources.items()],
+        )
+        by_language = table(
+            ["language", "masks", "top-1 %", "top-5 %", "perplexity", "n-grams: top-1 %", "top-5 %", "perplexity"],
+            [
+                [
+                    name,
+                    f"{each.model.masks:,}",
+                    *percents(each.model),
+                    f"{each.model.perplexity:.0f}",
+                    *(["–"] * 3 if each.ngrams is None else [*percents(each.ngrams), f"{each.ngrams.perplexity:.0f}"]),
+                ]
+                for name, each in figures.languages.items()
+            ],
+        )
+        return (
+            f"### Masked tokens\n\nHeld-out lines ({', '.join(figures.sources)}), {lines}, cut at {masked.LONGEST} "
+            f"tokens, {masked.MASKED:.0%} of the tokens hidden; languages weighted alike, the mean's perplexity is of "
+            "the mean loss. The baselines are counted, language by language, on the training text and fill the same "
+            f"masks.\n\n{summary}\n\n{by_source}\n\n{by_language}"
+        )
+
+    def _sentences(self) -> str:
+        assert self.sentences is not None
+        rows = [
+            [sentence.language, sentence.text.replace("|", "\\|"), sentence.fits, ", ".join(fills_of(result))]
+            for sentence, result in self.sentences
+        ]
+        return (
+            f"### {len(rows)} everyday sentences\n\nThe {FILLS} most probable fills of each mask, beside a word that "
+            f"the writer had in mind.\n\n{table(['', 'sentence', 'one that fits', 'fills'], rows)}"
+        )
+
+    def _topics(self) -> str:
+        assert self.topics is not None
+        figures = self.topics
+        each = figures.languages
+        above = sum(t.from_english >= t.majority + ABOVE for t in each.values())
+        count = len(each)
+        mean = {name: sum(getattr(t, name) for t in each.values()) / count for name in ("from_english", "own")}
+        majority = next(iter(each.values())).majority
+        # A head of a language's own is left out where it was not trained: not a number.
+        rows = [
+            [name, f"{100 * t.from_english:.1f}", "–" if t.own != t.own else f"{100 * t.own:.1f}"]
+            for name, t in sorted(each.items(), key=lambda item: -item[1].from_english)
+        ]
+        own = (
+            "" if mean["own"] != mean["own"] else f"; a head trained on the language itself, {100 * mean['own']:.1f} %"
+        )
+        return (
+            f"### Topics (SIB-200)\n\nAccuracy of a linear head on frozen features (the mean state after layer "
+            f"{figures.layer}) on the test sentences, seven topics. Trained on English, mean of {count} languages: "
+            f"{100 * mean['from_english']:.1f} %{own}. The majority class: {100 * majority:.1f} %. At least "
+            f"{100 * ABOVE:.0f} points above it: {above} languages.\n\n"
+            f"<details><summary>All languages</summary>\n\n"
+            f"{table(['language', 'trained on English %', 'on itself %'], rows)}\n\n</details>"
+        )
+
+    def _choices(self) -> str:
+        assert self.choices is not None
+        rows = [[name, f"{100 * accuracy:.1f}"] for name, accuracy in self.choices.items()]
+        mean = sum(self.choices.values()) / len(self.choices)
+        return (
+            f"### Choices (XCOPA)\n\nThe likelier of two choices beside the premise, by the mean pseudo-log-likelihood "
+            f"of its tokens, without any training. Mean: {100 * mean:.1f} %, chance: 50 % (a language has 500 "
+            f"questions: up to 54 % may still be chance).\n\n{table(['language', 'accuracy %'], rows)}"
+        )
+
+    def _retrieval(self) -> str:
+        assert self.retrieval is not None
+        each = list(self.retrieval.values())
+        layers = range(len(each[0].by_layer))
+        means = [sum(r.by_layer[layer] for r in each) / len(each) for layer in layers]
+        chance = sum(r.chance for r in each) / len(each)
+        best = max(layers, key=means.__getitem__)
+        by_layer = table(["layer", *map(str, layers)], [["mean accuracy %", *(f"{100 * mean:.1f}" for mean in means)]])
+        rows = [
+            [name, f"{r.pairs:,}", f"{100 * r.by_layer[best]:.1f}", f"{100 * r.by_layer[-1]:.1f}"]
+            for name, r in sorted(self.retrieval.items(), key=lambda item: -item[1].by_layer[best])
+        ]
+        return (
+            f"### Translations (Tatoeba)\n\nHow often a sentence's nearest neighbour (cosine of mean states, each "
+            f"language's mean taken off) in the other language is its translation, both directions, mean of "
+            f"{len(each)} languages with English. Layer 0 is the embeddings. Chance: {100 * chance:.1f} %.\n\n"
+            f"{by_layer}\n\n<details><summary>All languages</summary>\n\n"
+            f"{table(['language', 'pairs', f'after layer {best} %', 'after the last %'], rows)}\n\n</details>"
+        )
+
+    def to_json(self) -> str:
+        sentences = self.sentences and [
+            {**asdict(sentence), "fills": fills_of(result)} for sentence, result in self.sentences
+        ]
+        figures = {
+            "masked": self.masked and {"mean": asdict(self.masked.mean), **asdict(self.masked)},
+            "sentences": sentences,
+            "sib200": self.topics and asdict(self.topics),
+            "xcopa": self.choices,
+            "tatoeba": self.retrieval and {name: asdict(r) for name, r in self.retrieval.items()},
+        }
+        return json.dumps(figures, ensure_ascii=False, indent=1)
 
 
-def hide(rows: list[list[int]], mask_id: int, seed: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Each row with some tokens masked, and the labels, -100 elsewhere."""
-    rng = np.random.default_rng(seed)
-    inputs, labels = [], []
-    for row in rows:
-        count = max(1, round(MASKED * (len(row) - 2)))
-        places = set((1 + rng.permutation(len(row) - 2)[:count]).tolist())
-        inputs.append([mask_id if i in places else token for i, token in enumerate(row)])
-        labels.append([token if i in places else -100 for i, token in enumerate(row)])
-    return inputs, labels
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """As Markdown, columns of figures to the right."""
+    right = [bool(rows) and all(row[i][:1].isdigit() or row[i] == "–" for row in rows) for i in range(len(header))]
+    lines = [header, ["---:" if figures else "---" for figures in right], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def pad(rows: list[list[int]], value: int) -> Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([row + [value] * (width - len(row)) for row in rows])
+def percents(score: Score) -> list[str]:
+    return [f"{100 * score.top1:.1f}", f"{100 * score.top5:.1f}"]
 
 
-@torch.inference_mode()
-def score(model: XLMRobertaXLForMaskedLM, rows: list[list[int]]) -> Score:
-    """Of some rows `<s> … </s>` of token ids."""
-    inputs, labels = hide(rows, model.config.vocab_size - 1, SEED)
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-    losses, ranks = [], []
-    for at in range(0, len(order), BATCH):
-        chosen = order[at : at + BATCH]
-        ids = pad([inputs[index] for index in chosen], PAD)
-        wanted = pad([labels[index] for index in chosen], -100)
-        hidden = wanted >= 0
-        logits = model(ids, attention_mask=(ids != PAD).long(), logits_mask=hidden).logits.float()
-        truth = wanted[hidden]
-        losses.append(F.cross_entropy(logits, truth, reduction="none"))
-        ranks.append((logits > logits.gather(1, truth[:, None])).sum(1))
-    rank, loss = torch.cat(ranks), torch.cat(losses)
-    top1, top5 = (rank < 1).double().mean().item(), (rank < 5).double().mean().item()
-    return Score(len(rank), top1, top5, loss.double().mean().item())
+def fills_of(result: FillResult) -> list[str]:
+    return [fill.text for fill in result.masks[0].fills]
 
 
-def evaluate(
-    model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int
-) -> tuple[dict[str, Score], Score]:
-    """The score of each language, and their mean."""
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
-    longest = min(LONGEST, model.config.max_position_embeddings - PAD - 1)
-    scores = {}
-    for language, texts in sample(heldout, lines).items():
-        rows = [[BOS, *(piece + 1 for piece in row[: longest - 2]), EOS] for row in pieces.encode(texts) if row]
-        scores[language] = score(model, rows)
-    values = list(scores.values())
-    mean = Score(
-        sum(value.masks for value in values),
-        *(float(np.mean([getattr(value, name) for value in values])) for name in ("top1", "top5", "loss")),
+def page(path: Path = PAGE) -> list[Sentence]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [Sentence(row["language"], row["sentence"], row["fits"]) for row in rows]
+
+
+def report(
+    model: XLMRobertaXLForMaskedLM,
+    vocabulary: Path,
+    data: Path,
+    text: Encoded | None,
+    lines: int,
+    parts: tuple[str, ...] = PARTS,
+) -> Report:
+    """Everything of `parts` whose data is there."""
+    wanted = {part for part in parts if part == "sentences" or (data / part.replace("masked", "heldout")).is_dir()}
+    reader = probes.Reader(model, Pieces(vocabulary), fast_dtype(model.device))
+    sentences = page() if "sentences" in wanted else []
+    fills = fill_mask(model, XLMRobertaTokenizer(vocabulary), [sentence.text for sentence in sentences], top_k=FILLS)
+    return Report(
+        masked=masked.evaluate(model, vocabulary, data / "heldout", lines, text) if "masked" in wanted else None,
+        sentences=list(zip(sentences, fills, strict=True)) or None,
+        topics=probes.topics(reader, data / "sib200") if "sib200" in wanted else None,
+        choices=probes.choices(reader, data / "xcopa") if "xcopa" in wanted else None,
+        retrieval=probes.retrieval(reader, data / "tatoeba") if "tatoeba" in wanted else None,
     )
-    return scores, mean
 
 
 def load(path: Path, average: bool) -> XLMRobertaXLForMaskedLM:
     """A checkpoint folder, a run's state, or transplanted weights."""
     if path.is_dir():
         model: XLMRobertaXLForMaskedLM = XLMRobertaXLForMaskedLM.from_pretrained(path)
-        return model
+        return model.float().eval()
     state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     model = XLMRobertaXLForMaskedLM(XLMRobertaXLConfig(**state["config"]))
     model.load_state_dict(state["model"])
@@ -132,34 +236,28 @@ def load(path: Path, average: bool) -> XLMRobertaXLForMaskedLM:
     return model.eval()
 
 
-def table(scores: dict[str, Score], mean: Score) -> str:
-    """As Markdown."""
-    rows = [("mean", mean), *scores.items()]
-    lines = ["| language | masks | top-1 % | top-5 % | perplexity |", "| --- | ---: | ---: | ---: | ---: |"]
-    lines += [
-        f"| {name} | {s.masks:,} | {100 * s.top1:.1f} | {100 * s.top5:.1f} | {s.perplexity:.0f} |" for name, s in rows
-    ]
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint folder, or a run's state.pt")
     parser.add_argument("--average", action="store_true", help="of a state, the averaged weights")
     parser.add_argument("--vocabulary", type=Path, help="the sentencepiece model; by default the folder's own")
-    parser.add_argument("--heldout", type=Path, required=True, help="text that was not trained on")
-    parser.add_argument("--lines", type=int, default=40, help="a language; 0 for all")
+    parser.add_argument("--eval", type=Path, required=True, help="heldout, sib200, xcopa and tatoeba")
+    parser.add_argument("--encoded", type=Path, help="the encoded training text, for the baselines")
+    parser.add_argument("--lines", type=int, default=40, help="of the held-out text, a language; 0 for all")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
     if options.vocabulary is None and not options.model.is_dir():
         parser.error("a state holds no vocabulary: give --vocabulary.")
+    parts = tuple(options.only.split(","))
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
     vocabulary = options.vocabulary or options.model / VOCAB_NAME
-    model = load(options.model, options.average)
-    scores, mean = evaluate(model, vocabulary, options.heldout, options.lines)
-    print(table(scores, mean))
+    text = Encoded(options.encoded) if options.encoded else None
+    found = report(load(options.model, options.average), vocabulary, options.eval, text, options.lines, parts)
+    print(found.markdown())
     if options.json:
-        everything = {"mean": asdict(mean), "languages": {name: asdict(value) for name, value in scores.items()}}
-        options.json.write_text(json.dumps({"lines": options.lines, **everything}, indent=1), encoding="utf-8")
+        options.json.write_text(found.to_json(), encoding="utf-8")
 
 
 if __name__ == "__main__":

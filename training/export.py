@@ -1,16 +1,19 @@
 """Write a run's weights as a checkpoint folder in the Hub's layout, with its card and licence.
 
-    python -m training.export --state RUN/cooldown.pt --vocabulary VOCABULARY.model --heldout HELDOUT \\
-        --out xlmrxl/default
+    python -m training.export --state RUN/cooldown.pt --vocabulary VOCABULARY.model --encoded ENCODED --eval EVAL \\
+        --out xlmrxl/default --log training/runs/NAME.json
 
 Weights are stored as float16, the tied LM decoder once. What is evaluated and written into the card is the folder
-itself as it will be read. Raises ValueError if it comes out larger than 48,000,000 bytes.
+itself as it will be read: the card's figures are what `training.evaluate` prints of it. The log has the run's settings,
+its curve and the result. Raises ValueError if the folder comes out larger than 48,000,000 bytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,15 @@ from torch import Tensor
 
 from training.card import Facts, card
 from training.corpus import EOS, Encoded
-from training.evaluate import evaluate, load
+from training.evaluate import Report, load
+from training.evaluate import report as evaluate
+from training.pretrain import COOLDOWN_CURVE, CURVE
+from xlmrxl.checkpoint import SAFETENSORS
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
 
 LARGEST = 48_000_000  # bytes, of the whole folder
+CURVE_POINTS = 100
 TIED = ("lm_head.decoder.weight", "lm_head.decoder.bias")  # the word embeddings and lm_head.bias under other names
 LICENSE = Path(__file__).with_name("LICENSE-weights")
 
@@ -54,11 +61,33 @@ def export(state: dict[str, Any], average: bool, vocabulary: Path, out: Path) ->
         raise ValueError(f"{vocabulary} has {pieces} pieces; weights of {settings.vocab_size} rows need 2 fewer.")
     out.mkdir(parents=True, exist_ok=True)
     settings.save_pretrained(out)
-    path = out / "model.safetensors"
-    save_file(weights(state, average), path, metadata={"format": "pt"})
+    path = out / SAFETENSORS
+    # So that training on from these weights, when the state is lost, still knows what went into them.
+    spent = {"tokens": str(state["tokens"]), "seconds": str(round(state["seconds"]))}
+    save_file(weights(state, average), path, metadata={"format": "pt", **spent})
     path.chmod(0o644)  # safetensors lets only the owner read; an installed package has other readers
     XLMRobertaTokenizer(vocabulary, model_max_length=settings.max_position_embeddings - EOS).save_pretrained(out)
     shutil.copyfile(LICENSE, out / "LICENSE")
+
+
+def log(state: dict[str, Any], run: Path, report: Report) -> dict[str, Any]:
+    """The settings of a run, at most CURVE_POINTS points of its curve, and how well it came out."""
+    curve = [
+        json.loads(line)
+        for name in (CURVE, COOLDOWN_CURVE)
+        if (run / name).exists()
+        for line in (run / name).read_text(encoding="utf-8").splitlines()
+    ]
+    every = -(-len(curve) // CURVE_POINTS)
+    result = report.masked and asdict(report.masked.mean)
+    return {
+        "recipe": state["recipe"],
+        "steps": state["step"],
+        "tokens": state["tokens"],
+        "hours": round(state["seconds"] / 3600, 2),
+        "heldout": result,
+        "curve": curve[every - 1 :: every] if curve else [],
+    }
 
 
 def main() -> None:
@@ -67,31 +96,33 @@ def main() -> None:
     parser.add_argument("--average", action="store_true", help="the averaged weights: for a run not cooled down")
     parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus, for the figures of the card")
     parser.add_argument("--vocabulary", type=Path, required=True, help="the sentencepiece model")
-    parser.add_argument("--heldout", type=Path, required=True, help="text that was not trained on")
-    parser.add_argument("--lines", type=int, default=40, help="of it, a language; 0 for all")
+    parser.add_argument("--eval", type=Path, required=True, help="the evaluation's data, as for training.evaluate")
+    parser.add_argument("--lines", type=int, default=0, help="of the held-out text, a language; 0 for all")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--log", type=Path, help="JSON file to write settings, curve and result to")
     options = parser.parse_args()
     state = torch.load(options.state, map_location="cpu", weights_only=True, mmap=True)
     export(state, options.average, options.vocabulary, options.out)
     model = load(options.out, average=False)
-    scores, mean = evaluate(model, options.out / VOCAB_NAME, options.heldout, options.lines)
+    text = Encoded(options.encoded)
+    report = evaluate(model, options.out / VOCAB_NAME, options.eval, text, options.lines)
     facts = Facts(
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        step=state["step"],
         tokens=state["tokens"],
         hours=state["seconds"] / 3600,
         recipe=state["recipe"],
         cooled=state["cooldown"] is not None and state["step"] == state["cooldown"][1],
         average=options.average,
-        parts=Encoded(options.encoded).parts,
-        lines=options.lines,
-        scores=scores,
-        mean=mean,
+        parts=text.parts,
     )
-    (options.out / "README.md").write_text(card(facts), encoding="utf-8")
+    (options.out / "README.md").write_text(card(facts, report.markdown()), encoding="utf-8")
+    if options.log:
+        options.log.parent.mkdir(parents=True, exist_ok=True)
+        options.log.write_text(json.dumps(log(state, options.state.parent, report), indent=1) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in options.out.iterdir())
-    print(f"{options.out}: {size:,} bytes; top-1 {mean.top1:.1%}, top-5 {mean.top5:.1%}, loss {mean.loss:.3f}")
+    print(report.markdown())
+    print(f"{options.out}: {size:,} bytes")
     if size > LARGEST:
         raise ValueError(f"{options.out} has {size:,} bytes, more than {LARGEST:,}.")
 

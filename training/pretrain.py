@@ -1,12 +1,13 @@
 """Train the masked LM: start from the transplanted weights, go on from wherever the run folder stands.
 
     python -m training.pretrain --start START.pt --encoded ENCODED --run RUN --minutes 90
-    python -m training.pretrain --encoded ENCODED --run RUN --cooldown-minutes 15
+    python -m training.pretrain --encoded ENCODED --run RUN --cooldown-minutes 30
 
 The first trains at a constant rate after a short warm-up, and given again goes on for as long again, after a kill
 too: RUN/state.pt holds all there is, and text and masks depend on the seed and the step alone. The second lets the
 rate fall to nothing, from a copy of that state in RUN/cooldown.pt, so that the first can still be taken up later.
-RUN/curve.jsonl and RUN/cooldown.jsonl have the loss.
+RUN/curve.jsonl and RUN/cooldown.jsonl have the loss. `--start` also takes a checkpoint folder, to train an exported
+model on; settings given to a run that has a state change it from there.
 """
 
 from __future__ import annotations
@@ -14,23 +15,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import time
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from torch import Tensor
-from torch.nn import functional as F
 
-from training.corpus import EOS, Encoded, Tokens
+from training.corpus import Encoded
+from training.objective import Candidates, mask, step_loss
+from xlmrxl.checkpoint import SAFETENSORS
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.widen import has_native
 
 STATE, CURVE = "state.pt", "curve.jsonl"
 COOLDOWN, COOLDOWN_CURVE = "cooldown.pt", "cooldown.jsonl"
+FULL_SOFTMAX = 1 / 3  # where the rate is below this share of its height, the softmax runs over all tokens
 MASK_STREAM = 7  # keeps the draw of the masks apart from that of the text
 
 
@@ -38,75 +44,51 @@ MASK_STREAM = 7  # keeps the draw of the masks apart from that of the text
 class Recipe:
     """What a run is; written into its state and kept when it is taken up again."""
 
-    sequences: int = 16
+    sequences: int = 64
     length: int = 64
-    mask_rate: float = 0.25
-    body_rate: float = 4e-4  # learning rate of embeddings and layer matrices
-    head_rate: float = 1e-3  # of norms, biases and the head
-    weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.99)
-    clip: float = 1.0
-    warmup: int = 100  # steps
+    mask_rate: float = 0.4
+    last_mask_rate: float = 0.2  # at the end of a cool-down
+    candidates: int = 4096  # tokens drawn into a step's softmax beside the hidden ones; 0 for all of them
+    # How far one step moves an element of a matrix, as a share of the matrix's root mean square at the start.
+    matrix_rate: float = 0.0025  # of the layers
+    head_rate: float = 0.02  # of the LM head's dense layer
+    table_rate: float = 0.002  # of the embeddings
+    vector_rate: float = 1e-3  # of norms and biases, in their own units
+    momentum: float = 0.95  # of the matrices
+    betas: tuple[float, float] = (0.9, 0.98)  # of tables and vectors
+    clip: float = 1.0  # norm of the gradients of tables and vectors
+    warmup: int = 50  # steps
     average_every: int = 10  # steps between updates of the averaged weights
     average_share: float = 0.05  # of the newest weights in the average
     seed: int = 0
 
 
-def mask(tokens: Tokens, rate: float, mask_id: int, rng: np.random.Generator) -> tuple[Tokens, Tokens, Tokens]:
-    """Hide the same number of tokens in each row, so that rows stay a rectangle.
+def groups(model: XLMRobertaXLForMaskedLM) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Parameter groups for Muon (the matrices) and for Adam (the rest), each with the name and the unit of its rate.
 
-    Returns:
-        The (rows, length) input; the (rows, hidden) places that are hidden; the (rows, hidden) tokens that were there,
-        -100 where a row had too few to hide. Every hidden token becomes `<mask>`: none is kept or replaced by another,
-        since filling masks is what the model is for and each prediction should teach that.
+    The transplanted matrices differ in size by orders of magnitude, and the residual stream has no scale of its own:
+    what a step should be is a share of what is there. Matrices of one kind share the median of their sizes.
     """
-    count = max(1, round(rate * (tokens.shape[1] - 2)))
-    order = rng.random(tokens.shape)
-    order[tokens <= EOS] = 2  # <s>, <pad>, </s> come last
-    places = np.sort(np.argpartition(order, count, axis=1)[:, :count], axis=1)
-    labels = np.take_along_axis(tokens, places, axis=1)
-    inputs = tokens.copy()
-    np.put_along_axis(inputs, places, np.where(labels > EOS, mask_id, labels), axis=1)
-    return inputs, places, np.where(labels > EOS, labels, -100)
-
-
-def masked_states(model: XLMRobertaXLForMaskedLM, inputs: Tensor, places: Tensor) -> Tensor:
-    """The encoder's last states at `places` (batch, n): (batch, n, hidden).
-
-    The same numbers as the model's own forward without padding. Nothing reads the last layer's states elsewhere, so
-    its queries and its feed-forward are computed at those places only.
-    """
-    encoder = model.roberta.encoder
-    stream = model.roberta.embeddings(inputs, None, None, None, 0)
-    for layer in encoder.layer[:-1]:
-        stream = layer(stream)[0]
-    last = encoder.layer[-1]
-    attention = last.attention
-    normed = attention.self_attn_layer_norm(stream)
-    index = places[..., None].expand(-1, -1, stream.shape[-1])
-    context, _, _ = attention.self(normed.gather(1, index), None, None, normed, None, False)
-    return encoder.LayerNorm(last.feed_forward(attention.output(context, stream.gather(1, index))))
-
-
-def step_loss(model: XLMRobertaXLForMaskedLM, inputs: Tensor, places: Tensor, labels: Tensor) -> Tensor:
-    wanted = labels >= 0
-    logits = model.lm_head(masked_states(model, inputs, places)[wanted])
-    return F.cross_entropy(logits.float(), labels[wanted])
-
-
-def groups(model: XLMRobertaXLForMaskedLM, recipe: Recipe) -> list[dict[str, Any]]:
-    """Embeddings and layer matrices at the body's rate; norms, biases and the head at the head's."""
-    body, head, plain = [], [], []
+    sizes: dict[str, list[float]] = defaultdict(list)
     for name, parameter in model.named_parameters():
+        sizes[_kind(name)].append(parameter.detach().square().mean().sqrt().item())
+    matrices, others = [], []
+    for name, parameter in model.named_parameters():
+        size = float(np.median(sizes[_kind(name)]))
         if parameter.dim() < 2:
-            plain.append(parameter)
+            others.append({"params": [parameter], "rate": "vector_rate", "size": 1.0})
+        elif "embeddings" in name:
+            others.append({"params": [parameter], "rate": "table_rate", "size": size})
         else:
-            (head if name.startswith("lm_head.") else body).append(parameter)
-    return [
-        {"params": body, "rate": recipe.body_rate, "weight_decay": recipe.weight_decay},
-        {"params": head, "rate": recipe.head_rate, "weight_decay": recipe.weight_decay},
-        {"params": plain, "rate": recipe.head_rate, "weight_decay": 0.0},
-    ]
+            rate = "head_rate" if name.startswith("lm_head.") else "matrix_rate"
+            # Matched to Adam, Muon's step has a root mean square of a fifth of its rate.
+            matrices.append({"params": [parameter], "rate": rate, "size": 5 * size})
+    return matrices, others
+
+
+def _kind(name: str) -> str:
+    """A parameter's name without the number of its layer."""
+    return re.sub(r"\.\d+\.", ".", name)
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
@@ -136,20 +118,45 @@ class Run:
         self.model.load_state_dict(weights)
         self.model.tie_weights()
         self.model.to(self.device).train()
-        self.optimizer = torch.optim.AdamW(groups(self.model, recipe), lr=1e-9, betas=recipe.betas, fused=True)
+        matrices, others = groups(self.model)
+        self.optimizers = (
+            torch.optim.Muon(
+                matrices, lr=1e-9, momentum=recipe.momentum, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+            ),
+            torch.optim.AdamW(others, lr=1e-9, betas=recipe.betas, weight_decay=0.0, fused=True),
+        )
+        self._use_recipe()
         self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
 
     def start(self, path: Path, recipe: Recipe) -> None:
-        """Begin with transplanted weights."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        self.build(state["config"], state["model"], recipe)
+        """Begin with transplanted weights, or with a checkpoint folder: an exported run, whose state may be lost."""
+        if path.is_dir():
+            model = XLMRobertaXLForMaskedLM.from_pretrained(path).float()
+            no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "torch_dtype": "float32"}
+            self.build({**model.config.to_dict(), **no_dropout}, model.state_dict(), recipe)
+            with safe_open(path / SAFETENSORS, framework="pt") as file:
+                spent = file.metadata()
+            self.tokens, self.seconds = int(spent.get("tokens", 0)), float(spent.get("seconds", 0))
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            self.build(state["config"], state["model"], recipe)
+
+    def change(self, settings: dict[str, Any]) -> None:
+        """Other settings from here on."""
+        self.recipe = replace(self.recipe, **settings)
+        self._use_recipe()
+
+    def _use_recipe(self) -> None:
+        frequencies = self.text.frequencies(self.model.config.vocab_size)
+        self.candidates = Candidates(frequencies, self.recipe.candidates) if self.recipe.candidates else None
 
     def load(self, name: str) -> None:
         """Take up a saved state."""
         state = torch.load(self.folder / name, map_location="cpu", weights_only=True)
         state["recipe"]["betas"] = tuple(state["recipe"]["betas"])
         self.build(state["config"], state["model"], Recipe(**state["recipe"]))
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(values)
         for key, value in state["average"].items():
             self.average[key].copy_(value)
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
@@ -162,7 +169,7 @@ class Run:
             "config": self.config,
             "recipe": asdict(self.recipe),
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "average": self.average,
             "step": self.step,
             "tokens": self.tokens,
@@ -190,16 +197,26 @@ class Run:
         recipe, model = self.recipe, self.model
         tokens = self.text.batch(recipe.seed, self.step, recipe.sequences, recipe.length)
         rng = np.random.default_rng([recipe.seed, self.step, MASK_STREAM])
-        arrays = mask(tokens, recipe.mask_rate, model.config.vocab_size - 1, rng)
+        factor = self.factor()
+        rate = recipe.mask_rate
+        if self.cooldown is not None:
+            rate = recipe.last_mask_rate + factor * (recipe.mask_rate - recipe.last_mask_rate)
+        arrays = mask(tokens, rate, model.config.vocab_size - 1, rng)
         inputs, places, labels = (torch.from_numpy(array).to(self.device) for array in arrays)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            loss = step_loss(model, inputs, places, labels)
+        candidates = None
+        if self.candidates is not None and factor > FULL_SOFTMAX:
+            ids, offsets = self.candidates.pick(arrays[2][arrays[2] >= 0], rng)
+            candidates = torch.from_numpy(ids).to(self.device), torch.from_numpy(offsets).to(self.device)
+        loss = step_loss(model, inputs, places, labels, self.dtype, candidates)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip, foreach=True)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["rate"] * self.factor()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        # Muon's steps have a size of their own, whatever that of the gradient.
+        clipped = [p for group in self.optimizers[1].param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(clipped, recipe.clip, foreach=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = getattr(recipe, group["rate"]) * group["size"] * factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.tokens += tokens.size
         if self.step % recipe.average_every == 0:
@@ -240,7 +257,7 @@ class Run:
             "tokens": self.tokens,
             "minutes": round(self.seconds / 60, 2),
             "loss": round(losses.mean().item(), 4),
-            "rate": self.recipe.body_rate * self.factor(),
+            "rate": self.recipe.matrix_rate * self.factor(),
             "tokens_per_second": round(speed),
         }
         if not np.isfinite(point["loss"]):
@@ -266,7 +283,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--start", type=Path, help="transplanted weights, for a folder that has no state yet")
+    parser.add_argument(
+        "--start", type=Path, help="transplanted weights or a checkpoint folder, for a run that has no state"
+    )
     parser.add_argument("--minutes", type=float, help="train so long, from now")
     parser.add_argument("--steps", type=int, help="train until the run has made so many steps")
     parser.add_argument("--cooldown-minutes", type=float, help="let the rate fall to 0 in about so many minutes")
@@ -276,10 +295,10 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto", help="of the products")
     parser.add_argument("--threads", type=int, help="of the CPU")
-    recipe = parser.add_argument_group("recipe, for a folder that has no state yet")
-    for name in ("sequences", "length", "mask_rate", "body_rate", "head_rate", "warmup", "seed"):
-        default = getattr(Recipe, name)
-        recipe.add_argument("--" + name.replace("_", "-"), type=type(default), default=default)
+    recipe = parser.add_argument_group("recipe, kept in the state: what is given here changes it")
+    for field in fields(Recipe):
+        if isinstance(field.default, int | float):
+            recipe.add_argument("--" + field.name.replace("_", "-"), type=type(field.default))
     options = parser.parse_args()
 
     torch.set_flush_denormal(True)
@@ -296,10 +315,11 @@ def main() -> None:
     elif (options.run / STATE).exists():
         run.load(STATE)
     elif options.start is not None:
-        names = vars(options).keys() & Recipe.__dataclass_fields__.keys()
-        run.start(options.start, Recipe(**{name: getattr(options, name) for name in names}))
+        run.start(options.start, Recipe())
     else:
         parser.error(f"{options.run} has no {STATE}: give --start.")
+    given = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
+    run.change({name: value for name, value in given.items() if value is not None})
     if cooling:
         if run.cooldown is None:
             per_step = run.seconds / max(1, run.step)

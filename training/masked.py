@@ -1,0 +1,204 @@
+"""How well masks are filled on held-out text: top-1, top-5 and perplexity, by language and source.
+
+Lines are taken evenly spaced from each source, 15 % of the tokens of each are hidden (at least one) by a fixed seed,
+and the text is gone through once. The baselines (`training.baselines`) fill the very same masks. Figures of two
+vocabularies do not compare: a smaller one cuts text into easier pieces.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.baselines import Gap, NGrams, gaps, language_model
+from training.corpus import BOS, EOS, PAD, Encoded
+from xlmrxl.heads import XLMRobertaXLForMaskedLM
+
+SEED = 0
+MASKED = 0.15
+LONGEST = 128  # tokens
+BATCH = 32
+PAD_LABEL = -100
+
+
+class Pieces:
+    """Text to rows of ids as the model reads them."""
+
+    def __init__(self, vocabulary: Path, longest: int = LONGEST) -> None:
+        self.longest = longest
+        self._model = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """The ids of each text, nothing around them, not cut."""
+        return [[piece + 1 for piece in row] for row in self._model.encode(texts)]
+
+    def frame(self, ids: list[int]) -> list[int]:
+        """`<s> … </s>`, cut to the longest."""
+        return [BOS, *ids[: self.longest - 2], EOS]
+
+    def rows(self, texts: list[str]) -> list[list[int]]:
+        return [self.frame(ids) for ids in self.encode(texts)]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What was measured on some masks, or the mean of several such."""
+
+    masks: int
+    top1: float
+    top5: float
+    loss: float  # mean negative log-likelihood of the hidden token, in nats
+
+    @property
+    def perplexity(self) -> float:
+        return float(np.exp(self.loss))
+
+    @classmethod
+    def of(cls, ranks: NDArray[np.int64], losses: NDArray[np.float64]) -> Score:
+        """ranks: how many tokens are likelier than the true one."""
+        return cls(len(ranks), float((ranks < 1).mean()), float((ranks < 5).mean()), float(losses.mean()))
+
+    @classmethod
+    def mean(cls, scores: list[Score]) -> Score:
+        """Each weighted alike."""
+        figures = (float(np.mean([getattr(score, name) for score in scores])) for name in ("top1", "top5", "loss"))
+        return cls(sum(score.masks for score in scores), *figures)
+
+
+@dataclass(frozen=True)
+class Language:
+    """The model beside the baselines on one language; the baselines are None where no training text was given."""
+
+    model: Score
+    frequent: Score | None
+    ngrams: Score | None
+
+
+@dataclass(frozen=True)
+class MaskedFigures:
+    lines: int  # a language; 0 for all
+    languages: dict[str, Language]
+    sources: dict[str, Score]  # the model, over all languages of a source, masks weighted alike
+
+    @property
+    def mean(self) -> Score:
+        """Over languages weighted alike."""
+        return Score.mean([language.model for language in self.languages.values()])
+
+    def baseline(self, name: str) -> Score | None:
+        """The same of `frequent` or `ngrams`."""
+        scores = [score for language in self.languages.values() if (score := getattr(language, name)) is not None]
+        return Score.mean(scores) if scores else None
+
+
+def sample(heldout: Path, lines: int) -> dict[str, list[tuple[str, str]]]:
+    """Up to `lines` (source, line) a language, 0 for all, evenly spaced from each of its sources.
+
+    Raises:
+        FileNotFoundError: the folder holds no `<source>/<language>.txt`.
+    """
+    files: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
+    for path in sorted(heldout.glob("*/*.txt")):
+        if rows := [row for line in path.read_text(encoding="utf-8").splitlines() if (row := line.strip())]:
+            files[path.stem].append((path.parent.name, rows))
+    if not files:
+        raise FileNotFoundError(f"{heldout} holds no <source>/<language>.txt.")
+    out = {}
+    for language, sources in sorted(files.items()):
+        share = -(-lines // len(sources)) if lines else 10**9
+        out[language] = [
+            (source, row) for source, rows in sources for row in rows[:: max(1, len(rows) // share)][:share]
+        ]
+    return out
+
+
+def hide(rows: list[list[int]], mask_id: int, seed: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Each row with some tokens masked, and the labels, PAD_LABEL elsewhere."""
+    rng = np.random.default_rng(seed)
+    inputs, labels = [], []
+    for row in rows:
+        count = max(1, round(MASKED * (len(row) - 2)))
+        places = set((1 + rng.permutation(len(row) - 2)[:count]).tolist())
+        inputs.append([mask_id if i in places else token for i, token in enumerate(row)])
+        labels.append([token if i in places else PAD_LABEL for i, token in enumerate(row)])
+    return inputs, labels
+
+
+def pad(rows: list[list[int]], value: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Rows filled up to the longest with a value, and where they have something of their own, as 1 and 0."""
+    width = max(map(len, rows))
+    filled = torch.tensor([row + [value] * (width - len(row)) for row in rows], device=device)
+    lengths = torch.tensor(list(map(len, rows)), device=device)
+    return filled, (torch.arange(width, device=device) < lengths[:, None]).long()
+
+
+@torch.inference_mode()
+def fill(
+    model: XLMRobertaXLForMaskedLM, inputs: list[list[int]], labels: list[list[int]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The rank and the loss of every hidden token, in the order of the rows."""
+    found: dict[int, tuple[Tensor, Tensor]] = {}
+    order = sorted(range(len(inputs)), key=lambda index: len(inputs[index]))
+    for at in range(0, len(order), BATCH):
+        chosen = order[at : at + BATCH]
+        ids, attention_mask = pad([inputs[index] for index in chosen], PAD, model.device)
+        wanted, _ = pad([labels[index] for index in chosen], PAD_LABEL, model.device)
+        hidden = wanted != PAD_LABEL
+        logits = model(ids, attention_mask=attention_mask, logits_mask=hidden).logits.float()
+        truth = wanted[hidden]
+        losses = F.cross_entropy(logits, truth, reduction="none").double().cpu()
+        ranks = (logits > logits.gather(1, truth[:, None])).sum(1).cpu()
+        counts = hidden.sum(1).tolist()
+        found |= dict(zip(chosen, zip(ranks.split(counts), losses.split(counts), strict=True), strict=True))
+    ranks_, losses_ = zip(*(found[index] for index in range(len(inputs))), strict=True)
+    return torch.cat(ranks_).numpy(), torch.cat(losses_).numpy()
+
+
+def evaluate(
+    model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int, text: Encoded | None = None
+) -> MaskedFigures:
+    """The model on every language of the held-out text, beside the baselines if the training text is given."""
+    pieces = Pieces(vocabulary, min(LONGEST, model.config.max_position_embeddings - PAD - 1))
+    mask_id = model.config.vocab_size - 1
+    languages: dict[str, Language] = {}
+    by_source: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for language, sampled in sample(heldout, lines).items():
+        rows = [
+            (source, row)
+            for source, row in zip([s for s, _ in sampled], pieces.rows([t for _, t in sampled]), strict=True)
+            if len(row) > 2
+        ]
+        inputs, labels = hide([row for _, row in rows], mask_id, SEED)
+        ranks, losses = fill(model, inputs, labels)
+        hidden = [source for (source, _), row in zip(rows, labels, strict=True) for label in row if label != PAD_LABEL]
+        for source, rank, loss in zip(hidden, ranks.tolist(), losses.tolist(), strict=True):
+            by_source[source].append((rank, loss))
+        frequent = ngrams = None
+        if text is not None and any(part.language == language for part in text.parts):
+            counted = language_model(text, language, model.config.vocab_size, SEED)
+            frequent, ngrams = baselines(counted, gaps(inputs, labels, mask_id))
+        languages[language] = Language(Score.of(ranks, losses), frequent, ngrams)
+    sources = {
+        source: Score.of(np.array([rank for rank, _ in values]), np.array([loss for _, loss in values]))
+        for source, values in sorted(by_source.items())
+    }
+    return MaskedFigures(lines, languages, sources)
+
+
+def baselines(model: NGrams, hidden: list[Gap]) -> tuple[Score, Score]:
+    """The most frequent tokens of the language, and its n-grams, on the same masks."""
+    ranks = np.empty((2, len(hidden)), dtype=np.int64)
+    losses = np.empty((2, len(hidden)))
+    for number, gap in enumerate(hidden):
+        for kind, distribution in enumerate((model.unigram, model.fill(gap))):
+            ranks[kind, number] = (distribution > distribution[gap.truth]).sum()
+            losses[kind, number] = -np.log(distribution[gap.truth])
+    return Score.of(ranks[0], losses[0]), Score.of(ranks[1], losses[1])

@@ -1,0 +1,136 @@
+"""What a step of training asks: hidden tokens, the encoder's states where they were, the loss over the vocabulary.
+
+Nothing here knows of runs, files or optimisers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.corpus import EOS, Tokens
+from xlmrxl.heads import XLMRobertaXLForMaskedLM
+
+
+def mask(tokens: Tokens, rate: float, mask_id: int, rng: np.random.Generator) -> tuple[Tokens, Tokens, Tokens]:
+    """Hide the same number of tokens in each row, so that rows stay a rectangle.
+
+    Returns:
+        The (rows, length) input; the (rows, hidden) places that are hidden; the (rows, hidden) tokens that were there,
+        -100 where a row had too few to hide. Every hidden token becomes `<mask>`: none is kept or replaced by another,
+        since filling masks is what the model is for and each prediction should teach that.
+    """
+    count = max(1, round(rate * (tokens.shape[1] - 2)))
+    order = rng.random(tokens.shape)
+    order[tokens <= EOS] = 2  # <s>, <pad>, </s> come last
+    places = np.sort(np.argpartition(order, count, axis=1)[:, :count], axis=1)
+    labels = np.take_along_axis(tokens, places, axis=1)
+    inputs = tokens.copy()
+    np.put_along_axis(inputs, places, np.where(labels > EOS, mask_id, labels), axis=1)
+    return inputs, places, np.where(labels > EOS, labels, -100)
+
+
+def masked_states(model: XLMRobertaXLForMaskedLM, inputs: Tensor, places: Tensor) -> Tensor:
+    """The encoder's last states at `places` (batch, n): (batch, n, hidden).
+
+    The same numbers as the model's own forward without padding. Nothing reads the last layer's states elsewhere, so
+    its queries and its feed-forward are computed at those places only.
+    """
+    encoder = model.roberta.encoder
+    stream = model.roberta.embeddings(inputs, None, None, None, 0)
+    for layer in encoder.layer[:-1]:
+        stream = layer(stream)[0]
+    last = encoder.layer[-1]
+    attention = last.attention
+    normed = attention.self_attn_layer_norm(stream)
+    index = places[..., None].expand(-1, -1, stream.shape[-1])
+    context, _, _ = attention.self(normed.gather(1, index), None, None, normed, None, False)
+    return encoder.LayerNorm(last.feed_forward(attention.output(context, stream.gather(1, index))))
+
+
+class Candidates:
+    """The tokens that a step's softmax runs over: those that are hidden in it, and some drawn evenly from all.
+
+    The LM head of 27,000 tokens costs as much at one place as the six layers do. Sampled softmax (Jean et al. 2015)
+    makes it cheap enough to hide half of the tokens: a token's part of the sum is divided by its chance to be in it.
+    """
+
+    def __init__(self, frequencies: NDArray[np.float64], drawn: int) -> None:
+        """frequencies: how often each token is drawn as text, (vocab_size,); drawn: how many to add a step."""
+        self.frequencies, self.drawn = frequencies, drawn
+
+    def pick(self, labels: Tokens, rng: np.random.Generator) -> tuple[Tokens, NDArray[np.float32]]:
+        """The candidates in order, (n,), and minus the logarithm of the chance that each had to be one of them."""
+        size = len(self.frequencies)
+        ids = np.union1d(labels, rng.choice(size, self.drawn, replace=False))
+        missed = (1 - self.drawn / size) * (1 - self.frequencies[ids]) ** len(labels)
+        return ids, -np.log1p(-missed).astype(np.float32)
+
+
+class TiedCrossEntropy(torch.autograd.Function):
+    """The mean cross-entropy of the decoder's logits, with its gradients, as cheaply as a CPU can.
+
+    Written out, the float32 logits and what autograd keeps of them are a fifth of a step. Here they exist once, in the
+    products' type, and are turned into their own gradient in place, some rows at a time in float32.
+    """
+
+    ROWS = 128
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, offsets: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        """The mean loss.
+
+        Args:
+            states: (n, hidden).
+            weight, bias: (tokens, hidden) and (tokens,) of the decoder, of all tokens or of the candidates.
+            labels: (n,) rows of the weight.
+            offsets: (tokens,), added to the logits of every token but the true one.
+            dtype: of the products.
+        """
+        count = len(labels)
+        narrow, table = states.to(dtype), weight.to(dtype)
+        logits = narrow @ table.T
+        loss, bias_gradient = bias.new_zeros(()), torch.zeros_like(bias)
+        parts = (logits.split(TiedCrossEntropy.ROWS), labels[:, None].split(TiedCrossEntropy.ROWS))
+        for rows, truth in zip(*parts, strict=True):
+            gradient = (rows.float() + (bias + offsets)).scatter_add_(1, truth, -offsets[truth])
+            gradient = gradient.log_softmax(-1)
+            loss -= gradient.gather(1, truth).sum()
+            gradient.exp_().div_(count).scatter_add_(1, truth, torch.full_like(truth, -1 / count, dtype=bias.dtype))
+            bias_gradient += gradient.sum(0)
+            rows.copy_(gradient)
+        ctx.save_for_backward((logits @ table).to(states.dtype), (logits.T @ narrow).to(weight.dtype), bias_gradient)
+        return loss / count
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        return *(gradient * outer[0] for gradient in ctx.saved_tensors), None, None, None
+
+
+def step_loss(
+    model: XLMRobertaXLForMaskedLM,
+    inputs: Tensor,
+    places: Tensor,
+    labels: Tensor,
+    dtype: torch.dtype,
+    candidates: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """The mean cross-entropy at the hidden places, products computed in `dtype`; over all tokens or `candidates`."""
+    wanted, head = labels >= 0, model.lm_head
+    with torch.autocast(inputs.device.type, dtype, enabled=dtype != torch.float32):
+        states = head.layer_norm(F.gelu(head.dense(masked_states(model, inputs, places)[wanted])))
+    weight, bias, truth = head.decoder.weight, head.bias, labels[wanted]
+    if candidates is None:
+        offsets = torch.zeros_like(bias)
+    else:
+        ids, offsets = candidates
+        weight, bias, truth = weight[ids], bias[ids], torch.searchsorted(ids, truth)
+    loss: Tensor = TiedCrossEntropy.apply(states, weight, bias, truth, offsets, dtype)
+    return loss

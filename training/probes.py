@@ -1,0 +1,227 @@
+"""What the frozen encoder knows: topics (SIB-200), choices (XCOPA), translations (Tatoeba).
+
+None of the three sets is trained on. Each function reads the set as its authors publish it and returns figures; chance
+or the majority class stands beside each.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.masked import PAD_LABEL, Pieces, pad
+from xlmrxl.heads import XLMRobertaXLForMaskedLM
+
+TOKENS_AT_ONCE = 8192
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)  # of the linear head's weights, chosen on English
+SOURCE = "eng_Latn"
+
+
+def batches(lengths: list[int]) -> Iterator[list[int]]:
+    """Indices of rows of similar length, each group within TOKENS_AT_ONCE after padding."""
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if group and (len(group) + 1) * lengths[index] > TOKENS_AT_ONCE:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+class Reader:
+    """A frozen model with its vocabulary, computing in a type that this machine is fast in."""
+
+    def __init__(self, model: XLMRobertaXLForMaskedLM, pieces: Pieces, dtype: torch.dtype) -> None:
+        self.model, self.pieces, self.dtype = model, pieces, dtype
+        self.mask_id = model.config.vocab_size - 1
+        self.device = model.device
+
+    def _fast(self) -> torch.autocast | nullcontext[None]:
+        return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
+
+    @torch.inference_mode()
+    def features(self, texts: list[str]) -> Tensor:
+        """The mean of each text's states, <s> and </s> left out, after every layer: (texts, layers + 1, hidden)."""
+        rows = self.pieces.rows(texts)
+        config = self.model.config
+        out = torch.empty(len(rows), config.num_hidden_layers + 1, config.hidden_size)
+        for group in batches([len(row) for row in rows]):
+            ids, attention_mask = pad([rows[index] for index in group], config.pad_token_id, self.device)
+            with self._fast():
+                states = self.model.roberta(ids, attention_mask=attention_mask, output_hidden_states=True).hidden_states
+            inner = attention_mask.clone()
+            inner[:, 0] = 0
+            inner.scatter_(1, attention_mask.sum(1, keepdim=True) - 1, 0)
+            weights = (inner / inner.sum(1, keepdim=True).clamp(min=1)).unsqueeze(-1)
+            out[group] = torch.stack([(layer.float() * weights).sum(1) for layer in states], dim=1).cpu()
+        return out
+
+    @torch.inference_mode()
+    def pseudo_likelihood(self, contexts: list[str], texts: list[str], before: list[bool]) -> Tensor:
+        """The mean log-probability of each text's tokens, hidden one at a time, beside its context: (texts,).
+
+        Args:
+            contexts: what stands beside each text and is not scored.
+            texts: what is scored.
+            before: whether the context stands before its text, or after it.
+        """
+        rows: list[list[int]] = []
+        labels: list[list[int]] = []
+        owners: list[int] = []
+        encoded = zip(self.pieces.encode(contexts), self.pieces.encode(texts), before, strict=True)
+        for owner, (context, text, first) in enumerate(encoded):
+            start = 1 + len(context) if first else 1
+            row = self.pieces.frame(context + text if first else text + context)
+            for place in range(start, start + len(text)):
+                rows.append([*row[:place], self.mask_id, *row[place + 1 :]])
+                labels.append([row[place] if i == place else PAD_LABEL for i in range(len(row))])
+                owners.append(owner)
+        sums, counts = torch.zeros(len(texts)), torch.zeros(len(texts))
+        for group in batches([len(row) for row in rows]):
+            ids, attention_mask = pad([rows[index] for index in group], self.model.config.pad_token_id, self.device)
+            truth, _ = pad([labels[index] for index in group], PAD_LABEL, self.device)
+            hidden = truth != PAD_LABEL
+            with self._fast():
+                logits = self.model(ids, attention_mask=attention_mask, logits_mask=hidden).logits
+            scores = -F.cross_entropy(logits.float(), truth[hidden], reduction="none").cpu()
+            places = torch.tensor([owners[index] for index in group])
+            sums.index_add_(0, places, scores)
+            counts.index_add_(0, places, torch.ones(len(group)))
+        return sums / counts
+
+
+@dataclass(frozen=True)
+class Topics:
+    """SIB-200: accuracy on a language's test sentences."""
+
+    from_english: float  # the linear head trained on English
+    own: float  # the linear head trained on the language itself
+    majority: float  # always the class that is most frequent in training
+
+
+@dataclass(frozen=True)
+class TopicFigures:
+    layer: int  # 0 is the embeddings; chosen on English development sentences
+    penalty: float  # the same
+    languages: dict[str, Topics]
+
+
+def topics(reader: Reader, folder: Path, own: bool = True) -> TopicFigures:
+    """A linear head on frozen features. `own=False` leaves out the heads trained on each language, most of the time."""
+    names = sorted({category for _, category in _sib(folder / SOURCE / "train.tsv")})
+    train, train_labels = _topic_features(reader, folder / SOURCE / "train.tsv", names)
+    dev, dev_labels = _topic_features(reader, folder / SOURCE / "dev.tsv", names)
+    best, choice = -1.0, (0, PENALTIES[0])
+    for layer in range(train.shape[1]):
+        for penalty in PENALTIES:
+            head = LinearHead(train[:, layer], train_labels, len(names), penalty)
+            if (accuracy := head.accuracy(dev[:, layer], dev_labels)) > best:
+                best, choice = accuracy, (layer, penalty)
+    layer, penalty = choice
+    english = LinearHead(train[:, layer], train_labels, len(names), penalty)
+    majority = Counter(train_labels.tolist()).most_common(1)[0][0]
+    out = {}
+    for path in sorted(folder.glob("*/test.tsv")):
+        features, labels = _topic_features(reader, path, names)
+        features = features[:, layer]
+        native = float("nan")
+        if own:
+            mine, mine_labels = _topic_features(reader, path.with_name("train.tsv"), names)
+            native = LinearHead(mine[:, layer], mine_labels, len(names), penalty).accuracy(features, labels)
+        out[path.parent.name] = Topics(
+            english.accuracy(features, labels), native, (labels == majority).double().mean().item()
+        )
+    return TopicFigures(layer, penalty, out)
+
+
+def _sib(path: Path) -> list[tuple[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [(row["text"], row["category"]) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+
+
+def _topic_features(reader: Reader, path: Path, names: list[str]) -> tuple[Tensor, Tensor]:
+    texts, categories = zip(*_sib(path), strict=True)
+    return reader.features(list(texts)), torch.tensor([names.index(category) for category in categories])
+
+
+class LinearHead:
+    """Multinomial logistic regression on standardised features, with an L2 penalty."""
+
+    def __init__(self, features: Tensor, labels: Tensor, classes: int, penalty: float) -> None:
+        self.mean, self.spread = features.mean(0), features.std(0).clamp(min=1e-6)
+        inputs = self._standard(features)
+        self.weight = torch.zeros(features.shape[1], classes, requires_grad=True)
+        self.bias = torch.zeros(classes, requires_grad=True)
+        solver = torch.optim.LBFGS([self.weight, self.bias], max_iter=100, line_search_fn="strong_wolfe")
+
+        def loss() -> Tensor:
+            solver.zero_grad()
+            value = F.cross_entropy(inputs @ self.weight + self.bias, labels) + penalty * self.weight.square().sum()
+            value.backward()  # type: ignore[no-untyped-call]
+            return value
+
+        solver.step(loss)  # type: ignore[arg-type]
+
+    def _standard(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.spread
+
+    @torch.no_grad()
+    def accuracy(self, features: Tensor, labels: Tensor) -> float:
+        guesses = (self._standard(features) @ self.weight + self.bias).argmax(-1)
+        return (guesses == labels).double().mean().item()
+
+
+def choices(reader: Reader, folder: Path) -> dict[str, float]:
+    """XCOPA's test questions by language: how often the right one of two choices is the likelier (chance: 0.5).
+
+    The choice is scored beside the premise, after it where it is the effect, before it where it is the cause; the
+    model is told nothing else, so this asks it to know what follows from what without a word that says so.
+    """
+    out = {}
+    for path in sorted(folder.glob("*/test.*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        premises = [row["premise"] for row in rows for _ in "12"]
+        texts = [row[f"choice{number}"] for row in rows for number in "12"]
+        before = [row["question"] == "effect" for row in rows for _ in "12"]
+        scores = reader.pseudo_likelihood(premises, texts, before).view(-1, 2)
+        right = scores.argmax(-1) == torch.tensor([row["label"] for row in rows])
+        out[path.parent.name] = right.double().mean().item()
+    return out
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Tatoeba: how often a sentence's nearest neighbour among the other language's is its translation."""
+
+    pairs: int
+    by_layer: tuple[float, ...]  # the embeddings first; both directions' mean
+
+    @property
+    def chance(self) -> float:
+        return 1 / self.pairs
+
+
+def retrieval(reader: Reader, folder: Path) -> dict[str, Retrieval]:
+    """By language, to and from English: cosine of mean states, each language's own mean taken off first."""
+    out = {}
+    for path in sorted(folder.glob("tatoeba.*-eng.eng")):
+        language = path.name.split(".")[1].split("-")[0]
+        sides = []
+        for file in (path.with_suffix(f".{language}"), path):
+            states = reader.features(file.read_text(encoding="utf-8").splitlines())
+            sides.append(F.normalize(states - states.mean(0), dim=-1).transpose(0, 1))
+        similarity = sides[0] @ sides[1].transpose(1, 2)
+        truth = torch.arange(similarity.shape[-1])
+        found = [(similarity.argmax(dim) == truth).double().mean(1) for dim in (1, 2)]
+        out[language] = Retrieval(len(truth), tuple(((found[0] + found[1]) / 2).tolist()))
+    return out
