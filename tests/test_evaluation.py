@@ -140,6 +140,8 @@ def test_features_are_means_of_the_inner_tokens(reader: probes.Reader) -> None:
         states = reader.model.roberta(ids, output_hidden_states=True).hidden_states
     expected = torch.stack([layer[0, 1:-1].mean(0) for layer in states])
     torch.testing.assert_close(features[1], expected, atol=1e-5, rtol=1e-4)
+    for last in range(features.shape[1]):
+        torch.testing.assert_close(reader.features(SENTENCES, last), features[:, : last + 1])
 
 
 def test_pseudo_likelihood_scores_the_text_and_not_its_context(reader: probes.Reader) -> None:

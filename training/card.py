@@ -33,7 +33,7 @@ SOURCES = {
         "GPL-2+, public domain",
     ),
     "gnomehelp": Source("Debian package gnome-user-docs 43", "manual", "CC-BY-SA 3.0"),
-    "hsk": Source("npm package hsk-sentences-audio", "everyday sentences", "CC-BY-SA 4.0"),
+    "hsk": Source("PyPI package hsk-sentences-audio 1", "everyday sentences", "CC-BY-SA 4.0"),
     "konlpy": Source("PyPI package konlpy", "parliamentary bills", "GPL-3+"),
     "lohelp": Source("Debian packages libreoffice-help-* 7.4", "manual", "MPL-2.0"),
     "mediawiki": Source("Debian package mediawiki 1.39", "interface sentences", "GPL-2+"),
@@ -42,7 +42,7 @@ SOURCES = {
     "storybooks_asp": Source("GitHub global-asp/asp-source", "children's stories", "CC-BY"),
     "storybooks_global": Source("GitHub global-asp/global-asp", "children's stories", "CC-BY"),
     "storybooks_pratham": Source("GitHub global-asp/pb-source", "children's stories", "CC-BY"),
-    "wesnoth": Source("Debian package wesnoth-1.16-data", "fantasy narrative, dialogue", "GPL-2+"),
+    "wesnoth": Source("Debian packages wesnoth-1.16-data, wesnoth-1.16-nr", "fantasy narrative, dialogue", "GPL-2+"),
     "xquad": Source("GitHub google-deepmind/xquad", "encyclopaedia paragraphs", "CC-BY-SA 4.0"),
 }
 

