@@ -28,7 +28,7 @@ def model(tiny_config: XLMRobertaXLConfig, vocabulary_file: Path) -> XLMRobertaX
 
 @pytest.fixture(scope="module")
 def reader(model: XLMRobertaXLForMaskedLM, vocabulary_file: Path) -> probes.Reader:
-    return probes.Reader(model, masked.Pieces(vocabulary_file), torch.float32)
+    return probes.Reader(model, masked.Pieces.of(model, vocabulary_file), torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_masked_tokens_beside_the_baselines(
 ) -> None:
     path = tmp_path / "corpus" / "packages" / "wesnoth" / "en.txt"
     path.parent.mkdir(parents=True)
-    path.write_text("\n".join(SENTENCES[:2] * 50) + "\n", encoding="utf-8")
+    path.write_text("\n".join(SENTENCES[:2] * 500) + "\n", encoding="utf-8")
     corpus.encode(tmp_path / "corpus", vocabulary_file, tmp_path / "encoded")
     text = corpus.Encoded(tmp_path / "encoded")
     figures = masked.evaluate(model, vocabulary_file, data / "heldout", 0, text)
@@ -145,7 +145,7 @@ def test_features_are_means_of_the_inner_tokens(reader: probes.Reader) -> None:
 
 
 def test_pseudo_likelihood_scores_the_text_and_not_its_context(reader: probes.Reader) -> None:
-    context, text = SENTENCES[0], SENTENCES[1]
+    context, text = SENTENCES[0][:12], SENTENCES[1][:16]
     after, before = reader.pseudo_likelihood([context] * 2, [text] * 2, [True, False]).tolist()
     first, second = reader.pieces.encode([context, text])
     for place_of_text, score in ((1 + len(first), after), (1, before)):
@@ -162,7 +162,7 @@ def test_pseudo_likelihood_scores_the_text_and_not_its_context(reader: probes.Re
 def test_a_linear_head_learns_what_is_linear() -> None:
     torch.manual_seed(0)
     features = torch.randn(200, 8) * torch.tensor([1.0, 100.0] * 4)
-    labels = (features[:, 0] > 0).long() + (features[:, 1] > 0).long()
+    labels = (features / features.std(0) @ torch.randn(8, 3)).argmax(-1)
     head = probes.LinearHead(features, labels, 3, 1e-4)
     assert head.accuracy(features, labels) > 0.9
     assert head.accuracy(features, labels.roll(1)) < 0.7
@@ -177,12 +177,12 @@ def test_the_report_has_every_part(
     assert report.choices == {"et": 0.5}  # the same two choices, each right once
     assert set(report.topics.languages) == {"deu_Latn", "eng_Latn"}
     assert report.topics.languages["eng_Latn"].majority == 0.5
-    assert report.retrieval["deu"].by_layer == (1.0,) * 3  # both sides are the same
+    assert set(report.retrieval["deu"].by_layer) == {1.0}  # both sides are the same
     assert report.retrieval["deu"].chance == 1 / len(SENTENCES)
     text = report.markdown()
     assert all(title in text for title in ("Masked tokens", "SIB-200", "XCOPA", "Tatoeba", "everyday sentences"))
     figures = json.loads(report.to_json())
-    assert set(figures) == set(evaluate.PARTS)
+    assert set(figures) == set(evaluate.PARTS) - {"own"}
     assert "XCOPA" not in evaluate.report(model, vocabulary_file, data, None, 0, ("masked",)).markdown()
 
 

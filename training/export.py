@@ -24,7 +24,7 @@ from torch import Tensor
 
 from training.card import Facts, card
 from training.corpus import EOS, Encoded
-from training.evaluate import Report, load
+from training.evaluate import Report, add_options, load
 from training.evaluate import report as evaluate
 from training.pretrain import COOLDOWN_CURVE, CURVE
 from xlmrxl.checkpoint import SAFETENSORS
@@ -96,8 +96,7 @@ def main() -> None:
     parser.add_argument("--average", action="store_true", help="the averaged weights: for a run not cooled down")
     parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus, for the figures of the card")
     parser.add_argument("--vocabulary", type=Path, required=True, help="the sentencepiece model")
-    parser.add_argument("--eval", type=Path, required=True, help="the evaluation's data, as for training.evaluate")
-    parser.add_argument("--lines", type=int, default=100, help="of the held-out text, a language; 0 for all")
+    add_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--log", type=Path, help="JSON file to write settings, curve and result to")
     options = parser.parse_args()
@@ -105,7 +104,7 @@ def main() -> None:
     export(state, options.average, options.vocabulary, options.out)
     model = load(options.out, average=False)
     text = Encoded(options.encoded)
-    report = evaluate(model, options.out / VOCAB_NAME, options.eval, text, options.lines)
+    report = evaluate(model, options.out / VOCAB_NAME, options.eval, text, options.lines, options.only)
     facts = Facts(
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),

@@ -36,6 +36,11 @@ class Pieces:
         self.longest = longest
         self._model = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
 
+    @classmethod
+    def of(cls, model: XLMRobertaXLForMaskedLM, vocabulary: Path) -> Pieces:
+        """Rows no longer than the model reads."""
+        return cls(vocabulary, min(LONGEST, model.config.max_position_embeddings - PAD - 1))
+
     def encode(self, texts: list[str]) -> list[list[int]]:
         """The ids of each text, nothing around them, not cut."""
         return [[piece + 1 for piece in row] for row in self._model.encode(texts)]
@@ -166,7 +171,7 @@ def evaluate(
     model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int, text: Encoded | None = None
 ) -> MaskedFigures:
     """The model on every language of the held-out text, beside the baselines if the training text is given."""
-    pieces = Pieces(vocabulary, min(LONGEST, model.config.max_position_embeddings - PAD - 1))
+    pieces = Pieces.of(model, vocabulary)
     mask_id = model.config.vocab_size - 1
     languages: dict[str, Language] = {}
     by_source: dict[str, list[tuple[int, float]]] = defaultdict(list)

@@ -99,7 +99,7 @@ class Reader:
         for owner, (context, text, first) in enumerate(encoded):
             start = 1 + len(context) if first else 1
             row = self.pieces.frame(context + text if first else text + context)
-            for place in range(start, start + len(text)):
+            for place in range(start, min(start + len(text), len(row) - 1)):
                 rows.append([*row[:place], self.mask_id, *row[place + 1 :]])
                 labels.append([row[place] if i == place else PAD_LABEL for i in range(len(row))])
                 owners.append(owner)
