@@ -62,7 +62,7 @@ class Candidates:
 
     def __init__(self, frequencies: NDArray[np.float64], drawn: int) -> None:
         """frequencies: how often each token is drawn as text, (vocab_size,); drawn: how many to add a step."""
-        self.frequencies, self.drawn = frequencies, drawn
+        self.frequencies, self.drawn = frequencies, min(drawn, len(frequencies))
 
     def pick(self, labels: Tokens, rng: np.random.Generator) -> tuple[Tokens, NDArray[np.float32]]:
         """The candidates in order, (n,), and minus the logarithm of the chance that each had to be one of them."""
