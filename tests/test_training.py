@@ -337,7 +337,8 @@ def test_training_lowers_the_loss_and_exports(
     again = pretrain.Run(tmp_path / "again", corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
     again.folder.mkdir()
     again.start(out, recipe)
-    again.change({"mask_rate": 0.1})
+    again.change({"mask_rate": 0.1, "momentum": 0.5})
+    assert {group["momentum"] for group in again.optimizers[0].param_groups} == {0.5}
     again.go(1, None, 99, 1)
     assert again.tokens == state["tokens"] + 4 * 24
     assert torch.load(again.folder / "state.pt", weights_only=True)["recipe"]["mask_rate"] == 0.1

@@ -125,7 +125,8 @@ class Run:
             ),
             torch.optim.AdamW(others, lr=1e-9, betas=recipe.betas, weight_decay=0.0, fused=True),
         )
-        self._use_recipe()
+        self.frequencies = self.text.frequencies(self.model.config.vocab_size)
+        self._draw_candidates()
         self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
 
     def start(self, path: Path, recipe: Recipe) -> None:
@@ -144,11 +145,12 @@ class Run:
     def change(self, settings: dict[str, Any]) -> None:
         """Other settings from here on."""
         self.recipe = replace(self.recipe, **settings)
-        self._use_recipe()
+        for group in self.optimizers[0].param_groups:
+            group["momentum"] = self.recipe.momentum
+        self._draw_candidates()
 
-    def _use_recipe(self) -> None:
-        frequencies = self.text.frequencies(self.model.config.vocab_size)
-        self.candidates = Candidates(frequencies, self.recipe.candidates) if self.recipe.candidates else None
+    def _draw_candidates(self) -> None:
+        self.candidates = Candidates(self.frequencies, self.recipe.candidates) if self.recipe.candidates else None
 
     def load(self, name: str) -> None:
         """Take up a saved state."""
