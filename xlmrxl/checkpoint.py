@@ -6,12 +6,16 @@ the same as `.bin` pickles, which are read with `weights_only=True`, so that not
 
 from __future__ import annotations
 
+import ctypes
 import json
+import mmap
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,8 @@ SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
 LAYOUTS = (SAFETENSORS, SAFETENSORS + INDEX, BIN, BIN + INDEX)
 """The names a checkpoint's weights may have, in the order they are looked for."""
+MAPPED = "_xlmrxl_mapped"
+"""An attribute of tensors that were read from a .bin file by mapping it."""
 AGAIN = "It is damaged or was not copied completely: download or copy it again."
 
 
@@ -48,9 +54,43 @@ class Weights(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._tensors)
 
+    def mapped(self, name: str) -> bool:
+        """Whether a tensor is a part of its file, not a copy of it."""
+        source = self._tensors[name][1]
+        return not isinstance(source, Tensor) or getattr(source, MAPPED, False)
+
     def file_of(self, name: str) -> Path:
         """The file that holds a tensor."""
         return self._tensors[name][0]
+
+
+@cache
+def _madvise() -> Any:
+    """The system's madvise(address, length, advice), or None where it is not that of Linux."""
+    if not sys.platform.startswith("linux"):
+        return None
+    function = ctypes.CDLL(None, use_errno=True).madvise
+    function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return function
+
+
+def let_go(tensor: Tensor) -> None:
+    """Take a mapped tensor out of this process's memory; read again, it comes from the file again.
+
+    Only pages that are wholly the tensor's, so that its neighbours stay. Give it nothing that is not a file's.
+    """
+    if _madvise() is not None and tensor.is_contiguous():
+        start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+        stop = (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        if stop > start:
+            _madvise()(start, stop - start, mmap.MADV_DONTNEED)
+
+
+def read_ahead(tensor: Tensor) -> None:
+    """Have the system read a mapped tensor from the disk while something else is computed."""
+    if _madvise() is not None and tensor.is_contiguous():
+        start = tensor.data_ptr() // mmap.PAGESIZE * mmap.PAGESIZE
+        _madvise()(start, tensor.data_ptr() + tensor.nbytes - start, mmap.MADV_WILLNEED)
 
 
 def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
@@ -127,7 +167,11 @@ def _open_file(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _load_bin(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        for value in state.values() if isinstance(state, Mapping) else ():
+            if isinstance(value, Tensor):
+                setattr(value, MAPPED, True)
+        return state
     except RuntimeError as error:
         if "mmap" not in str(error):
             raise
@@ -136,13 +180,18 @@ def _load_bin(path: Path) -> Any:
 
 
 def save_weights(
-    folder: Path, tensors: Mapping[str, Tensor], *, max_shard_size: int | str = "5GB", safe_serialization: bool = True
+    folder: Path,
+    tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]],
+    *,
+    max_shard_size: int | str = "5GB",
+    safe_serialization: bool = True,
 ) -> None:
     """Write weights in the Hub's layout; nothing of the folder changes before all of it is written.
 
     Args:
         folder: an existing folder. Weight files of an earlier checkpoint in it are replaced.
-        tensors: by name; none may share memory with another.
+        tensors: by name, or pairs that are made one after another: then no more than a file's worth is in memory.
+            None may share memory with another.
         max_shard_size: bytes a file, as a number or like `"5GB"`.
         safe_serialization: safetensors, or `.bin` if False.
 
@@ -151,30 +200,38 @@ def save_weights(
         ValueError: `max_shard_size` is not a size.
     """
     whole = SAFETENSORS if safe_serialization else BIN
-    shards = _split(tensors, parse_size(max_shard_size))
     stem, suffix = whole.rsplit(".", 1)
-    names = [whole] if len(shards) == 1 else [f"{stem}-{i:05}-of-{len(shards):05}.{suffix}" for i in _count(shards)]
+    limit, total = parse_size(max_shard_size), 0
     staging = Path(tempfile.mkdtemp(dir=folder, prefix=".saving-"))
+    shards: list[list[str]] = []
     try:
-        for name, shard in zip(names, shards, strict=True):
-            part = {key: tensor.detach().cpu().contiguous() for key, tensor in shard.items()}
-            (staging / name).touch()
-            mode = (staging / name).stat().st_mode
+        for part in _shards(tensors.items() if isinstance(tensors, Mapping) else tensors, limit):
+            path = staging / str(len(shards))
+            path.touch()
+            mode = path.stat().st_mode
             if safe_serialization:
-                save_file(part, staging / name, metadata={"format": "pt"})
+                save_file(part, path, metadata={"format": "pt"})
             else:
-                torch.save(part, staging / name)
+                torch.save(part, path)
             # safetensors lets only the owner read; a checkpoint is as open as any other file of the folder.
-            (staging / name).chmod(mode)
-        if len(shards) > 1:
-            total = sum(tensor.nbytes for tensor in tensors.values())
-            weight_map = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
+            path.chmod(mode)
+            total += sum(tensor.nbytes for tensor in part.values())
+            shards.append(list(part))
+            del part
+        count = len(shards)
+        names = [whole] if count == 1 else [f"{stem}-{i:05}-of-{count:05}.{suffix}" for i in range(1, count + 1)]
+        for i, name in enumerate(names):
+            os.replace(staging / str(i), staging / name)
+        if count > 1:
+            weight_map = {key: name for name, keys in zip(names, shards, strict=True) for key in keys}
             index = {"metadata": {"total_size": total}, "weight_map": weight_map}
             (staging / (whole + INDEX)).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
         written = sorted(os.listdir(staging))
         for name in written:
             os.replace(staging / name, folder / name)
     except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
         raise CheckpointError(
             f"The weights could not be written to {folder} ({first_line(error)}). Check its free space and its rights."
         ) from error
@@ -183,6 +240,18 @@ def save_weights(
     for path in folder.iterdir():
         if _is_weight_file(path.name) and path.name not in written:
             path.unlink()
+
+
+def _shards(tensors: Iterable[tuple[str, Tensor]], limit: int) -> Iterator[dict[str, Tensor]]:
+    shard: dict[str, Tensor] = {}
+    size = 0
+    for name, tensor in tensors:
+        if shard and size + tensor.nbytes > limit:
+            yield shard
+            shard, size = {}, 0
+        shard[name] = tensor.detach().cpu().contiguous()
+        size += tensor.nbytes
+    yield shard
 
 
 def parse_size(size: int | str) -> int:
@@ -194,22 +263,6 @@ def parse_size(size: int | str) -> int:
         raise ValueError(f"{size!r} is not a size; write a number of bytes or something like '5GB' or '200MB'.")
     step = 1024 if match[3] else 1000
     return int(match[1]) * int(step ** " KMG".index(match[2].upper() or " "))
-
-
-def _split(tensors: Mapping[str, Tensor], limit: int) -> list[dict[str, Tensor]]:
-    shards: list[dict[str, Tensor]] = [{}]
-    room = limit
-    for name, tensor in tensors.items():
-        if shards[-1] and tensor.nbytes > room:
-            shards.append({})
-            room = limit
-        shards[-1][name] = tensor
-        room -= tensor.nbytes
-    return shards
-
-
-def _count(shards: list[dict[str, Tensor]]) -> range:
-    return range(1, len(shards) + 1)
 
 
 def _is_weight_file(name: str) -> bool:

@@ -525,6 +525,8 @@ def expand_head_mask(mask: Tensor, layers: int, like: Tensor) -> Tensor:
 
 def _pruned(linear: nn.Linear, index: Tensor, dim: int) -> nn.Linear:
     """A linear layer with only some of its outputs (dim 0) or inputs (dim 1)."""
+    if not isinstance(linear, nn.Linear):
+        raise ValueError("Heads of quantised layers cannot be pruned. Prune the model in 16 bits, then quantise it.")
     index = index.to(linear.weight.device)
     weight = linear.weight.detach().index_select(dim, index)
     bias = linear.bias.detach() if dim == 1 else linear.bias.detach()[index]

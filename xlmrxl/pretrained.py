@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,18 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from xlmrxl.checkpoint import Weights, open_weights, save_weights
+from xlmrxl.checkpoint import open_weights, save_weights
 from xlmrxl.config import HUB_OPTIONS, XLMRobertaXLConfig
 from xlmrxl.hub import CheckpointError
-
-logger = logging.getLogger(__name__)
+from xlmrxl.loading import BASE_PREFIX, Hold, assign, stored_precision
+from xlmrxl.quantized import Embedding8bit, Quantized
 
 Model = TypeVar("Model", bound="XLMRobertaXLPreTrainedModel")
-BASE_PREFIX = "roberta"
-HEADS = ("lm_head.", "classifier.", "qa_outputs.", "roberta.pooler.")
-"""What a checkpoint may lack (it starts afresh) or have in excess (it is left out): parts made for one task."""
-BUFFERS = ("position_ids", "token_type_ids")
-"""Constants that older checkpoints carry and nobody needs."""
 
 
 class _NoInitialisation(TorchFunctionMode):
@@ -104,9 +98,14 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
         left_out = set()
         if exclude_embeddings:
             left_out = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}
-        return sum(
+        count = sum(
             p.numel() for p in self.parameters() if id(p) not in left_out and (p.requires_grad or not only_trainable)
         )
+        if not only_trainable:
+            for module in self.modules():
+                if isinstance(module, Quantized) and not (exclude_embeddings and isinstance(module, Embedding8bit)):
+                    count += module.count()
+        return count
 
     def get_input_embeddings(self) -> nn.Embedding:
         """The word embeddings, (vocabulary, hidden)."""
@@ -127,8 +126,10 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
     def tie_weights(self) -> None:
         """Let the LM head share the word embeddings, unless the config says otherwise."""
         output = self.get_output_embeddings()
-        if output is not None and self.config.tie_word_embeddings:
-            output.weight = self.get_input_embeddings().weight
+        embeddings = self.get_input_embeddings()
+        # The decoder of 8-bit embeddings holds on to them itself.
+        if output is not None and self.config.tie_word_embeddings and not isinstance(embeddings, Quantized):
+            output.weight = embeddings.weight
 
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None
@@ -143,6 +144,8 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
             The word embeddings.
         """
         old = self.get_input_embeddings()
+        if isinstance(old, Quantized):
+            raise ValueError("8-bit embeddings cannot be resized. Load them in 16 bits, resize, and quantise again.")
         count = old.num_embeddings if new_num_tokens is None else new_num_tokens
         if pad_to_multiple_of:
             count = -(-count // pad_to_multiple_of) * pad_to_multiple_of
@@ -269,6 +272,8 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
         attn_implementation: str | None = None,
         ignore_mismatched_sizes: bool = False,
         output_loading_info: bool = False,
+        load_in_8bit: bool = False,
+        load_in_4bit: bool = False,
         **kwargs: Any,
     ) -> Any:
         """Load a model from a folder, a Hub repository (`facebook/xlm-roberta-xl`) or `"default"`, in eval mode.
@@ -285,6 +290,8 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
             dtype: the same, by its name in transformers 5.
             attn_implementation: `"sdpa"` (the default) or `"eager"`.
             ignore_mismatched_sizes: start afresh where a shape differs (a head with another number of labels).
+            load_in_8bit, load_in_4bit: quantise the encoder's linear layers while reading them; the rest is then
+                bfloat16 unless a type is given. A checkpoint that is quantised already needs neither.
             output_loading_info: return the model and a dict with `missing_keys`, `unexpected_keys` and
                 `mismatched_keys`.
             **kwargs: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download` and `subfolder` say where
@@ -306,11 +313,22 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
         if attn_implementation is not None:
             config.attn_implementation = attn_implementation
             config._check()
+        if load_in_8bit and load_in_4bit:
+            raise ValueError("load_in_8bit and load_in_4bit exclude each other.")
+        precision = stored_precision(config) or ("8bit" if load_in_8bit else "4bit" if load_in_4bit else None)
+        asked = torch_dtype if torch_dtype is not None else dtype
+        if precision is not None and asked is None:
+            asked = torch.bfloat16
         weights = open_weights(pretrained_model_name_or_path, **where)
         with without_values():
             model = cls(config, **parts)
-        wanted = _dtype(torch_dtype if torch_dtype is not None else dtype)
-        info = assign(model, weights, wanted, os.fspath(pretrained_model_name_or_path), ignore_mismatched_sizes)
+        info = assign(
+            model,
+            weights,
+            Hold(_dtype(asked), precision),
+            os.fspath(pretrained_model_name_or_path),
+            ignore_mismatched_sizes,
+        )
         model.eval()
         return (model, info) if output_loading_info else model
 
@@ -325,128 +343,3 @@ def _dtype(wanted: torch.dtype | str | None) -> torch.dtype | None:
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         raise ValueError(f"{wanted!r} is not a type to load weights in; use torch.float32, torch.bfloat16 or 'auto'.")
     return found
-
-
-def assign(
-    model: XLMRobertaXLPreTrainedModel,
-    weights: Weights,
-    dtype: torch.dtype | None,
-    name: str,
-    ignore_mismatched_sizes: bool = False,
-) -> dict[str, list[str]]:
-    """Give a model on the meta device the weights of a checkpoint, strictly; the log says what starts afresh.
-
-    Args:
-        model: on the meta device.
-        weights: of a checkpoint.
-        dtype: what to convert to; None keeps each tensor's own type.
-        name: of the checkpoint, for messages.
-        ignore_mismatched_sizes: start afresh where a shape differs.
-
-    Returns:
-        `missing_keys`, `unexpected_keys` and `mismatched_keys`.
-
-    Raises:
-        CheckpointError: a weight of the encoder is missing, left over, or of a wrong shape.
-    """
-    keys = _match(model, weights)
-    # One parameter here; where a file holds two, the decoder's is the one that acts in every version of transformers.
-    if "lm_head.decoder.bias" in keys:
-        keys["lm_head.bias"] = keys["lm_head.decoder.bias"]
-    shared = model._shared_names()
-    missing: list[str] = []
-    mismatched: list[str] = []
-    common = stored_dtype(weights) if dtype is None else dtype
-    places = _places(model)
-    for key, parameter in list(model.named_parameters()):
-        source = keys.pop(key, None)
-        tensor = None if source is None else weights[source]
-        if tensor is None:
-            missing.append(key)
-        elif tensor.shape != parameter.shape:
-            mismatched.append(key)
-            if not ignore_mismatched_sizes:
-                raise CheckpointError(_misfit(model, key, tensor, parameter, weights.file_of(str(source))))
-            tensor = None
-        if tensor is None:
-            value = torch.empty(parameter.shape, dtype=common)
-        else:
-            value = tensor if dtype is None or tensor.dtype == dtype else tensor.to(dtype)
-        loaded = nn.Parameter(value)
-        for module, attribute in places[id(parameter)]:
-            setattr(module, attribute, loaded)
-    model.tie_weights()
-    left = [source for key, source in keys.items() if key not in shared and not key.endswith(BUFFERS)]
-    if broken := [key for key in missing if not _is_head(key)]:
-        raise CheckpointError(
-            f"{name} lacks {len(broken)} weights of {type(model).__name__}, among them {broken[0]}. "
-            "It is incomplete, or its config.json belongs to another model."
-        )
-    if strange := [source for source in left if not _is_head(source)]:
-        raise CheckpointError(
-            f"{name} holds {len(strange)} weights that {type(model).__name__} has no place for, among them "
-            f"{strange[0]}. Its config.json belongs to another model."
-        )
-    _start_afresh(model, missing + mismatched)
-    for keys_, text in (
-        (missing + mismatched, "starts with fresh weights, as %s has none that fit: train it before you trust it"),
-        (left, "is in %s but has no place in this model and was left out"),
-    ):
-        if keys_:
-            logger.warning("%s: %s " + text + ".", type(model).__name__, ", ".join(sorted(keys_)), name)
-    return {"missing_keys": missing, "unexpected_keys": left, "mismatched_keys": mismatched}
-
-
-def _match(model: XLMRobertaXLPreTrainedModel, weights: Weights) -> dict[str, str]:
-    """The model's own name for each tensor: a base model's checkpoint has no prefix, a head's has one."""
-    prefix = BASE_PREFIX + "."
-    has_prefix = any(name.startswith(prefix) for name in weights)
-    if model.base_model is model:
-        return {name.removeprefix(prefix): name for name in weights}
-    if has_prefix:
-        return {name: name for name in weights}
-    return {name if name.startswith(HEADS) else prefix + name: name for name in weights}
-
-
-def _is_head(key: str) -> bool:
-    return key.startswith((*HEADS, "pooler."))
-
-
-def stored_dtype(weights: Weights) -> torch.dtype:
-    """The type that a checkpoint's weights have."""
-    return next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
-
-
-def _places(model: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
-    """Where each parameter stands, under every name it has."""
-    places: dict[int, list[tuple[nn.Module, str]]] = {}
-    for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
-            places.setdefault(id(parameter), []).append((module, name))
-    return places
-
-
-def _start_afresh(model: XLMRobertaXLPreTrainedModel, keys: list[str]) -> None:
-    fresh = set(keys)
-    for prefix, module in model.named_modules():
-        own = {f"{prefix}.{name}" for name, _ in module.named_parameters(recurse=False)} & fresh
-        if not own:
-            continue
-        if isinstance(module, nn.Linear | nn.LayerNorm | nn.Embedding):
-            kept = {name: p.detach().clone() for name, p in module.named_parameters() if f"{prefix}.{name}" not in own}
-            model._init_weights(module)
-            for name, value in kept.items():
-                module.get_parameter(name).data.copy_(value)
-        else:
-            for name in own:
-                nn.init.zeros_(model.get_parameter(name))
-
-
-def _misfit(model: XLMRobertaXLPreTrainedModel, key: str, tensor: Tensor, parameter: nn.Parameter, file: Path) -> str:
-    text = (
-        f"{key} has the shape {tuple(tensor.shape)} in {file}, but {type(model).__name__} needs "
-        f"{tuple(parameter.shape)}."
-    )
-    if _is_head(key):
-        return text + " For a head with another number of labels, pass ignore_mismatched_sizes=True to train a new one."
-    return text + " The config.json beside it belongs to another model."

@@ -13,11 +13,15 @@ from xlmrxl.checkpoint import open_weights
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.hub import DEFAULT, CheckpointError
-from xlmrxl.pretrained import assign, stored_dtype, without_values
+from xlmrxl.loading import Hold, Progress, assign, stored_dtype, stored_precision
+from xlmrxl.plan import Plan, size
+from xlmrxl.plan import plan as make_plan
+from xlmrxl.pretrained import without_values
 from xlmrxl.tasks.fill import FillResult, fill_mask
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "8bit": None, "4bit": None}
+"""The types of the weights; the quantised ones have 16 bits beside them, of the kind that the device computes."""
 SMALL = 2_000_000_000
 """Up to this many bytes in float32, a model on the CPU is held in float32: nothing else is as fast there."""
 SPARE_ROWS = 2048
@@ -32,13 +36,15 @@ class Session:
         model: in eval mode.
         tokenizer: the model's own.
         name: what was loaded.
-        precision: `"fp32"`, `"bf16"` or `"fp16"`: how the weights are held.
+        precision: `"fp32"`, `"bf16"`, `"fp16"`, `"8bit"` or `"4bit"`: how the weights are held.
+        reason: why it is this precision, in a sentence.
     """
 
     model: XLMRobertaXLForMaskedLM
     tokenizer: XLMRobertaTokenizer
     name: str
     precision: str
+    reason: str = ""
 
     @property
     def device(self) -> torch.device:
@@ -65,23 +71,34 @@ def load(
     *,
     precision: str = "auto",
     device: str = "auto",
+    double_quant: bool = True,
+    embeddings_8bit: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
     **where: Any,
 ) -> Session:
     """Load a masked language model.
 
     Args:
         name: `"default"` for the embedded one, a name on the Hub (`facebook/xlm-roberta-xl`), or a folder.
-        precision: `"fp32"`, `"bf16"`, `"fp16"`, or `"auto"`: float32 for a small model on the CPU, the checkpoint's
-            own type for a large one (so that its files are mapped and not copied), 16 bits on a GPU.
-        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for the best there is.
+        precision: `"fp32"`, `"bf16"`, `"fp16"`, `"8bit"`, `"4bit"`, or `"auto"`: what a quantised checkpoint has;
+            float32 for a small model on the CPU; otherwise the first of 16, 8 and 4 bits that fits the free memory.
+            On the CPU 16 bits are the fastest as well, and a bfloat16 checkpoint is mapped, not copied.
+        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for the best there is that the model fits.
+        double_quant: in 4 bits, quantise the scales too (0.37 bits a weight less).
+        embeddings_8bit: hold the word embeddings in 8-bit rows (half of them: 0.6 GB of XL).
+        force: load even what does not fit the free memory.
+        progress: called with the bytes of the checkpoint that have been dealt with and how many there are.
         **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder`.
 
     Raises:
-        CheckpointError: there is no such model, or it cannot be read, or its parts do not fit together.
+        CheckpointError: there is no such model, it cannot be read, its parts do not fit together, or it does not fit
+            the memory that is free.
         ValueError: an unknown precision or device.
     """
     label = os.fspath(name)
-    target = _device(device)
+    if device != "auto":
+        _check_device(device)
     if precision != "auto" and precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; it must be one of auto, {', '.join(PRECISIONS)}.")
     config = XLMRobertaXLConfig.from_pretrained(name, **where)
@@ -95,23 +112,54 @@ def load(
         )
     with without_values():
         model = XLMRobertaXLForMaskedLM(config)
-    if precision == "auto":
-        precision = _pick(target, stored_dtype(weights), model.num_parameters())
-    dtype = PRECISIONS[precision]
-    assign(model, weights, dtype, label)
+    stored = stored_precision(config)
+    if stored is not None and precision not in ("auto", stored):
+        raise CheckpointError(
+            f"{label} has {stored} weights already and cannot be loaded as {precision}. Leave precision at 'auto', or "
+            "load the unquantised checkpoint."
+        )
+    table = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
+    chosen, target, reason = _choose(table, stored or precision, device, stored_dtype(weights))
+    if not force and not table.fits(chosen, target):
+        need, place = table.need(chosen).total(), table.device(target)
+        raise CheckpointError(
+            f"{label} in {chosen} needs {size(need)} on {target}, where {size(place.free)} are free.\n{table}\n"
+            "Choose a precision that fits, free some memory, or force it (force=True, --force)."
+        )
+    place = torch.device(target)
+    narrow = torch.float16 if place.type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
+    dtype = PRECISIONS[chosen] or narrow
+    quantized = chosen if chosen in ("8bit", "4bit") else None
+    hold = Hold(dtype, quantized, double_quant, embeddings_8bit, place, progress)
+    assign(model, weights, hold, label)
     model.eval()
-    if target.type != "cpu":
-        model.to(target)
-    elif dtype != torch.float32 and not widen.has_native(dtype):
+    if place.type == "cpu" and dtype != torch.float32 and not widen.has_native(dtype):
         widen.widen(model)
-    return Session(model, tokenizer, label, precision)
+    return Session(model, tokenizer, label, chosen, reason)
 
 
-def _device(wanted: str) -> torch.device:
-    if wanted == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def _choose(table: Plan, precision: str, device: str, stored: torch.dtype) -> tuple[str, str, str]:
+    """The precision, the device and why: the fastest that fits."""
+    places = [place.name for place in table.devices] if device == "auto" else [table.device(device).name]
+    if precision != "auto":
+        fitting = [place for place in places if table.fits(precision, place)]
+        return precision, (fitting or places[-1:])[0], "as asked for"
+    for place in places:
+        if place == "cpu":
+            if table.parameters * 4 <= SMALL:
+                return "fp32", place, "small enough for float32, the fastest on a CPU"
+            first = "fp16" if stored == torch.float16 else "bf16"
+        else:
+            first = "bf16" if place == "mps" or torch.cuda.is_bf16_supported() else "fp16"
+        for kind in (first, "8bit", "4bit"):
+            if table.fits(kind, place):
+                need, free = table.need(kind).total(), table.device(place).free
+                why = "the fastest" if kind == first else "more would not fit"
+                return kind, place, f"{size(need)} of the {size(free)} free on {place}; {why}"
+    return "4bit", places[-1], "the smallest there is"
+
+
+def _check_device(wanted: str) -> None:
     try:
         device = torch.device(wanted)
     except RuntimeError:
@@ -121,15 +169,6 @@ def _device(wanted: str) -> torch.device:
         raise ValueError(f"device {wanted!r} is not available here; use 'cpu' or 'auto'.")
     if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
         raise ValueError(f"device {wanted!r} is not available here; there are {torch.cuda.device_count()} GPUs.")
-    return device
-
-
-def _pick(device: torch.device, stored: torch.dtype, parameters: int) -> str:
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    if parameters * 4 <= SMALL:
-        return "fp32"
-    return next((name for name, dtype in PRECISIONS.items() if dtype == stored), "fp32")
 
 
 def _check_vocabulary(label: str, tokenizer: XLMRobertaTokenizer, config: XLMRobertaXLConfig) -> None:

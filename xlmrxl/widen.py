@@ -8,6 +8,7 @@ and logits are float32. Swapped into a finished model from outside; the model kn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -60,34 +61,51 @@ class WideningLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """(…, inputs) in float32 to (…, outputs) in float32."""
-        flat = input.reshape(-1, input.shape[-1])
-        product: Tensor = _Product.apply(flat, self.weight)  # type: ignore[no-untyped-call]
-        if self.bias is not None:
-            product = product + self.bias
-        return product.view(*input.shape[:-1], -1)
+        buffer = torch.empty(min(ROWS, self.out_features), self.in_features)
+
+        def rows(start: int, stop: int) -> Tensor:
+            return buffer[: stop - start].copy_(self.weight[start:stop])
+
+        out = product(input, rows, self.out_features)
+        return out if self.bias is None else out + self.bias
+
+
+def product(x: Tensor, rows: Callable[[int, int], Tensor], height: int) -> Tensor:
+    """x Wᵀ for a frozen W that is made a block of rows at a time, when it is needed and again for the gradient.
+
+    Args:
+        x: (…, inputs).
+        rows: from a first and a last row, excluded, to these rows of W in the type and on the device of x; what it
+            returned before may be overwritten.
+        height: how many rows W has.
+
+    Returns:
+        (…, height).
+    """
+    out: Tensor = _Product.apply(x.reshape(-1, x.shape[-1]), rows, height)  # type: ignore[no-untyped-call]
+    return out.view(*x.shape[:-1], height)
 
 
 class _Product(torch.autograd.Function):
-    """x Wᵀ, and in the backward pass g W: never more than a block of W at once in float32."""
+    """x Wᵀ, and in the backward pass g W."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(weight)
-        rows, columns = weight.shape
-        buffer = torch.empty(min(ROWS, rows), columns)
+    def forward(ctx: Any, x: Tensor, rows: Callable[[int, int], Tensor], height: int) -> Tensor:
+        ctx.rows = rows
         # The large factor goes first: with few tokens that is twice as fast as x Wᵀ.
         transposed = x.t().contiguous()
-        out = torch.empty(rows, x.shape[0])
-        for start in range(0, rows, ROWS):
-            block = buffer[: min(ROWS, rows - start)]
-            block.copy_(weight[start : start + ROWS])
-            torch.mm(block, transposed, out=out[start : start + ROWS])
+        out = x.new_empty(height, x.shape[0])
+        for start in range(0, height, ROWS):
+            stop = min(start + ROWS, height)
+            torch.mm(rows(start, stop), transposed, out=out[start:stop])
         return out.t().contiguous()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (weight,) = ctx.saved_tensors
-        total = torch.zeros(grad.shape[0], weight.shape[1])
-        for start in range(0, weight.shape[0], ROWS):
-            total.addmm_(grad[:, start : start + ROWS], weight[start : start + ROWS].float())
-        return total, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        total: Tensor | None = None
+        for start in range(0, grad.shape[1], ROWS):
+            stop = min(start + ROWS, grad.shape[1])
+            part = grad[:, start:stop] @ ctx.rows(start, stop)
+            total = part if total is None else total + part
+        assert total is not None
+        return total, None, None

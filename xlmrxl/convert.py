@@ -1,0 +1,141 @@
+"""Quantise a checkpoint once, so that it is only mapped afterwards: `xlmrxl quantize`.
+
+The layout is the one that transformers and bitsandbytes write and read.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xlmrxl.checkpoint import Weights, open_weights, save_weights
+from xlmrxl.config import XLMRobertaXLConfig
+from xlmrxl.hub import CheckpointError, first_line
+from xlmrxl.loading import (
+    BASE_PREFIX,
+    BUFFERS,
+    EMBEDDINGS,
+    Hold,
+    Progress,
+    Reader,
+    quantization_config,
+    stored_precision,
+)
+from xlmrxl.model import XLMRobertaXLModel
+from xlmrxl.pretrained import without_values
+from xlmrxl.quantized import OUTLIER, PRECISIONS, Linear4bit, Linear8bit, quantize_4bit, quantize_8bit
+from xlmrxl.tokenizer import XLMRobertaTokenizer
+
+TIED = ("lm_head.decoder.weight", "lm_head.decoder.bias")
+
+
+def quantize(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    precision: str,
+    *,
+    double_quant: bool = True,
+    embeddings_8bit: bool = False,
+    device: str = "cpu",
+    max_shard_size: int | str = "1GB",
+    progress: Progress | None = None,
+    **where: Any,
+) -> Path:
+    """Write a checkpoint with 8-bit or 4-bit weights. The target appears when all of it is written, or not at all.
+
+    Args:
+        source: a folder, a name on the Hub, or `"default"`.
+        target: a folder that does not exist yet, or is empty.
+        precision: `"8bit"` or `"4bit"`.
+        double_quant: quantise the scales of 4-bit weights too.
+        embeddings_8bit: the word embeddings as 8-bit rows; transformers does not read these.
+        device: where to compute; the bytes are the same on a CPU and, up to rounding, on a GPU.
+        max_shard_size: bytes a file; about as much is in memory.
+        progress: called with the bytes of the source that have been dealt with and how many there are.
+        **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder` of the source.
+
+    Returns:
+        The target.
+
+    Raises:
+        CheckpointError: the source cannot be read or is quantised, or the target cannot be written.
+        ValueError: another precision.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}.")
+    folder = Path(target).expanduser()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(f"{folder} exists already. Remove it, or choose another target.")
+    config = XLMRobertaXLConfig.from_pretrained(source, **where)
+    if stored := stored_precision(config):
+        raise CheckpointError(f"{os.fspath(source)!r} has {stored} weights already. Start from the unquantised one.")
+    weights = open_weights(source, **where)
+    tokenizer = XLMRobertaTokenizer.from_pretrained(source, **where)
+    hold = Hold(torch.bfloat16, precision, double_quant, embeddings_8bit, torch.device(device), progress)
+    folder = folder.absolute()
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        try:
+            partial.mkdir(parents=True)
+            save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
+            config = copy.deepcopy(config)
+            config.torch_dtype = "bfloat16"
+            config.quantization_config = quantization_config(hold)  # type: ignore[attr-defined]
+            config.save_pretrained(partial)
+            tokenizer.save_pretrained(partial)
+            if folder.exists():
+                folder.rmdir()
+            os.replace(partial, folder)
+        except CheckpointError:
+            raise
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder} could not be written ({first_line(error)}). Check its free space and its rights."
+            ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str) -> Iterator[tuple[str, Tensor]]:
+    """What the target holds, in the order and by the names of the source."""
+    with without_values():
+        model = XLMRobertaXLModel(config)
+    wanted = {
+        path for path, module in model.named_modules() if isinstance(module, nn.Linear) and "encoder.layer." in path
+    }
+    kept = [key for key in weights if not key.endswith(BUFFERS) and not (config.tie_word_embeddings and key in TIED)]
+    found = {key.removeprefix(BASE_PREFIX + ".").removesuffix(".weight") for key in kept}
+    if absent := sorted(wanted - found):
+        raise CheckpointError(
+            f"{name} lacks {len(absent)} weights, among them {absent[0]}.weight. It is incomplete, or its config.json "
+            "belongs to another model."
+        )
+    reader = Reader(weights, {key: key for key in kept}, hold)
+    for key in kept:
+        path = key.removesuffix(".weight")
+        inner = path.removeprefix(BASE_PREFIX + ".")
+        if inner in wanted and key.endswith(".weight"):
+            weight, tell = reader[key], reader.used(key)
+            sizes = (weight.shape[1], weight.shape[0], None)
+            layer = (
+                Linear4bit(*sizes, *quantize_4bit(weight, torch.bfloat16, hold.device, hold.double_quant, tell))
+                if hold.precision == "4bit"
+                else Linear8bit(*sizes, *quantize_8bit(weight, torch.bfloat16, hold.device, tell), OUTLIER)
+            )
+            for part, tensor in layer.tensors().items():
+                yield f"{path}.{part}", tensor
+        elif hold.embeddings_8bit and inner == EMBEDDINGS:
+            rows, scales = quantize_8bit(reader[key], torch.bfloat16, hold.device, reader.used(key))
+            yield key, rows
+            yield f"{path}.SCB", scales
+        else:
+            yield key, reader.convert(key)

@@ -1,0 +1,419 @@
+"""From a mapped checkpoint to a model: tensor by tensor, each converted or quantised, put in place and let go.
+
+A model is built without values; every value comes from here. Beside the finished model no more is in memory than the
+tensor at hand: its pages are given back as soon as they have been read, large ones piece by piece.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from xlmrxl.checkpoint import Weights, let_go, read_ahead
+from xlmrxl.config import XLMRobertaXLConfig
+from xlmrxl.hub import CheckpointError, first_line
+from xlmrxl.quantized import (
+    OUTLIER,
+    PRECISIONS,
+    Embedding8bit,
+    Linear4bit,
+    Linear8bit,
+    TiedDecoder8bit,
+    bitsandbytes,
+    pieces,
+    quantize_4bit,
+    quantize_8bit,
+)
+
+if TYPE_CHECKING:
+    from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel
+
+logger = logging.getLogger(__name__)
+
+BASE_PREFIX = "roberta"
+HEADS = ("lm_head.", "classifier.", "qa_outputs.", "roberta.pooler.")
+"""What a checkpoint may lack (it starts afresh) or have in excess (it is left out): parts made for one task."""
+BUFFERS = ("position_ids", "token_type_ids")
+"""Constants that older checkpoints carry and nobody needs."""
+
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes of the checkpoint have been dealt with, and how many there are."""
+STATE = "weight.quant_state.bitsandbytes__"
+EXTRAS = (
+    "weight.absmax",
+    "weight.quant_map",
+    "weight.nested_absmax",
+    "weight.nested_quant_map",
+    "SCB",
+    "weight_format",
+)
+"""What a quantised layer has beside its weight and its bias (and STATE, whose name says which kind it is)."""
+EMBEDDINGS = "embeddings.word_embeddings"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """How a model is to be held.
+
+    Attributes:
+        dtype: of what is not quantised; None keeps each tensor's own.
+        precision: `"8bit"`, `"4bit"`, or None: of the encoder's linear layers, where the file has them unquantised.
+        double_quant: quantise the scales of 4-bit weights too.
+        embeddings_8bit: hold the word embeddings, and with them a tied LM decoder, in 8-bit rows.
+        device: where to.
+        progress: is told how far it is.
+    """
+
+    dtype: torch.dtype | None = torch.float32
+    precision: str | None = None
+    double_quant: bool = True
+    embeddings_8bit: bool = False
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    progress: Progress | None = None
+
+
+def quantization_config(hold: Hold) -> dict[str, Any]:
+    """What config.json says of a quantised model, in transformers' words."""
+    four = hold.precision == "4bit"
+    return {
+        "quant_method": "bitsandbytes",
+        "load_in_4bit": four,
+        "load_in_8bit": not four,
+        "_load_in_4bit": four,
+        "_load_in_8bit": not four,
+        "llm_int8_threshold": OUTLIER,
+        "llm_int8_has_fp16_weight": False,
+        "llm_int8_enable_fp32_cpu_offload": False,
+        # Without this list transformers 5 quantises the task heads as well.
+        "llm_int8_skip_modules": ["lm_head", "classifier", "qa_outputs", "pooler"],
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": hold.double_quant,
+        "bnb_4bit_compute_dtype": str(hold.dtype or torch.bfloat16).removeprefix("torch."),
+        "bnb_4bit_quant_storage": "uint8",
+    }
+
+
+def stored_precision(config: XLMRobertaXLConfig) -> str | None:
+    """`"8bit"` or `"4bit"` where a checkpoint says that it is quantised.
+
+    Raises:
+        CheckpointError: it is quantised in a way that cannot be read.
+    """
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
+        return None
+    if not isinstance(settings, dict) or settings.get("quant_method", "bitsandbytes") != "bitsandbytes":
+        method = settings.get("quant_method") if isinstance(settings, dict) else settings
+        raise CheckpointError(
+            f"The quantization_config of config.json asks for {method!r}; xlmrxl reads bitsandbytes' 8-bit and 4-bit "
+            "weights. Take the unquantised checkpoint and quantise it with `xlmrxl quantize`."
+        )
+    kinds = [kind for kind in PRECISIONS if settings.get(f"load_in_{kind}", settings.get(f"_load_in_{kind}", False))]
+    if len(kinds) != 1:
+        raise CheckpointError(
+            "The quantization_config of config.json says neither 8-bit nor 4-bit, or both. It is damaged: take the "
+            "unquantised checkpoint and quantise it with `xlmrxl quantize`."
+        )
+    return kinds[0]
+
+
+class Reader:
+    """Takes tensors out of a checkpoint, keeping count and letting go of what has been used."""
+
+    def __init__(self, weights: Weights, keys: dict[str, str], hold: Hold) -> None:
+        self.weights, self.hold, self.done = weights, hold, 0
+        self.sizes = {source: weights[source].nbytes for source in keys.values()}
+        self.total = sum(self.sizes.values())
+        self.order = list(self.sizes)
+        self.ahead = dict(zip(self.order, self.order[1:], strict=False))
+
+    def __getitem__(self, source: str) -> Tensor:
+        following = self.ahead.get(source)
+        if following is not None and self.weights.mapped(following):
+            read_ahead(self.weights[following])
+        return self.weights[source]
+
+    def used(self, source: str) -> Callable[[Tensor], None]:
+        """What to tell of each part of a tensor that has been used."""
+        mapped = self.weights.mapped(source)
+
+        def tell(part: Tensor) -> None:
+            if mapped:
+                let_go(part)
+            self.count(part.nbytes)
+
+        return tell
+
+    def count(self, size: int) -> None:
+        self.done += size
+        if self.hold.progress is not None:
+            self.hold.progress(self.done, self.total)
+
+    def convert(self, source: str) -> Tensor:
+        """A tensor in the wanted type on the wanted device: the file's own where nothing has to change."""
+        tensor, hold = self[source], self.hold
+        dtype = tensor.dtype if hold.dtype is None or not tensor.is_floating_point() else hold.dtype
+        if tensor.dtype == dtype and hold.device.type == "cpu":
+            self.count(tensor.nbytes)
+            return tensor
+        out = torch.empty(tensor.shape, dtype=dtype, device=hold.device)
+        tell = self.used(source)
+        if tensor.dim() < 2:
+            out.copy_(tensor)
+            tell(tensor)
+        for start, stop in pieces(tensor) if tensor.dim() > 1 else ():
+            out[start:stop].copy_(tensor[start:stop])
+            tell(tensor[start:stop])
+        return out
+
+
+def assign(
+    model: XLMRobertaXLPreTrainedModel,
+    weights: Weights,
+    hold: Hold,
+    name: str,
+    ignore_mismatched_sizes: bool = False,
+) -> dict[str, list[str]]:
+    """Give a model on the meta device the weights of a checkpoint, strictly; the log says what starts afresh.
+
+    Args:
+        model: on the meta device.
+        weights: of a checkpoint, quantised or not.
+        hold: how they are to be held.
+        name: of the checkpoint, for messages.
+        ignore_mismatched_sizes: start afresh where a shape differs.
+
+    Returns:
+        `missing_keys`, `unexpected_keys` and `mismatched_keys`.
+
+    Raises:
+        CheckpointError: a weight of the encoder is missing, left over, or of a wrong shape.
+    """
+    keys = _match(model, weights)
+    # One parameter here; where a file holds two, the decoder's is the one that acts in every version of transformers.
+    if "lm_head.decoder.bias" in keys:
+        keys["lm_head.bias"] = keys["lm_head.decoder.bias"]
+    shared = model._shared_names()
+    reader = Reader(weights, keys, hold)
+    quantized = _assign_quantized(model, keys, reader, name)
+    missing: list[str] = []
+    mismatched: list[str] = []
+    common = stored_dtype(weights) if hold.dtype is None else hold.dtype
+    places = _places(model)
+    for key, parameter in list(model.named_parameters()):
+        source = keys.pop(key, None)
+        if source is None:
+            missing.append(key)
+            value = None
+        elif weights[source].shape != parameter.shape:
+            mismatched.append(key)
+            if not ignore_mismatched_sizes:
+                raise CheckpointError(_misfit(model, key, weights[source], parameter, weights.file_of(source)))
+            value = None
+        else:
+            value = reader.convert(source)
+        if value is None:
+            value = torch.empty(parameter.shape, dtype=common, device=hold.device)
+        loaded = nn.Parameter(value)
+        for module, attribute in places[id(parameter)]:
+            setattr(module, attribute, loaded)
+    model.tie_weights()
+    left = [source for key, source in keys.items() if key not in shared and not key.endswith(BUFFERS)]
+    _check_complete(model, missing, left, name)
+    _start_afresh(model, missing + mismatched)
+    if quantized and hold.precision is not None:
+        model.config.quantization_config = {
+            **quantization_config(hold),
+            **(getattr(model.config, "quantization_config", None) or {}),
+        }
+    for keys_, text in (
+        (missing + mismatched, "starts with fresh weights, as %s has none that fit: train it before you trust it"),
+        (left, "is in %s but has no place in this model and was left out"),
+    ):
+        if keys_:
+            logger.warning("%s: %s " + text + ".", type(model).__name__, ", ".join(sorted(keys_)), name)
+    return {"missing_keys": missing, "unexpected_keys": left, "mismatched_keys": mismatched}
+
+
+def _check_complete(model: XLMRobertaXLPreTrainedModel, missing: list[str], left: list[str], name: str) -> None:
+    if broken := [key for key in missing if not _is_head(key)]:
+        raise CheckpointError(
+            f"{name} lacks {len(broken)} weights of {type(model).__name__}, among them {broken[0]}. "
+            "It is incomplete, or its config.json belongs to another model."
+        )
+    if strange := [source for source in left if not _is_head(source)]:
+        raise CheckpointError(
+            f"{name} holds {len(strange)} weights that {type(model).__name__} has no place for, among them "
+            f"{strange[0]}. Its config.json belongs to another model."
+        )
+
+
+def _assign_quantized(model: XLMRobertaXLPreTrainedModel, keys: dict[str, str], reader: Reader, name: str) -> int:
+    """Put quantised layers where the file has such or they are asked for; how many of the encoder's there are."""
+    hold, count = reader.hold, 0
+    for path, module in list(model.named_modules()):
+        if not isinstance(module, nn.Linear) or f"{path}.weight" not in keys:
+            continue
+        extras = (
+            {
+                key.removeprefix(path + "."): keys.pop(key)
+                for key in [
+                    key for key in keys if key.startswith(path + ".") and _is_extra(key.removeprefix(path + "."))
+                ]
+            }
+            if reader.weights[keys[f"{path}.weight"]].dtype in (torch.uint8, torch.int8)
+            else {}
+        )
+        inner = "encoder.layer." in path
+        if not extras and (hold.precision is None or not inner):
+            continue
+        source = keys.pop(f"{path}.weight")
+        weight = reader[source]
+        bias = reader.convert(keys.pop(f"{path}.bias")) if f"{path}.bias" in keys else None
+        sizes = (module.in_features, module.out_features, bias)
+        layer: nn.Module
+        if extras:
+            layer = _stored(path, module, bias, source, extras, reader)
+        elif weight.shape != module.weight.shape:
+            raise CheckpointError(
+                _misfit(model, f"{path}.weight", weight, module.weight, reader.weights.file_of(source))
+            )
+        elif not weight.is_floating_point():
+            raise CheckpointError(f"{path}.weight of {name} is {weight.dtype} without scales. It is incomplete.")
+        else:
+            dtype = weight.dtype if hold.dtype is None else hold.dtype
+            tell = reader.used(source)
+            if hold.precision == "4bit":
+                packed, state = quantize_4bit(weight, dtype, hold.device, hold.double_quant, tell)
+                layer = Linear4bit(*sizes, packed, state)
+            else:
+                layer = Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), OUTLIER)
+        model.set_submodule(path, layer)
+        count += inner
+    prefix = "" if model.base_model is model else BASE_PREFIX + "."
+    path = prefix + EMBEDDINGS
+    if f"{path}.weight" in keys and (f"{path}.SCB" in keys or hold.embeddings_8bit):
+        _assign_embeddings(model, path, keys, reader)
+    elif hold.precision is not None and not count:
+        raise CheckpointError(
+            f"config.json of {name} or the call asks for {hold.precision} weights, but no linear layer of the encoder "
+            "is there to be quantised."
+        )
+    return count
+
+
+def _is_extra(name: str) -> bool:
+    return name in EXTRAS or name.startswith(STATE)
+
+
+def _stored(
+    path: str, module: nn.Linear, bias: Tensor | None, source: str, extras: dict[str, str], reader: Reader
+) -> nn.Module:
+    """A layer that the file has quantised."""
+    file, device = reader.weights.file_of(source), reader.hold.device
+    sizes = (module.in_features, module.out_features, bias)
+    weight = reader.convert(source)
+    if "SCB" in extras:
+        scales = reader.convert(extras["SCB"])
+        if weight.shape != module.weight.shape or scales.shape != weight.shape[:1] or weight.dtype != torch.int8:
+            raise CheckpointError(
+                f"The 8-bit weight {path} of {file} does not fit the model that config.json describes."
+            )
+        return Linear8bit(*sizes, weight, scales.float(), OUTLIER)
+    parts = {key: reader.weights[value].to(device) for key, value in extras.items()}
+    try:
+        state = bitsandbytes().functional.QuantState.from_dict(parts, device=device)
+        if tuple(state.shape) != tuple(module.weight.shape) or weight.numel() * 2 != module.weight.numel():
+            raise ValueError(f"its shape is {tuple(state.shape)}, the model's is {tuple(module.weight.shape)}")
+        expected = -(-module.weight.numel() // state.blocksize)
+        if state.absmax.numel() != expected:
+            raise ValueError(f"it has {state.absmax.numel()} scales instead of {expected}")
+    except (ValueError, KeyError, AssertionError, AttributeError, TypeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"The 4-bit weight {path} of {file} cannot be used ({first_line(error)}).") from error
+    return Linear4bit(*sizes, weight, state)
+
+
+def _assign_embeddings(model: XLMRobertaXLPreTrainedModel, path: str, keys: dict[str, str], reader: Reader) -> None:
+    """Word embeddings in 8-bit rows, and the LM decoder on them where it is tied."""
+    hold = reader.hold
+    old = model.get_submodule(path)
+    source = keys.pop(f"{path}.weight")
+    weight = reader[source]
+    if weight.shape != old.weight.shape:  # type: ignore[union-attr]
+        raise CheckpointError(
+            _misfit(model, f"{path}.weight", weight, old.weight, reader.weights.file_of(source))  # type: ignore[arg-type]
+        )
+    stored = keys.pop(f"{path}.SCB", None)
+    dtype = hold.dtype or (torch.bfloat16 if stored else weight.dtype)
+    if stored:
+        rows, scales = reader.convert(source), reader.convert(stored).float()
+    else:
+        rows, scales = quantize_8bit(weight, dtype, hold.device, reader.used(source))
+    embeddings = Embedding8bit(rows, scales, old.padding_idx, dtype)  # type: ignore[arg-type]
+    model.set_submodule(path, embeddings)
+    output = model.get_output_embeddings()
+    if output is not None and model.config.tie_word_embeddings:
+        model.set_output_embeddings(TiedDecoder8bit(embeddings, output.bias))  # type: ignore[arg-type]
+
+
+def _match(model: XLMRobertaXLPreTrainedModel, weights: Weights) -> dict[str, str]:
+    """The model's own name for each tensor: a base model's checkpoint has no prefix, a head's has one."""
+    prefix = BASE_PREFIX + "."
+    has_prefix = any(name.startswith(prefix) for name in weights)
+    if model.base_model is model:
+        return {name.removeprefix(prefix): name for name in weights}
+    if has_prefix:
+        return {name: name for name in weights}
+    return {name if name.startswith(HEADS) else prefix + name: name for name in weights}
+
+
+def _is_head(key: str) -> bool:
+    return key.startswith((*HEADS, "pooler."))
+
+
+def stored_dtype(weights: Weights) -> torch.dtype:
+    """The type that a checkpoint's weights have."""
+    return next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
+
+
+def _places(model: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
+    """Where each parameter stands, under every name it has."""
+    places: dict[int, list[tuple[nn.Module, str]]] = {}
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            places.setdefault(id(parameter), []).append((module, name))
+    return places
+
+
+def _start_afresh(model: XLMRobertaXLPreTrainedModel, keys: list[str]) -> None:
+    fresh = set(keys)
+    for prefix, module in model.named_modules():
+        own = {f"{prefix}.{name}" for name, _ in module.named_parameters(recurse=False)} & fresh
+        if not own:
+            continue
+        if isinstance(module, nn.Linear | nn.LayerNorm | nn.Embedding):
+            kept = {name: p.detach().clone() for name, p in module.named_parameters() if f"{prefix}.{name}" not in own}
+            model._init_weights(module)
+            for name, value in kept.items():
+                module.get_parameter(name).data.copy_(value)
+        else:
+            for name in own:
+                nn.init.zeros_(model.get_parameter(name))
+
+
+def _misfit(model: XLMRobertaXLPreTrainedModel, key: str, tensor: Tensor, parameter: nn.Parameter, file: Path) -> str:
+    text = (
+        f"{key} has the shape {tuple(tensor.shape)} in {file}, but {type(model).__name__} needs "
+        f"{tuple(parameter.shape)}."
+    )
+    if _is_head(key):
+        return text + " For a head with another number of labels, pass ignore_mismatched_sizes=True to train a new one."
+    return text + " The config.json beside it belongs to another model."

@@ -1,0 +1,383 @@
+"""8-bit and 4-bit weights: bitsandbytes' formats, bytes and numbers, in layers that keep the bytes as they are on disk.
+
+bitsandbytes' own layers rewrite their weights at the first forward (for a faster kernel, or to move a pointer): two
+threads can do it at once, saving after it spoils the weights, and a mapped file is copied. These never touch them. On
+the CPU a linear layer restores a block of its rows at a time into the cache and multiplies that, which is also faster
+than the kernel that the rewriting serves, except for the shortest texts. On a GPU bitsandbytes multiplies.
+
+4-bit is NF4 (Dettmers et al. 2023, arXiv:2305.14314), 8-bit is LLM.int8() (Dettmers et al. 2022, arXiv:2208.07339).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from xlmrxl.hub import CheckpointError
+from xlmrxl.widen import product
+
+PRECISIONS = ("8bit", "4bit")
+BLOCK = 64
+"""Weights that share a scale in 4 bits."""
+STATE_KEY = "quant_state.bitsandbytes__nf4"
+OUTLIER = 6.0
+"""Activations from here on are multiplied in 16 bits; transformers' default too."""
+LARGEST_FP16 = 65504.0
+CHUNK = 1 << 22
+"""Weights quantised at a time: 8 MB in bfloat16, so that a layer's work needs little beside its result."""
+NEAR = 4e-5
+"""How close to a boundary of NF4 bitsandbytes' table for the CPU may err, with room to spare (it errs by 1.6e-5)."""
+
+
+@cache
+def bitsandbytes() -> Any:
+    """The library, imported without its warning and without its question to the Hub for a kernel.
+
+    Raises:
+        CheckpointError: it is not installed.
+    """
+    kernels = sys.modules.get("kernels")
+    log = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    sys.modules["kernels"] = None  # type: ignore[assignment]
+    try:
+        import bitsandbytes as library  # noqa: PLC0415 - most people need no quantised weights
+        import bitsandbytes.functional  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise CheckpointError(
+            "8-bit and 4-bit weights need bitsandbytes. Install it with: pip install 'xlmrxl[quant]'"
+        ) from error
+    finally:
+        log.setLevel(level)
+        del sys.modules["kernels"]
+        if kernels is not None:
+            sys.modules["kernels"] = kernels
+    return library
+
+
+# Quantising
+
+
+def pieces(tensor: Tensor) -> Iterator[tuple[int, int]]:
+    """Ranges of rows of about CHUNK elements each."""
+    rows = max(1, CHUNK // max(1, tensor[:1].numel())) if len(tensor) else 1
+    for start in range(0, len(tensor), rows):
+        yield start, min(start + rows, len(tensor))
+
+
+def quantize_4bit(
+    weight: Tensor, dtype: torch.dtype, device: torch.device, double: bool, done: Callable[[Tensor], None]
+) -> tuple[Tensor, Any]:
+    """NF4 of a matrix, a piece at a time, with the very bytes that bitsandbytes makes of the whole.
+
+    Args:
+        weight: (outputs, inputs), perhaps mapped.
+        dtype: what it is rounded to first: the type that the rest of the model has.
+        device: where it is quantised and stays.
+        double: quantise the scales too, by 256 to 8 bits.
+        done: told of each part of `weight` that has been used.
+
+    Returns:
+        (weights / 2, 1) bytes and bitsandbytes' QuantState.
+    """
+    functional = bitsandbytes().functional
+    if weight.shape[1] % BLOCK:
+        whole = weight.to(device, dtype)
+        done(weight)
+        packed, state = functional.quantize_4bit(whole, blocksize=BLOCK, compress_statistics=double, quant_type="nf4")
+        return packed, state
+    packed = torch.empty(weight.numel() // 2, 1, dtype=torch.uint8, device=device)
+    scales = torch.empty(weight.numel() // BLOCK, device=device)
+    width = weight.shape[1]
+    for start, stop in pieces(weight):
+        part = weight[start:stop]
+        some, absmax = _nf4(part.to(device, dtype))
+        packed[start * width // 2 : stop * width // 2] = some
+        scales[start * width // BLOCK : stop * width // BLOCK] = absmax
+        done(part)
+    offset = nested = None
+    if double:
+        offset = scales.mean()
+        scales, nested = functional.quantize_blockwise(scales - offset, blocksize=256)
+    state = functional.QuantState(
+        absmax=scales,
+        shape=weight.shape,
+        code=functional.get_4bit_type("nf4", device=device),
+        blocksize=BLOCK,
+        quant_type="nf4",
+        dtype=dtype,
+        offset=offset,
+        state2=nested,
+    )
+    return packed, state
+
+
+@cache
+def _boundaries() -> tuple[Tensor, Tensor]:
+    """NF4's 15 boundaries, and a table of 256 values for bitsandbytes' 8-bit quantiser that finds the same ones.
+
+    Each of the 16 NF4 values has 16 entries. The outermost two lie so close to the boundaries that what falls to them
+    may be on the wrong side, and is looked at again; whatever falls to the others is right.
+    """
+    values = bitsandbytes().functional.get_4bit_type("nf4", device="cpu")
+    bounds = (values[1:].double() + values[:-1].double()) / 2
+    one = torch.ones(1, dtype=torch.double)
+    rows = [
+        torch.cat([first, torch.linspace(float(second), float(third), 14, dtype=torch.double), last])
+        for first, second, third, last in zip(
+            torch.cat([-1.1 * one, bounds + NEAR]).split(1),
+            torch.cat([-one, bounds + 3 * NEAR]),
+            torch.cat([bounds - 3 * NEAR, one]),
+            torch.cat([bounds - NEAR, 1.1 * one]).split(1),
+            strict=True,
+        )
+    ]
+    return bounds.float(), torch.cat(rows).float()
+
+
+def _nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Packed NF4 and scales of a matrix whose width is a multiple of BLOCK.
+
+    On the CPU bitsandbytes searches 15 boundaries for every weight; its 8-bit quantiser looks them up in a table, four
+    times as fast, and serves here.
+    """
+    operators = torch.ops.bitsandbytes
+    if weight.device.type != "cpu":
+        packed, absmax = operators.quantize_4bit.default(weight, BLOCK, "nf4", torch.uint8)
+        return packed, absmax
+    bounds, table = _boundaries()
+    found, absmax = operators.quantize_blockwise.default(weight, table, BLOCK)
+    found, flat = found.view(-1), weight.reshape(-1)
+    doubtful = (((found + 1) & 14) == 0).nonzero().view(-1)
+    tiny = absmax < 1e-37  # bitsandbytes divides by no less than 1e-38; the table is not made for that
+    if tiny.any():
+        doubtful = torch.cat([doubtful, tiny.repeat_interleave(BLOCK).nonzero().view(-1)])
+    scaled = flat[doubtful].float() * (1.0 / absmax.clamp(min=1e-38))[doubtful // BLOCK]
+    found[doubtful] = (torch.bucketize(scaled.clamp(-1, 1), bounds) << 4).to(torch.uint8)
+    pairs = found.view(torch.int16)  # the first of two neighbours is the low byte here and the high half below
+    return ((pairs & 0xF0) | ((pairs >> 12) & 0xF)).to(torch.uint8)[:, None], absmax
+
+
+def quantize_8bit(
+    weight: Tensor, dtype: torch.dtype, device: torch.device, done: Callable[[Tensor], None]
+) -> tuple[Tensor, Tensor]:
+    """8-bit rows and the largest absolute value of each: (outputs, inputs) int8 and (outputs,) float32.
+
+    The arguments are those of `quantize_4bit`.
+    """
+    functional = bitsandbytes().functional
+    rows = torch.empty(weight.shape, dtype=torch.int8, device=device)
+    scales = torch.empty(weight.shape[0], device=device)
+    for start, stop in pieces(weight):
+        part = weight[start:stop]
+        rows[start:stop], scales[start:stop], _ = functional.int8_vectorwise_quant(
+            part.to(device, dtype).to(torch.float16)
+        )
+        done(part)
+    return rows, scales
+
+
+# Layers
+
+
+class Quantized(nn.Module):
+    """What the layers share: their tensors move between devices but never change their type, and nothing is trained."""
+
+    weight: Tensor
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Quantized:
+        def move(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                # The bias belongs to the activations, and follows their type.
+                self._buffers[name] = fn(buffer) if name == "bias" else move(buffer)
+        return self
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        destination.update({prefix + name: tensor for name, tensor in self.tensors().items()})
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        raise CheckpointError(f"{prefix}weight is quantised: load the checkpoint with from_pretrained() instead.")
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds of the layer, by name within it."""
+        raise NotImplementedError
+
+    def count(self) -> int:
+        """How many weights it stands for, those of a bias included."""
+        raise NotImplementedError
+
+
+class _Linear(Quantized):
+    bias: Tensor | None
+
+    def __init__(self, in_features: int, out_features: int, bias: Tensor | None) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.register_buffer("bias", bias)
+
+    def count(self) -> int:
+        return self.in_features * self.out_features + (0 if self.bias is None else self.out_features)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Linear4bit(_Linear):
+    """A linear layer with NF4 weights."""
+
+    def __init__(self, in_features: int, out_features: int, bias: Tensor | None, packed: Tensor, state: Any) -> None:
+        """packed: (weights / 2, 1) bytes; state: bitsandbytes' QuantState of them."""
+        super().__init__(in_features, out_features, bias)
+        self.register_buffer("weight", packed)
+        self.state = state
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Quantized:
+        super()._apply(fn, recurse)
+        if self.state.absmax.device != self.weight.device:
+            self.state.to(self.weight.device)
+        return self
+
+    def tensors(self) -> dict[str, Tensor]:
+        rest = {f"weight.{name}": tensor for name, tensor in self.state.as_dict(packed=True).items()}
+        return {"weight": self.weight, **rest, **({} if self.bias is None else {"bias": self.bias})}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, inputs) to (…, outputs), in the type of the input."""
+        library = bitsandbytes()
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        if x.device.type != "cpu":
+            multiplied: Tensor = library.matmul_4bit(x, self.weight, quant_state=self.state, bias=bias)
+            return multiplied
+        out = product(x, self._rows(x.dtype), self.out_features)
+        return out if bias is None else out + bias
+
+    def _rows(self, dtype: torch.dtype) -> Callable[[int, int], Tensor]:
+        functional, state = bitsandbytes().functional, self.state
+        width = self.in_features
+        if width % state.blocksize:
+            whole = functional.dequantize_4bit(self.weight, state).to(dtype)
+            return lambda start, stop: whole[start:stop]
+        scales = state.absmax
+        if state.nested:
+            scales = functional.dequantize_blockwise(scales, state.state2) + state.offset
+        packed, scales = self.weight.view(-1, width // 2), scales.view(-1, width // state.blocksize)
+
+        def rows(start: int, stop: int) -> Tensor:
+            restored: Tensor = torch.ops.bitsandbytes.dequantize_4bit.default(
+                packed[start:stop],
+                scales[start:stop].reshape(-1),
+                state.blocksize,
+                state.quant_type,
+                (stop - start, width),
+                dtype,
+            )
+            return restored
+
+        return rows
+
+
+class Linear8bit(_Linear):
+    """A linear layer with 8-bit weights and activations, but for activations beyond OUTLIER."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: Tensor | None, rows: Tensor, scales: Tensor, outlier: float
+    ) -> None:
+        """rows: (outputs, inputs) int8; scales: (outputs,), the absolute value that 127 stands for."""
+        super().__init__(in_features, out_features, bias)
+        self.register_buffer("weight", rows)
+        self.register_buffer("SCB", scales)
+        self.outlier = outlier
+
+    def tensors(self) -> dict[str, Tensor]:
+        form = torch.zeros((), dtype=torch.uint8)  # "row", the only one there is
+        rest = {} if self.bias is None else {"bias": self.bias}
+        return {"weight": self.weight, "SCB": self.SCB, "weight_format": form, **rest}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, inputs) to (…, outputs), in the type of the input."""
+        out: Tensor = _Product8bit.apply(x.reshape(-1, self.in_features), self)  # type: ignore[no-untyped-call]
+        return out.view(*x.shape[:-1], -1)
+
+
+class _Product8bit(torch.autograd.Function):
+    """LLM.int8() as bitsandbytes computes it; the gradient is that of the restored weights."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: Linear8bit) -> Tensor:
+        ctx.layer = layer
+        functional, operators = bitsandbytes().functional, torch.ops.bitsandbytes
+        # float16 ends at 65504, where bfloat16 and float32 do not: rows have a scale of their own to take the rest.
+        excess = (x.abs().amax().float() / LARGEST_FP16).clamp(min=1) if x.dtype != torch.float16 else None
+        narrow = (x if excess is None else x / excess.to(x.dtype)).to(torch.float16)
+        quantized, scales, outliers = functional.int8_vectorwise_quant(narrow, threshold=layer.outlier)
+        if excess is not None:
+            scales = scales * excess
+        bias = None if layer.bias is None else layer.bias.to(x.dtype)
+        if layer.outlier > 0:
+            mixed: tuple[Tensor, Any] = operators.int8_mixed_scaled_mm.default(
+                x, quantized, layer.weight, scales, layer.SCB, outliers, bias
+            )
+            return mixed[0]
+        out: Tensor = operators.int8_scaled_mm.default(
+            quantized, layer.weight, scales, layer.SCB, bias=bias, dtype=x.dtype
+        )
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        layer = ctx.layer
+        return grad @ _restored(layer.weight, layer.SCB, grad.dtype), None
+
+
+def _restored(rows: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
+    return rows.to(dtype) * (scales[:, None] / 127).to(dtype)
+
+
+class Embedding8bit(Quantized):
+    """Word embeddings with 8-bit rows, (vocabulary, hidden) int8 and a scale each."""
+
+    def __init__(self, rows: Tensor, scales: Tensor, padding_idx: int | None, dtype: torch.dtype) -> None:
+        """dtype: of what is looked up."""
+        super().__init__()
+        self.register_buffer("weight", rows)
+        self.register_buffer("SCB", scales)
+        self.num_embeddings, self.embedding_dim = rows.shape
+        self.padding_idx, self.dtype = padding_idx, dtype
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"weight": self.weight, "SCB": self.SCB}
+
+    def count(self) -> int:
+        return self.weight.numel()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(…) ids to (…, width)."""
+        return F.embedding(input, self.weight).to(self.dtype) * (self.SCB[input] / 127).to(self.dtype)[..., None]
+
+
+class TiedDecoder8bit(nn.Module):
+    """The LM decoder on the same 8-bit rows."""
+
+    def __init__(self, embeddings: Embedding8bit, bias: nn.Parameter) -> None:
+        super().__init__()
+        self.bias = bias
+        self._embeddings = (embeddings,)  # in a tuple, so that it is no second submodule
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, hidden) to (…, vocabulary)."""
+        embeddings = self._embeddings[0]
+        rows, scales = embeddings.weight, embeddings.SCB
+        out = product(x, lambda start, stop: _restored(rows[start:stop], scales[start:stop], x.dtype), len(rows))
+        return out + self.bias.to(x.dtype)
