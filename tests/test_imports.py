@@ -37,7 +37,7 @@ ALLOWED = {
     "widgets": {"widgets", "hub", "session", "tasks"},
 }
 """What each module (or folder of modules) may import of the others; `__init__` opens them all, on demand."""
-UI = {"gradio", "plotly", "anywidget", "bitsandbytes"}
+UI = {"gradio", "plotly", "anywidget"}
 HEAVY = ["gradio", "plotly", "bitsandbytes", "transformers", "torch", "numpy", "huggingface_hub", "sentencepiece"]
 
 
@@ -82,6 +82,7 @@ def test_imports_go_one_way(room: str, path: Path):
 def test_no_transformers_and_no_ui_below_the_ui(room: str, path: Path):
     top = {name.partition(".")[0] for name in imported(path)}
     assert "transformers" not in top
+    assert "bitsandbytes" not in top or room == "quantized"
     if room not in ("app", "widgets"):
         assert not top & UI
 

@@ -355,3 +355,17 @@ def test_a_quantised_checkpoint_is_not_quantised_again(folder, tmp_path):
         load(target, precision="4bit")
     with pytest.raises(CheckpointError, match="exists already"):
         quantize(folder, target, "4bit")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "4bit"])
+def test_a_device_map_changes_no_number(folder, precision):
+    """There is one device here; that accelerate takes the model apart and moves its inputs is what this shows."""
+    pytest.importorskip("accelerate")
+    expected = logits(load(folder, precision=precision).model)
+    placed = {"roberta.embeddings": "cpu", "roberta.encoder": "cpu", "lm_head": "cpu"}
+    for device_map in ("auto", placed):
+        model = load(folder, precision=precision, device_map=device_map).model
+        assert model.hf_device_map
+        assert torch.equal(logits(model), expected)
+    with pytest.raises(ValueError, match="device_map is 'even'"):
+        load(folder, device_map="even")

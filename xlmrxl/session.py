@@ -73,6 +73,7 @@ def load(
     device: str = "auto",
     double_quant: bool = True,
     embeddings_8bit: bool = False,
+    device_map: str | dict[str, Any] | None = None,
     force: bool = False,
     progress: Progress | None = None,
     **where: Any,
@@ -87,6 +88,8 @@ def load(
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for the best there is that the model fits.
         double_quant: in 4 bits, quantise the scales too (0.37 bits a weight less).
         embeddings_8bit: hold the word embeddings in 8-bit rows (half of them: 0.6 GB of XL).
+        device_map: `"auto"` spreads the layers over all GPUs and what does not fit them over the CPU, a dict says
+            where each module goes; both by accelerate, and `device` is then not used.
         force: load even what does not fit the free memory.
         progress: called with the bytes of the checkpoint that have been dealt with and how many there are.
         **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder`.
@@ -118,6 +121,8 @@ def load(
             f"{label} has {stored} weights already and cannot be loaded as {precision}. Leave precision at 'auto', or "
             "load the unquantised checkpoint."
         )
+    if device_map is not None:
+        device = "cpu"
     table = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
     chosen, target, reason = _choose(table, stored or precision, device, stored_dtype(weights))
     if not force and not table.fits(chosen, target):
@@ -133,7 +138,9 @@ def load(
     hold = Hold(dtype, quantized, double_quant, embeddings_8bit, place, progress)
     assign(model, weights, hold, label)
     model.eval()
-    if place.type == "cpu" and dtype != torch.float32 and not widen.has_native(dtype):
+    if device_map is not None:
+        _spread(model, device_map)
+    elif place.type == "cpu" and dtype != torch.float32 and not widen.has_native(dtype):
         widen.widen(model)
     return Session(model, tokenizer, label, chosen, reason)
 
@@ -157,6 +164,21 @@ def _choose(table: Plan, precision: str, device: str, stored: torch.dtype) -> tu
                 why = "the fastest" if kind == first else "more would not fit"
                 return kind, place, f"{size(need)} of the {size(free)} free on {place}; {why}"
     return "4bit", places[-1], "the smallest there is"
+
+
+def _spread(model: XLMRobertaXLForMaskedLM, device_map: str | dict[str, Any]) -> None:
+    """Let accelerate put the modules where they go, a layer never in two places, and move what flows between them."""
+    try:
+        import accelerate  # noqa: PLC0415 - few have several GPUs
+    except ModuleNotFoundError as error:
+        raise CheckpointError(
+            "device_map needs accelerate. Install it with: pip install 'xlmrxl[multi-gpu]'"
+        ) from error
+    if isinstance(device_map, str):
+        if device_map != "auto":
+            raise ValueError(f"device_map is {device_map!r}; it must be 'auto' or a dict from modules to devices.")
+        device_map = accelerate.infer_auto_device_map(model, no_split_module_classes=["XLMRobertaXLLayer"])
+    accelerate.dispatch_model(model, device_map=device_map)
 
 
 def _check_device(wanted: str) -> None:
