@@ -1,9 +1,9 @@
 """Write a checkpoint of XL's or XXL's full size with random weights, for the other benchmarks: 7 GB or 21 GB.
 
-    python benchmarks/full_size.py FOLDER --vocabulary FILE [--size xl|xxl] [--shards 4]
+    python benchmarks/full_size.py FOLDER --vocabulary FILE [--size xl|xxl] [--shards 4 | --bin]
 
-The numbers are random, the layout, the shapes and the type are those of a real bfloat16 checkpoint. It takes about a
-minute and little memory: one shard at a time.
+The numbers are random, the layout, the shapes and the type are those of a real bfloat16 checkpoint; `--bin` writes one
+pytorch_model.bin, as XXL is published. It takes some minutes and little memory: one shard or one tensor at a time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+from xlmrxl.checkpoint import let_go
 from xlmrxl.pretrained import without_values
 
 SIZES = {
@@ -24,12 +25,17 @@ SIZES = {
 }
 
 
-def write(folder: Path, size: str, vocabulary: Path, shards: int) -> None:
+def write(folder: Path, size: str, vocabulary: Path, shards: int, as_bin: bool) -> None:
     config = XLMRobertaXLConfig(**SIZES[size], architectures=["XLMRobertaXLForMaskedLM"], torch_dtype="bfloat16")
     with without_values():
         model = XLMRobertaXLForMaskedLM(config)
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items() if "decoder" not in name}
     folder.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(folder)
+    XLMRobertaTokenizer(vocabulary).save_pretrained(folder)
+    if as_bin:
+        write_bin(folder / "pytorch_model.bin", shapes, config)
+        return
     names = list(shapes)
     generator = torch.Generator().manual_seed(0)
     weight_map, total = {}, 0
@@ -44,8 +50,31 @@ def write(folder: Path, size: str, vocabulary: Path, shards: int) -> None:
         print(f"{file}: {total / 1e9:.1f} GB so far", flush=True)
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    config.save_pretrained(folder)
-    XLMRobertaTokenizer(vocabulary).save_pretrained(folder)
+
+
+def write_bin(path: Path, shapes: dict[str, torch.Size], config: XLMRobertaXLConfig) -> None:
+    """The file is laid out with nothing in it, then mapped and filled tensor by tensor."""
+    import mmap
+
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        state = {name: torch.empty(shape, dtype=torch.bfloat16) for name, shape in shapes.items()}
+    with torch.serialization.skip_data(materialize_fake_tensors=True):
+        torch.save(state, path)
+    with torch.serialization.set_default_mmap_options(mmap.MAP_SHARED):
+        mapped = torch.load(path, mmap=True, weights_only=True)
+    generator = torch.Generator().manual_seed(0)
+    # As random as it need be, and at the speed of the disk: one large draw, over and over.
+    tile = torch.empty(1 << 24, dtype=torch.bfloat16).normal_(std=config.initializer_range, generator=generator)
+    for name, tensor in mapped.items():
+        if tensor.dim() < 2:
+            tensor.copy_(random(name, tensor.shape, config, generator))
+            continue
+        for part in tensor.view(-1).split(len(tile)):
+            part.copy_(tile[: len(part)])
+            let_go(part)
+    print(f"{path.name}: {path.stat().st_size / 1e9:.1f} GB")
 
 
 def random(name: str, shape: torch.Size, config: XLMRobertaXLConfig, generator: torch.Generator) -> torch.Tensor:
@@ -62,5 +91,6 @@ if __name__ == "__main__":
     parser.add_argument("--vocabulary", type=Path, required=True, help="XLM-R's sentencepiece.bpe.model")
     parser.add_argument("--size", choices=SIZES, default="xl")
     parser.add_argument("--shards", type=int, default=4)
+    parser.add_argument("--bin", action="store_true", help="one pytorch_model.bin instead")
     arguments = parser.parse_args()
-    write(arguments.folder, arguments.size, arguments.vocabulary, arguments.shards)
+    write(arguments.folder, arguments.size, arguments.vocabulary, arguments.shards, arguments.bin)

@@ -120,3 +120,16 @@ def test_every_public_name_is_there():
         assert getattr(xlmrxl, name).__name__ == name
     with pytest.raises(AttributeError, match="nonsense"):
         _ = xlmrxl.nonsense
+
+
+def test_bitsandbytes_comes_without_the_compiler():
+    """Imported as it is, it takes torch's compiler with it: seven seconds and 130 MB."""
+    pytest.importorskip("bitsandbytes")
+    code = (
+        "import sys, torch, xlmrxl; compiler = torch.compile; s = xlmrxl.load(precision='4bit'); "
+        "s.fill_mask('a <mask>'); assert torch.compile is compiler; assert 'bitsandbytes' in sys.modules; "
+        "print([m for m in ('torch._dynamo', 'torch._inductor') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert done.stderr == ""

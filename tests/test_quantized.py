@@ -175,6 +175,34 @@ def test_the_numbers_are_those_of_transformers_with_bitsandbytes(folder, tmp_pat
     assert (logits(read.train(precision == "4bit")) - expected).norm() / expected.norm() < 1e-3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_one_layer_of_xl_has_the_numbers_of_transformers(tmp_path, precision):
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate", reason="transformers quantises with accelerate only")
+    sizes = {"vocab_size": 100, "num_hidden_layers": 1, "max_position_embeddings": 66}
+    dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    torch.manual_seed(2)
+    XLMRobertaXLForMaskedLM(XLMRobertaXLConfig(**sizes, **dropout)).save_pretrained(tmp_path)
+    four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": torch.float32}
+    settings = transformers.BitsAndBytesConfig(
+        **{f"load_in_{precision}": True},
+        llm_int8_skip_modules=["lm_head"],
+        **(four if precision == "4bit" else {}),
+    )
+    theirs = transformers.XLMRobertaXLForMaskedLM.from_pretrained(
+        tmp_path, dtype=torch.float32, quantization_config=settings
+    ).train(precision == "4bit")
+    ours = XLMRobertaXLForMaskedLM.from_pretrained(
+        tmp_path, torch_dtype=torch.float32, **{f"load_in_{precision}": True}
+    )
+    theirs_state = theirs.state_dict()
+    for name, tensor in ours.roberta.encoder.layer[0].state_dict().items():
+        assert torch.equal(tensor, theirs_state[f"roberta.encoder.layer.0.{name}"]), name
+    expected = logits(theirs)
+    assert (logits(ours) - expected).norm() / expected.norm() < 1e-3
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("size", ["5GB", "60kB"], ids=["one file", "shards"])
 def test_a_checkpoint_quantised_beforehand_is_the_same(folder, tmp_path, precision, size):

@@ -25,6 +25,7 @@ from xlmrxl.loading import (
     Hold,
     Progress,
     Reader,
+    narrow_type,
     quantization_config,
     stored_precision,
 )
@@ -78,7 +79,8 @@ def quantize(
         raise CheckpointError(f"{os.fspath(source)!r} has {stored} weights already. Start from the unquantised one.")
     weights = open_weights(source, **where)
     tokenizer = XLMRobertaTokenizer.from_pretrained(source, **where)
-    hold = Hold(torch.bfloat16, precision, double_quant, embeddings_8bit, torch.device(device), progress)
+    dtype = narrow_type(config, weights)
+    hold = Hold(dtype, precision, double_quant, embeddings_8bit, torch.device(device), progress)
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -87,7 +89,7 @@ def quantize(
             partial.mkdir(parents=True)
             save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
             config = copy.deepcopy(config)
-            config.torch_dtype = "bfloat16"
+            config.torch_dtype = str(dtype).removeprefix("torch.")
             config.quantization_config = quantization_config(hold)  # type: ignore[attr-defined]
             config.save_pretrained(partial)
             tokenizer.save_pretrained(partial)
@@ -120,6 +122,7 @@ def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str
             "belongs to another model."
         )
     reader = Reader(weights, {key: key for key in kept}, hold)
+    dtype = hold.dtype or torch.bfloat16
     for key in kept:
         path = key.removesuffix(".weight")
         inner = path.removeprefix(BASE_PREFIX + ".")
@@ -127,14 +130,14 @@ def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str
             weight, tell = reader[key], reader.used(key)
             sizes = (weight.shape[1], weight.shape[0], None)
             layer = (
-                Linear4bit(*sizes, *quantize_4bit(weight, torch.bfloat16, hold.device, hold.double_quant, tell))
+                Linear4bit(*sizes, *quantize_4bit(weight, dtype, hold.device, hold.double_quant, tell))
                 if hold.precision == "4bit"
-                else Linear8bit(*sizes, *quantize_8bit(weight, torch.bfloat16, hold.device, tell), OUTLIER)
+                else Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), OUTLIER)
             )
             for part, tensor in layer.tensors().items():
                 yield f"{path}.{part}", tensor
         elif hold.embeddings_8bit and inner == EMBEDDINGS:
-            rows, scales = quantize_8bit(reader[key], torch.bfloat16, hold.device, reader.used(key))
+            rows, scales = quantize_8bit(reader[key], dtype, hold.device, reader.used(key))
             yield key, rows
             yield f"{path}.SCB", scales
         else:

@@ -125,6 +125,13 @@ def stored_precision(config: XLMRobertaXLConfig) -> str | None:
     return kinds[0]
 
 
+def narrow_type(config: XLMRobertaXLConfig, weights: Weights) -> torch.dtype:
+    """The 16-bit type for what is not quantised: the checkpoint's own if it has one, else bfloat16."""
+    named = getattr(torch, config.torch_dtype or "", None)
+    own = named if stored_precision(config) is not None else stored_dtype(weights)
+    return own if own in (torch.bfloat16, torch.float16) else torch.bfloat16
+
+
 class Reader:
     """Takes tensors out of a checkpoint, keeping count and letting go of what has been used."""
 

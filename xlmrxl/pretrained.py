@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from xlmrxl.checkpoint import open_weights, save_weights
 from xlmrxl.config import HUB_OPTIONS, XLMRobertaXLConfig
 from xlmrxl.hub import CheckpointError
-from xlmrxl.loading import BASE_PREFIX, Hold, assign, stored_precision
+from xlmrxl.loading import BASE_PREFIX, Hold, assign, narrow_type, stored_precision
 from xlmrxl.quantized import Embedding8bit, Quantized
 
 Model = TypeVar("Model", bound="XLMRobertaXLPreTrainedModel")
@@ -291,7 +291,7 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
             attn_implementation: `"sdpa"` (the default) or `"eager"`.
             ignore_mismatched_sizes: start afresh where a shape differs (a head with another number of labels).
             load_in_8bit, load_in_4bit: quantise the encoder's linear layers while reading them; the rest is then
-                bfloat16 unless a type is given. A checkpoint that is quantised already needs neither.
+                in 16 bits unless a type is given. A checkpoint that is quantised already needs neither.
             output_loading_info: return the model and a dict with `missing_keys`, `unexpected_keys` and
                 `mismatched_keys`.
             **kwargs: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download` and `subfolder` say where
@@ -317,9 +317,9 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
             raise ValueError("load_in_8bit and load_in_4bit exclude each other.")
         precision = stored_precision(config) or ("8bit" if load_in_8bit else "4bit" if load_in_4bit else None)
         asked = torch_dtype if torch_dtype is not None else dtype
-        if precision is not None and asked is None:
-            asked = torch.bfloat16
         weights = open_weights(pretrained_model_name_or_path, **where)
+        if precision is not None and asked is None:
+            asked = narrow_type(config, weights)
         with without_values():
             model = cls(config, **parts)
         info = assign(

@@ -38,7 +38,10 @@ NEAR = 4e-5
 
 @cache
 def bitsandbytes() -> Any:
-    """The library, imported without its warning and without its question to the Hub for a kernel.
+    """The library, imported without its warning, its question to the Hub for a kernel, and torch's compiler.
+
+    It wraps two functions that nothing here calls in `torch.compile`, and takes them as they are where that fails. So
+    it is made to fail: importing the compiler takes twice as long as torch itself, and 130 MB.
 
     Raises:
         CheckpointError: it is not installed.
@@ -48,6 +51,8 @@ def bitsandbytes() -> Any:
     level = log.level
     log.setLevel(logging.ERROR)
     sys.modules["kernels"] = None  # type: ignore[assignment]
+    compiler = torch.compile
+    torch.compile = _no_compiler  # type: ignore[assignment]
     try:
         import bitsandbytes as library  # noqa: PLC0415 - most people need no quantised weights
         import bitsandbytes.functional  # noqa: PLC0415
@@ -56,11 +61,16 @@ def bitsandbytes() -> Any:
             "8-bit and 4-bit weights need bitsandbytes. Install it with: pip install 'xlmrxl[quant]'"
         ) from error
     finally:
+        torch.compile = compiler
         log.setLevel(level)
         del sys.modules["kernels"]
         if kernels is not None:
             sys.modules["kernels"] = kernels
     return library
+
+
+def _no_compiler(*_: Any, **__: Any) -> None:
+    raise RuntimeError("torch.compile is not needed here")
 
 
 # Quantising

@@ -13,7 +13,7 @@ from xlmrxl.checkpoint import open_weights
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.hub import DEFAULT, CheckpointError
-from xlmrxl.loading import Hold, Progress, assign, stored_dtype, stored_precision
+from xlmrxl.loading import Hold, Progress, assign, narrow_type, stored_dtype, stored_precision
 from xlmrxl.plan import Plan, size
 from xlmrxl.plan import plan as make_plan
 from xlmrxl.pretrained import without_values
@@ -132,7 +132,9 @@ def load(
             "Choose a precision that fits, free some memory, or force it (force=True, --force)."
         )
     place = torch.device(target)
-    narrow = torch.float16 if place.type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
+    narrow = narrow_type(config, weights)
+    if narrow == torch.bfloat16 and place.type == "cuda" and not torch.cuda.is_bf16_supported():
+        narrow = torch.float16
     dtype = PRECISIONS[chosen] or narrow
     quantized = chosen if chosen in ("8bit", "4bit") else None
     hold = Hold(dtype, quantized, double_quant, embeddings_8bit, place, progress)
