@@ -40,8 +40,9 @@ NEAR = 4e-5
 def bitsandbytes() -> Any:
     """The library, imported without its warning, its question to the Hub for a kernel, and torch's compiler.
 
-    It wraps two functions that nothing here calls in `torch.compile`, and takes them as they are where that fails. So
-    it is made to fail: importing the compiler takes twice as long as torch itself, and 130 MB.
+    The compiler takes twice as long to import as torch itself, and 130 MB. bitsandbytes wraps two functions that
+    nothing here calls in `torch.compile`, and takes them as they are where that fails, so it is made to fail; and
+    torch hides from the compiler every kernel that is registered, which imports it at the first call.
 
     Raises:
         CheckpointError: it is not installed.
@@ -51,8 +52,10 @@ def bitsandbytes() -> Any:
     level = log.level
     log.setLevel(logging.ERROR)
     sys.modules["kernels"] = None  # type: ignore[assignment]
-    compiler = torch.compile
+    compiler, hide = torch.compile, getattr(torch, "_disable_dynamo", None)
     torch.compile = _no_compiler  # type: ignore[assignment]
+    if hide is not None:
+        torch._disable_dynamo = _as_it_is  # type: ignore[assignment]
     try:
         import bitsandbytes as library  # noqa: PLC0415 - most people need no quantised weights
         import bitsandbytes.functional  # noqa: PLC0415
@@ -62,6 +65,8 @@ def bitsandbytes() -> Any:
         ) from error
     finally:
         torch.compile = compiler
+        if hide is not None:
+            torch._disable_dynamo = hide
         log.setLevel(level)
         del sys.modules["kernels"]
         if kernels is not None:
@@ -71,6 +76,10 @@ def bitsandbytes() -> Any:
 
 def _no_compiler(*_: Any, **__: Any) -> None:
     raise RuntimeError("torch.compile is not needed here")
+
+
+def _as_it_is(fn: Any = None, recursive: bool = True) -> Any:
+    return _as_it_is if fn is None else fn
 
 
 # Quantising
