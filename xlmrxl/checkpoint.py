@@ -93,6 +93,17 @@ def read_ahead(tensor: Tensor) -> None:
         _madvise()(start, tensor.data_ptr() + tensor.nbytes - start, mmap.MADV_WILLNEED)
 
 
+@cache
+def _malloc_trim() -> Any:
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+
+
+def trim() -> None:
+    """Give back what was freed: glibc keeps it, scattered between what is still in use, a sixth of XL in 4 bits."""
+    if _malloc_trim() is not None:
+        _malloc_trim()(0)
+
+
 def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
     """Map the weights of a folder, a Hub repository or `"default"`.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from xlmrxl.checkpoint import Weights, let_go, read_ahead
+from xlmrxl.checkpoint import Weights, let_go, read_ahead, trim
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.hub import CheckpointError, first_line
 from xlmrxl.quantized import (
@@ -236,6 +236,7 @@ def assign(
     left = [source for key, source in keys.items() if key not in shared and not key.endswith(BUFFERS)]
     _check_complete(model, missing, left, name)
     _start_afresh(model, missing + mismatched)
+    trim()
     if quantized and hold.precision is not None:
         model.config.quantization_config = {
             **quantization_config(hold),
@@ -305,6 +306,9 @@ def _assign_quantized(model: XLMRobertaXLPreTrainedModel, keys: dict[str, str], 
                 layer = Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), OUTLIER)
         model.set_submodule(path, layer)
         count += inner
+        if not extras:
+            del weight
+            trim()
     prefix = "" if model.base_model is model else BASE_PREFIX + "."
     path = prefix + EMBEDDINGS
     if f"{path}.weight" in keys and (f"{path}.SCB" in keys or hold.embeddings_8bit):

@@ -38,20 +38,20 @@ NEAR = 4e-5
 
 @cache
 def bitsandbytes() -> Any:
-    """The library, imported without its warning, its question to the Hub for a kernel, and torch's compiler.
+    """The library, imported without its warning, its question to the Hub for a kernel, and two compilers.
 
-    The compiler takes twice as long to import as torch itself, and 130 MB. bitsandbytes wraps two functions that
-    nothing here calls in `torch.compile`, and takes them as they are where that fails, so it is made to fail; and
-    torch hides from the compiler every kernel that is registered, which imports it at the first call.
+    Triton's serves Intel's GPUs only. Torch's takes twice as long to import as torch itself, and 130 MB: bitsandbytes
+    wraps two functions that nothing here calls in `torch.compile`, and takes them as they are where that fails, so it
+    is made to fail; and torch hides every kernel that is registered from it, which imports it at the first call.
 
     Raises:
         CheckpointError: it is not installed.
     """
-    kernels = sys.modules.get("kernels")
+    hidden = [name for name in ("kernels", "triton") if name not in sys.modules]
     log = logging.getLogger("bitsandbytes.backends.cpu.ops")
     level = log.level
     log.setLevel(logging.ERROR)
-    sys.modules["kernels"] = None  # type: ignore[assignment]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     compiler, hide = torch.compile, getattr(torch, "_disable_dynamo", None)
     torch.compile = _no_compiler  # type: ignore[assignment]
     if hide is not None:
@@ -68,9 +68,8 @@ def bitsandbytes() -> Any:
         if hide is not None:
             torch._disable_dynamo = hide
         log.setLevel(level)
-        del sys.modules["kernels"]
-        if kernels is not None:
-            sys.modules["kernels"] = kernels
+        for name in hidden:
+            del sys.modules[name]
     return library
 
 
