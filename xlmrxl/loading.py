@@ -238,10 +238,8 @@ def assign(
     _start_afresh(model, missing + mismatched)
     trim()
     if quantized and hold.precision is not None:
-        model.config.quantization_config = {
-            **quantization_config(hold),
-            **(getattr(model.config, "quantization_config", None) or {}),
-        }
+        stored = getattr(model.config, "quantization_config", None) or {}
+        setattr(model.config, "quantization_config", {**quantization_config(hold), **stored})  # noqa: B010
     for keys_, text in (
         (missing + mismatched, "starts with fresh weights, as %s has none that fit: train it before you trust it"),
         (left, "is in %s but has no place in this model and was left out"),
@@ -359,9 +357,7 @@ def _assign_embeddings(model: XLMRobertaXLPreTrainedModel, path: str, keys: dict
     source = keys.pop(f"{path}.weight")
     weight = reader[source]
     if weight.shape != old.weight.shape:  # type: ignore[union-attr]
-        raise CheckpointError(
-            _misfit(model, f"{path}.weight", weight, old.weight, reader.weights.file_of(source))  # type: ignore[arg-type]
-        )
+        raise CheckpointError(_misfit(model, f"{path}.weight", weight, old.weight, reader.weights.file_of(source)))
     stored = keys.pop(f"{path}.SCB", None)
     dtype = hold.dtype or (torch.bfloat16 if stored else weight.dtype)
     if stored:
@@ -420,7 +416,7 @@ def _start_afresh(model: XLMRobertaXLPreTrainedModel, keys: list[str]) -> None:
                 nn.init.zeros_(model.get_parameter(name))
 
 
-def _misfit(model: XLMRobertaXLPreTrainedModel, key: str, tensor: Tensor, parameter: nn.Parameter, file: Path) -> str:
+def _misfit(model: XLMRobertaXLPreTrainedModel, key: str, tensor: Tensor, parameter: Tensor, file: Path) -> str:
     text = (
         f"{key} has the shape {tuple(tensor.shape)} in {file}, but {type(model).__name__} needs "
         f"{tuple(parameter.shape)}."

@@ -55,7 +55,7 @@ def bitsandbytes() -> Any:
     compiler, hide = torch.compile, getattr(torch, "_disable_dynamo", None)
     torch.compile = _no_compiler  # type: ignore[assignment]
     if hide is not None:
-        torch._disable_dynamo = _as_it_is  # type: ignore[assignment]
+        setattr(torch, "_disable_dynamo", _as_it_is)  # noqa: B010 - the type checker knows it as private
     try:
         import bitsandbytes as library  # noqa: PLC0415 - most people need no quantised weights
         import bitsandbytes.functional  # noqa: PLC0415
@@ -66,7 +66,7 @@ def bitsandbytes() -> Any:
     finally:
         torch.compile = compiler
         if hide is not None:
-            torch._disable_dynamo = hide
+            setattr(torch, "_disable_dynamo", hide)  # noqa: B010
         log.setLevel(level)
         for name in hidden:
             del sys.modules[name]
@@ -151,10 +151,10 @@ def _boundaries() -> tuple[Tensor, Tensor]:
     rows = [
         torch.cat([first, torch.linspace(float(second), float(third), 14, dtype=torch.double), last])
         for first, second, third, last in zip(
-            torch.cat([-1.1 * one, bounds + NEAR]).split(1),
+            torch.cat([-1.1 * one, bounds + NEAR])[:, None],
             torch.cat([-one, bounds + 3 * NEAR]),
             torch.cat([bounds - 3 * NEAR, one]),
-            torch.cat([bounds - NEAR, 1.1 * one]).split(1),
+            torch.cat([bounds - NEAR, 1.1 * one])[:, None],
             strict=True,
         )
     ]
@@ -309,6 +309,8 @@ class Linear4bit(_Linear):
 class Linear8bit(_Linear):
     """A linear layer with 8-bit weights and activations, but for activations beyond OUTLIER."""
 
+    SCB: Tensor
+
     def __init__(
         self, in_features: int, out_features: int, bias: Tensor | None, rows: Tensor, scales: Tensor, outlier: float
     ) -> None:
@@ -365,6 +367,8 @@ def _restored(rows: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
 
 class Embedding8bit(Quantized):
     """Word embeddings with 8-bit rows, (vocabulary, hidden) int8 and a scale each."""
+
+    SCB: Tensor
 
     def __init__(self, rows: Tensor, scales: Tensor, padding_idx: int | None, dtype: torch.dtype) -> None:
         """dtype: of what is looked up."""

@@ -126,9 +126,9 @@ def load(
     table = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
     chosen, target, reason = _choose(table, stored or precision, device, stored_dtype(weights))
     if not force and not table.fits(chosen, target):
-        need, place = table.need(chosen).total(), table.device(target)
+        need, there = table.need(chosen).total(), table.device(target)
         raise CheckpointError(
-            f"{label} in {chosen} needs {size(need)} on {target}, where {size(place.free)} are free.\n{table}\n"
+            f"{label} in {chosen} needs {size(need)} on {target}, where {size(there.free)} are free.\n{table}\n"
             "Choose a precision that fits, free some memory, or force it (force=True, --force)."
         )
     place = torch.device(target)
