@@ -193,7 +193,8 @@ def test_a_disk_that_is_full(large: Path, tmp_path: Path):
 
 def test_interrupted_it_leaves_nothing(large: Path, tmp_path: Path):
     target = tmp_path / "small"
-    process = started(large, target)
+    # A shell in the background leaves its children deaf to it.
+    process = started(large, target, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_for(tmp_path / ".small.partial")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

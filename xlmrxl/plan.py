@@ -23,8 +23,8 @@ from xlmrxl.widen import ROWS, has_native
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 LENGTHS = (16, 128, 512)
-RUNTIME = 300_000_000
-"""What Python, torch and bitsandbytes take on the CPU before any weight; on a GPU its context takes as much."""
+RUNTIME = 550_000_000
+"""What Python, torch and its libraries take before any weight (half of it shared where another torch runs)."""
 
 
 @dataclass(frozen=True)
