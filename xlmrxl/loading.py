@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -353,10 +353,10 @@ def _stored(
 def _assign_embeddings(model: XLMRobertaXLPreTrainedModel, path: str, keys: dict[str, str], reader: Reader) -> None:
     """Word embeddings in 8-bit rows, and the LM decoder on them where it is tied."""
     hold = reader.hold
-    old = model.get_submodule(path)
+    old = cast("nn.Embedding", model.get_submodule(path))
     source = keys.pop(f"{path}.weight")
     weight = reader[source]
-    if weight.shape != old.weight.shape:  # type: ignore[union-attr]
+    if weight.shape != old.weight.shape:
         raise CheckpointError(_misfit(model, f"{path}.weight", weight, old.weight, reader.weights.file_of(source)))
     stored = keys.pop(f"{path}.SCB", None)
     dtype = hold.dtype or (torch.bfloat16 if stored else weight.dtype)
@@ -364,11 +364,11 @@ def _assign_embeddings(model: XLMRobertaXLPreTrainedModel, path: str, keys: dict
         rows, scales = reader.convert(source), reader.convert(stored).float()
     else:
         rows, scales = quantize_8bit(weight, dtype, hold.device, reader.used(source))
-    embeddings = Embedding8bit(rows, scales, old.padding_idx, dtype)  # type: ignore[arg-type]
+    embeddings = Embedding8bit(rows, scales, old.padding_idx, dtype)
     model.set_submodule(path, embeddings)
     output = model.get_output_embeddings()
     if output is not None and model.config.tie_word_embeddings:
-        model.set_output_embeddings(TiedDecoder8bit(embeddings, output.bias))  # type: ignore[arg-type]
+        model.set_output_embeddings(cast("nn.Linear", TiedDecoder8bit(embeddings, output.bias)))
 
 
 def _match(model: XLMRobertaXLPreTrainedModel, weights: Weights) -> dict[str, str]:
