@@ -31,7 +31,7 @@ from xlmrxl.loading import (
 )
 from xlmrxl.model import XLMRobertaXLModel
 from xlmrxl.pretrained import without_values
-from xlmrxl.quantized import OUTLIER, PRECISIONS, Linear4bit, Linear8bit, quantize_4bit, quantize_8bit
+from xlmrxl.quantized import PRECISIONS, quantize_8bit
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
 TIED = ("lm_head.decoder.weight", "lm_head.decoder.bias")
@@ -127,13 +127,7 @@ def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str
         path = key.removesuffix(".weight")
         inner = path.removeprefix(BASE_PREFIX + ".")
         if inner in wanted and key.endswith(".weight"):
-            weight, tell = reader[key], reader.used(key)
-            sizes = (weight.shape[1], weight.shape[0], None)
-            layer = (
-                Linear4bit(*sizes, *quantize_4bit(weight, dtype, hold.device, hold.double_quant, tell))
-                if hold.precision == "4bit"
-                else Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), OUTLIER)
-            )
+            layer = reader.quantize(key, None)
             for part, tensor in layer.tensors().items():
                 yield f"{path}.{part}", tensor
         elif hold.embeddings_8bit and inner == EMBEDDINGS:

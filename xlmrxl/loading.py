@@ -181,6 +181,15 @@ class Reader:
             tell(tensor[start:stop])
         return out
 
+    def quantize(self, source: str, bias: Tensor | None) -> Linear4bit | Linear8bit:
+        """A linear layer in the wanted precision, from an unquantised weight."""
+        weight, tell, hold = self[source], self.used(source), self.hold
+        dtype = weight.dtype if hold.dtype is None else hold.dtype
+        sizes = (weight.shape[1], weight.shape[0], bias)
+        if hold.precision == "4bit":
+            return Linear4bit(*sizes, *quantize_4bit(weight, dtype, hold.device, hold.double_quant, tell))
+        return Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), OUTLIER)
+
 
 def assign(
     model: XLMRobertaXLPreTrainedModel,
@@ -284,7 +293,6 @@ def _assign_quantized(model: XLMRobertaXLPreTrainedModel, keys: dict[str, str], 
         source = keys.pop(f"{path}.weight")
         weight = reader[source]
         bias = reader.convert(keys.pop(f"{path}.bias")) if f"{path}.bias" in keys else None
-        sizes = (module.in_features, module.out_features, bias)
         layer: nn.Module
         if extras:
             layer = _stored(path, module, bias, source, extras, reader)
@@ -295,13 +303,7 @@ def _assign_quantized(model: XLMRobertaXLPreTrainedModel, keys: dict[str, str], 
         elif not weight.is_floating_point():
             raise CheckpointError(f"{path}.weight of {name} is {weight.dtype} without scales. It is incomplete.")
         else:
-            dtype = weight.dtype if hold.dtype is None else hold.dtype
-            tell = reader.used(source)
-            if hold.precision == "4bit":
-                packed, state = quantize_4bit(weight, dtype, hold.device, hold.double_quant, tell)
-                layer = Linear4bit(*sizes, packed, state)
-            else:
-                layer = Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), OUTLIER)
+            layer = reader.quantize(source, bias)
         model.set_submodule(path, layer)
         count += inner
         if not extras:
