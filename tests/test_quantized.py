@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from xlmrxl import (
     XLMRobertaXLForTokenClassification,
     XLMRobertaXLModel,
     load,
+    loading,
     quantized,
 )
 from xlmrxl.convert import quantize
@@ -397,3 +401,24 @@ def test_a_device_map_changes_no_number(folder, precision):
         assert torch.equal(logits(model), expected)
     with pytest.raises(ValueError, match="device_map is 'even'"):
         load(folder, device_map="even")
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="an open file keeps its name on this system")
+@pytest.mark.parametrize("full", [False, True])
+def test_a_large_converted_tensor_is_mapped_where_there_is_room(folder, tmp_path, monkeypatch, full):
+    expected = logits(load(folder, precision="4bit", device="cpu").model)
+    copied = shutil.copytree(folder, tmp_path / "model")
+    monkeypatch.setattr(loading, "LARGE", 1)
+    if full:
+
+        def no_space(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "posix_fallocate", no_space)
+    model = load(copied, precision="4bit", device="cpu").model
+    assert torch.equal(logits(model), expected)
+    start = model.roberta.embeddings.word_embeddings.weight.data_ptr()
+    spans = [line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines()]
+    held = next(span for span in spans if int(span[0].split("-")[0], 16) <= start < int(span[0].split("-")[1], 16))
+    assert (str(copied) in held[-1]) is not full
+    assert sorted(os.listdir(copied)) == sorted(os.listdir(folder))

@@ -93,6 +93,23 @@ def read_ahead(tensor: Tensor) -> None:
         _madvise()(start, tensor.data_ptr() + tensor.nbytes - start, mmap.MADV_WILLNEED)
 
 
+def beside(file: Path, shape: torch.Size, dtype: torch.dtype) -> Tensor | None:
+    """Room for a tensor in a nameless file in the folder of another: the system can take its pages back at any time.
+
+    The file is gone with the tensor, or with the process. None where that cannot be had: no right to write there, not
+    enough space, or a system on which an open file keeps its name.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return None
+    count = shape.numel()
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".mapped-") as scratch:
+            os.posix_fallocate(scratch.fileno(), 0, count * dtype.itemsize)
+            return torch.from_file(scratch.name, shared=True, size=count, dtype=dtype).view(shape)
+    except (OSError, RuntimeError):
+        return None
+
+
 @cache
 def _malloc_trim() -> Any:
     return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None

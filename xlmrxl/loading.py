@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from xlmrxl.checkpoint import Weights, let_go, read_ahead, trim
+from xlmrxl.checkpoint import Weights, beside, let_go, read_ahead, trim
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.hub import CheckpointError, first_line
 from xlmrxl.quantized import (
@@ -57,6 +57,8 @@ EXTRAS = (
 )
 """What a quantised layer has beside its weight and its bias (and STATE, whose name says which kind it is)."""
 EMBEDDINGS = "embeddings.word_embeddings"
+LARGE = 1 << 26
+"""Numbers from which a converted tensor is worth a file: XL's embeddings have ten times as many, the default's a sixth."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,9 @@ def narrow_type(config: XLMRobertaXLConfig, weights: Weights) -> torch.dtype:
 class Reader:
     """Takes tensors out of a checkpoint, keeping count and letting go of what has been used."""
 
-    def __init__(self, weights: Weights, keys: dict[str, str], hold: Hold) -> None:
-        self.weights, self.hold, self.done = weights, hold, 0
+    def __init__(self, weights: Weights, keys: dict[str, str], hold: Hold, *, remap: bool = False) -> None:
+        """remap: large converted tensors go to a file that is mapped, like those that need no conversion."""
+        self.weights, self.hold, self.done, self.remap = weights, hold, 0, remap
         self.sizes = {source: weights[source].nbytes for source in keys.values()}
         self.total = sum(self.sizes.values())
         self.order = list(self.sizes)
@@ -171,7 +174,10 @@ class Reader:
         if tensor.dtype == dtype and hold.device.type == "cpu":
             self.count(tensor.nbytes)
             return tensor
-        out = torch.empty(tensor.shape, dtype=dtype, device=hold.device)
+        room = None
+        if self.remap and tensor.numel() >= LARGE:
+            room = beside(self.weights.file_of(source), tensor.shape, dtype)
+        out = torch.empty(tensor.shape, dtype=dtype, device=hold.device) if room is None else room
         tell = self.used(source)
         if tensor.dim() < 2:
             out.copy_(tensor)
@@ -179,6 +185,8 @@ class Reader:
         for start, stop in pieces(tensor) if tensor.dim() > 1 else ():
             out[start:stop].copy_(tensor[start:stop])
             tell(tensor[start:stop])
+            if room is not None:
+                let_go(out[start:stop])
         return out
 
     def quantize(self, source: str, bias: Tensor | None) -> Linear4bit | Linear8bit:
@@ -218,7 +226,7 @@ def assign(
     if "lm_head.decoder.bias" in keys:
         keys["lm_head.bias"] = keys["lm_head.decoder.bias"]
     shared = model._shared_names()
-    reader = Reader(weights, keys, hold)
+    reader = Reader(weights, keys, hold, remap=hold.precision is not None and hold.device.type == "cpu")
     quantized = _assign_quantized(model, keys, reader, name)
     missing: list[str] = []
     mismatched: list[str] = []
