@@ -72,7 +72,7 @@ def fill_tab(session: "Session") -> None:
         answer = handlers.outcome(session, text, top_k)
         if answer.result is None:
             raise gr.Error(answer.problem or handlers.UNEXPECTED, print_exception=False)
-        return cast(ResultJson, answer.result.to_dict())
+        return cast(ResultJson, answer.result.content())
 
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": output}
     gr.on([text.submit, button.click], fill_page, [text, top_k], output, **quiet)

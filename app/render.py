@@ -11,7 +11,8 @@ from xlmrxl.app.examples import Example
 
 if TYPE_CHECKING:
     from xlmrxl.app.handlers import Outcome
-    from xlmrxl.tasks.fill import Fill, FillResult, MaskFills, Token
+    from xlmrxl.tasks.fill import Fill, FillResult, MaskFills
+    from xlmrxl.tasks.masked import Token
 
 WORD_START = "▁"
 JOINER = "\u200d"

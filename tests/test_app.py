@@ -20,7 +20,9 @@ from xlmrxl.app.examples import EXAMPLES
 from xlmrxl.app.handlers import MAX_CHARACTERS, MAX_FILLS, MAX_MASKS
 from xlmrxl.app.palette import GREY, RAMP
 from xlmrxl.session import Session
-from xlmrxl.tasks.fill import Fill, FillResult, MaskFills, Token
+from xlmrxl.tasks.fill import Fill, FillResult, MaskFills
+from xlmrxl.tasks.masked import Token
+from xlmrxl.tasks.result import Source
 
 TEXT = "The <mask> is here."
 
@@ -50,7 +52,7 @@ def result(text: str, pieces: list[tuple[str, int, int]], fill: str = "cat") -> 
     tokens.append(Token(2, "</s>", 0, 0, True))
     fills = (Fill(7, f"▁{fill}", fill, 0.25), Fill(8, "▁", "▁", 0.0001))
     masks = tuple(MaskFills(place, fills) for place, token in enumerate(tokens) if token.piece == "<mask>")
-    return FillResult(text, tuple(tokens), masks, "tiny", "fp32")
+    return FillResult(Source("tiny", None, "fp32", "0"), text, tuple(tokens), masks)
 
 
 def test_handlers_and_rendering_need_neither_gradio_nor_torch() -> None:

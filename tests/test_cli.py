@@ -32,7 +32,7 @@ def test_json_is_the_contract(tiny_folder: Path):
     expected = [json.loads(r.to_json()) for r in xlmrxl.load(tiny_folder).fill_mask([TEXT, "<mask> and <mask>"], 3)]
     assert [line["text"] for line in lines] == [TEXT, "<mask> and <mask>"]
     for line, result in zip(lines, expected, strict=True):
-        assert set(line) == {"text", "masks"}
+        assert set(line) == {"text", "masks", "source"}
         for mask, wanted in zip(line["masks"], result["masks"], strict=True):
             assert set(mask) == {"fills"}
             assert [fill["text"] for fill in mask["fills"]] == [fill["text"] for fill in wanted["fills"]]

@@ -94,12 +94,19 @@ def test_what_a_result_prints(session: Session):
             {"fills": [{"text": fill.text, "probability": fill.probability} for fill in mask.fills]}
             for mask in result.masks
         ],
+        "source": {
+            "model": session.name,
+            "revision": None,
+            "precision": "fp32",
+            "version": xlmrxl.__version__,
+            "settings": {"top_k": 2},
+        },
     }
     assert "\n" not in result.to_json()
     printed = str(result)
     assert printed.startswith(TEXTS[1])
     assert all(fill.text in printed for mask in result.masks for fill in mask.fills)
-    assert (result.model, result.precision) == (session.name, "fp32")
+    assert (result.source.model, result.source.precision) == (session.name, "fp32")
 
 
 @pytest.mark.parametrize(

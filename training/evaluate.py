@@ -25,6 +25,7 @@ from training.masked import MaskedFigures, Pieces, Score
 from training.pretrain import fast_dtype
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.session import Session
 from xlmrxl.tasks.fill import FillResult, fill_mask
 from xlmrxl.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
 
@@ -213,7 +214,8 @@ def report(
     wanted = {part for part in parts if part not in FOLDERS or (data / FOLDERS[part]).is_dir()}
     reader = probes.Reader(model, Pieces.of(model, vocabulary), fast_dtype(model.device))
     sentences = page() if "sentences" in wanted else []
-    fills = fill_mask(model, XLMRobertaTokenizer(vocabulary), [sentence.text for sentence in sentences], top_k=FILLS)
+    session = Session(model, XLMRobertaTokenizer(vocabulary), "", "fp32")
+    fills = fill_mask(session, [sentence.text for sentence in sentences], top_k=FILLS)
     return Report(
         masked=masked.evaluate(model, vocabulary, data / "heldout", lines, text) if "masked" in wanted else None,
         sentences=list(zip(sentences, fills, strict=True)) or None,

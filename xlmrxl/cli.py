@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from xlmrxl.session import Session
 
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
+LARGE = 100_000_000
+"""Parameters from which it matters to a person which precision was taken."""
 FAILURES = (CheckpointError, ValueError, TypeError)
 """What a person can cause and mend; anything else is a bug and keeps its traceback."""
 
@@ -41,9 +43,9 @@ def load_model(model: str, precision: str, **options: Any) -> Session:
     """A session, or one sentence on why there is none."""
     from xlmrxl.session import load  # noqa: PLC0415 - torch takes a second, which --help need not wait for
 
-    with failing(), Bar(f"Loading {model}") as bar:
-        session = load(model, precision=precision, progress=bar, **options)
-    if precision == "auto" and bar.shown:
+    with failing():
+        session = load(model, precision=precision, **options)
+    if precision == "auto" and session.model.num_parameters() >= LARGE:
         click.echo(f"{session.precision}: {session.reason}", err=True)
     return session
 
@@ -55,36 +57,6 @@ def failing() -> Iterator[None]:
         yield
     except FAILURES as error:
         raise click.ClickException(str(error)) from error
-
-
-class Bar:
-    """A progress bar on the standard error for what takes long enough to need one."""
-
-    LARGE = 500_000_000  # bytes
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self._bar: Any = None
-
-    @property
-    def shown(self) -> bool:
-        return self._bar is not None
-
-    def __call__(self, done: int, total: int) -> None:
-        """How many bytes have been dealt with, and how many there are."""
-        if self._bar is None and total >= self.LARGE:
-            from tqdm import tqdm  # noqa: PLC0415
-
-            self._bar = tqdm(total=total, unit="B", unit_scale=True, desc=self.title, file=sys.stderr, mininterval=0.5)
-        if self._bar is not None:
-            self._bar.update(done - self._bar.n)
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -171,8 +143,8 @@ def quantize(source: str, target: Path, precision: str, **options: Any) -> None:
     """
     from xlmrxl.convert import quantize as write  # noqa: PLC0415
 
-    with failing(), Bar(f"Quantising {source}") as bar:
-        folder = write(source, target, precision, progress=bar, **options)
+    with failing():
+        folder = write(source, target, precision, **options)
     size = sum(path.stat().st_size for path in folder.iterdir())
     click.echo(f"{folder}: {size / 1e9:.2f} GB, {precision}. Load it with: xlmrxl fill --model {target} TEXT")
 
@@ -204,14 +176,9 @@ def compare(texts: tuple[str, ...], precisions: str, model: str, as_json: bool, 
             wanted += Path(text).read_text(encoding="utf-8").splitlines()
         else:
             wanted.append(text)
-    bars: dict[str, Bar] = {}
-
-    def progress(precision: str, done: int, total: int) -> None:
-        bars.setdefault(precision, Bar(f"Loading {model} in {precision}"))(done, total)
-
     kinds = [kind.strip() for kind in precisions.split(",") if kind.strip()]
     with failing():
-        result = run(model, wanted, kinds, progress=progress, **options)
+        result = run(model, wanted, kinds, **options)
     click.echo(json.dumps(result.to_dict(), ensure_ascii=False) if as_json else str(result))
 
 

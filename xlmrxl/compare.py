@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Comparison:
             "texts": self.texts,
             "masks": self.masks,
             "precisions": [asdict(difference) for difference in self.differences],
-            "fills": [{"precision": result.precision, **result.to_dict()} for result in self.fills],
+            "fills": [{"precision": result.source.precision, **result.content()} for result in self.fills],
         }
 
     def __str__(self) -> str:
@@ -101,7 +101,6 @@ def compare(
     precisions: Sequence[str] = ("bf16", "8bit", "4bit"),
     *,
     top_k: int = 5,
-    progress: Callable[[str, int, int], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Compare precisions of a model on a text or on several.
@@ -112,7 +111,6 @@ def compare(
             every time.
         precisions: at least two; the first is what the others are compared with.
         top_k: how many fills to show of a text that has masks.
-        progress: called with the precision, the bytes that have been loaded and how many there are.
         **options: of `load`.
 
     Raises:
@@ -129,8 +127,7 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="xlmrxl-") as scratch:
         kept = _Kept(Path(scratch))
         for precision in precisions:
-            told = None if progress is None else (lambda done, total, p=precision: progress(p, done, total))
-            session = load(name, precision=precision, progress=told, **options)
+            session = load(name, precision=precision, **options)
             batches = _batches(rows, session.tokenizer, session)
             masks = sum(int((ids == session.tokenizer.mask_token_id).sum()) for ids, _ in batches)
             if masks > MOST_MASKS:

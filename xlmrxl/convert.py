@@ -23,7 +23,6 @@ from xlmrxl.loading import (
     BUFFERS,
     EMBEDDINGS,
     Hold,
-    Progress,
     Reader,
     narrow_type,
     quantization_config,
@@ -31,6 +30,7 @@ from xlmrxl.loading import (
 )
 from xlmrxl.model import XLMRobertaXLModel
 from xlmrxl.pretrained import without_values
+from xlmrxl.progress import Progress, shown
 from xlmrxl.quantized import PRECISIONS, quantize_8bit
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
@@ -46,7 +46,7 @@ def quantize(
     embeddings_8bit: bool = False,
     device: str = "cpu",
     max_shard_size: int | str = "1GB",
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
     **where: Any,
 ) -> Path:
     """Write a checkpoint with 8-bit or 4-bit weights. The target appears when all of it is written, or not at all.
@@ -59,7 +59,7 @@ def quantize(
         embeddings_8bit: the word embeddings as 8-bit rows; transformers does not read these.
         device: where to compute; the bytes are the same on a CPU and, up to rounding, on a GPU.
         max_shard_size: bytes a file; about as much is in memory.
-        progress: called with the bytes of the source that have been dealt with and how many there are.
+        progress: called with the bytes of the source that have been dealt with and how many there are; True for a bar.
         **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder` of the source.
 
     Returns:
@@ -80,14 +80,15 @@ def quantize(
     weights = open_weights(source, **where)
     tokenizer = XLMRobertaTokenizer.from_pretrained(source, **where)
     dtype = narrow_type(config, weights)
-    hold = Hold(dtype, precision, double_quant, embeddings_8bit, torch.device(device), progress)
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         try:
             partial.mkdir(parents=True)
-            save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
+            with shown(progress, f"Quantising {os.fspath(source)}") as told:
+                hold = Hold(dtype, precision, double_quant, embeddings_8bit, torch.device(device), told)
+                save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
             config = copy.deepcopy(config)
             config.torch_dtype = str(dtype).removeprefix("torch.")
             config.quantization_config = quantization_config(hold)  # type: ignore[attr-defined]

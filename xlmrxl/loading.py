@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from xlmrxl.checkpoint import Weights, beside, let_go, read_ahead, trim
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.hub import CheckpointError, first_line
+from xlmrxl.progress import Progress, nobody
 from xlmrxl.quantized import (
     OUTLIER,
     PRECISIONS,
@@ -43,9 +44,6 @@ HEADS = ("lm_head.", "classifier.", "qa_outputs.", "roberta.pooler.")
 BUFFERS = ("position_ids", "token_type_ids")
 """Constants that older checkpoints carry and nobody needs."""
 
-
-Progress = Callable[[int, int], None]
-"""Told how many bytes of the checkpoint have been dealt with, and how many there are."""
 STATE = "weight.quant_state.bitsandbytes__"
 EXTRAS = (
     "weight.absmax",
@@ -58,7 +56,7 @@ EXTRAS = (
 """What a quantised layer has beside its weight and its bias (and STATE, whose name says which kind it is)."""
 EMBEDDINGS = "embeddings.word_embeddings"
 LARGE = 1 << 26
-"""Numbers from which a converted tensor is worth a file: XL's embeddings have ten times as many, the default's a sixth."""
+"""Numbers from which a converted tensor is worth a file: a tenth of those in XL's embeddings."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Hold:
         double_quant: quantise the scales of 4-bit weights too.
         embeddings_8bit: hold the word embeddings, and with them a tied LM decoder, in 8-bit rows.
         device: where to.
-        progress: is told how far it is.
+        progress: is told how many bytes of the checkpoint have been dealt with, and how many there are.
     """
 
     dtype: torch.dtype | None = torch.float32
@@ -79,7 +77,7 @@ class Hold:
     double_quant: bool = True
     embeddings_8bit: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    progress: Progress | None = None
+    progress: Progress = nobody
 
 
 def quantization_config(hold: Hold) -> dict[str, Any]:
@@ -164,8 +162,7 @@ class Reader:
 
     def count(self, size: int) -> None:
         self.done += size
-        if self.hold.progress is not None:
-            self.hold.progress(self.done, self.total)
+        self.hold.progress(self.done, self.total)
 
     def convert(self, source: str) -> Tensor:
         """A tensor in the wanted type on the wanted device: the file's own where nothing has to change."""

@@ -16,7 +16,7 @@ from torch import nn
 
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.pretrained import without_values
+from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel, without_values
 from xlmrxl.quantized import BLOCK
 from xlmrxl.widen import ROWS, has_native
 
@@ -130,12 +130,12 @@ def size(count: float) -> str:
 
 def plan(
     name: str,
-    model: XLMRobertaXLForMaskedLM | XLMRobertaXLConfig,
+    model: XLMRobertaXLPreTrainedModel | XLMRobertaXLConfig,
     *,
     double_quant: bool = True,
     embeddings_8bit: bool = False,
 ) -> Plan:
-    """The plan of a masked language model.
+    """The plan of a model; of a config, that of its masked language model.
 
     Args:
         name: for the title.
@@ -150,7 +150,7 @@ def plan(
 
 
 def need(
-    model: XLMRobertaXLForMaskedLM, precision: str, double_quant: bool = True, embeddings_8bit: bool = False
+    model: XLMRobertaXLPreTrainedModel, precision: str, double_quant: bool = True, embeddings_8bit: bool = False
 ) -> Need:
     """What one precision takes."""
     weights, counted = 0, set()

@@ -4,28 +4,46 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import torch
 
 from xlmrxl import widen
-from xlmrxl.checkpoint import open_weights
+from xlmrxl.checkpoint import Weights, open_weights
 from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.heads import (
+    XLMRobertaXLForMaskedLM,
+    XLMRobertaXLForMultipleChoice,
+    XLMRobertaXLForQuestionAnswering,
+    XLMRobertaXLForSequenceClassification,
+    XLMRobertaXLForTokenClassification,
+)
 from xlmrxl.hub import DEFAULT, CheckpointError
-from xlmrxl.loading import Hold, Progress, assign, narrow_type, stored_dtype, stored_precision
+from xlmrxl.loading import Hold, assign, narrow_type, stored_dtype, stored_precision
 from xlmrxl.plan import Plan, size
 from xlmrxl.plan import plan as make_plan
-from xlmrxl.pretrained import without_values
+from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel, without_values
+from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.fill import FillResult, fill_mask
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "8bit": None, "4bit": None}
 """The types of the weights; the quantised ones have 16 bits beside them, of the kind that the device computes."""
+HEADS: dict[type[XLMRobertaXLPreTrainedModel], str] = {
+    XLMRobertaXLForMaskedLM: "masked language modelling",
+    XLMRobertaXLForSequenceClassification: "the classification of texts",
+    XLMRobertaXLForMultipleChoice: "multiple choice",
+    XLMRobertaXLForTokenClassification: "the classification of tokens",
+    XLMRobertaXLForQuestionAnswering: "question answering",
+}
+"""The heads that a session can have, and what each is for."""
 SMALL = 2_000_000_000
 """Up to this many bytes in float32, a model on the CPU is held in float32: nothing else is as fast there."""
 SPARE_ROWS = 2048
 """A vocabulary may have this many more rows than tokens (XL has 878); beyond, the two do not belong together."""
+
+
+Head = TypeVar("Head", bound=XLMRobertaXLPreTrainedModel)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +56,33 @@ class Session:
         name: what was loaded.
         precision: `"fp32"`, `"bf16"`, `"fp16"`, `"8bit"` or `"4bit"`: how the weights are held.
         reason: why it is this precision, in a sentence.
+        revision: of the model on the Hub, as it was asked for.
     """
 
-    model: XLMRobertaXLForMaskedLM
+    model: XLMRobertaXLPreTrainedModel
     tokenizer: XLMRobertaTokenizer
     name: str
     precision: str
     reason: str = ""
+    revision: str | None = None
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.device
+
+    def require(self, head: type[Head]) -> Head:
+        """The model, if it has the head that a task needs.
+
+        Raises:
+            CheckpointError: it has another.
+        """
+        if isinstance(self.model, head):
+            return self.model
+        raise CheckpointError(
+            f"This needs a model with a head for {HEADS[head]}, but {self.name} has one for "
+            f"{HEADS[type(self.model)]}. Load another checkpoint."
+        )
 
     @overload
     def fill_mask(self, text: str, top_k: int = 5) -> FillResult: ...
@@ -58,7 +91,7 @@ class Session:
     def fill_mask(self, text: str | list[str], top_k: int = 5) -> FillResult | list[FillResult]:
         """What the model expects at each `<mask>` of a text, or of several; see `tasks.fill.fill_mask`."""
         texts = [text] if isinstance(text, str) else list(text)
-        results = fill_mask(self.model, self.tokenizer, texts, top_k=top_k, name=self.name, precision=self.precision)
+        results = fill_mask(self, texts, top_k=top_k)
         return results[0] if isinstance(text, str) else results
 
     def __repr__(self) -> str:
@@ -75,10 +108,10 @@ def load(
     embeddings_8bit: bool = False,
     device_map: str | dict[str, Any] | None = None,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
     **where: Any,
 ) -> Session:
-    """Load a masked language model.
+    """Load a model: a masked language model, or whatever head the checkpoint has.
 
     Args:
         name: `"default"` for the embedded one, a name on the Hub (`facebook/xlm-roberta-xl`), or a folder.
@@ -91,7 +124,8 @@ def load(
         device_map: `"auto"` spreads the layers over all GPUs and what does not fit them over the CPU, a dict says
             where each module goes; both by accelerate, and `device` is then not used.
         force: load even what does not fit the free memory.
-        progress: called with the bytes of the checkpoint that have been dealt with and how many there are.
+        progress: called with the bytes of the checkpoint that have been dealt with and how many there are; True shows a
+            bar in a terminal or a notebook once it takes longer than a second.
         **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder`.
 
     Raises:
@@ -108,13 +142,9 @@ def load(
     tokenizer = XLMRobertaTokenizer.from_pretrained(name, **where)
     _check_vocabulary(label, tokenizer, config)
     weights = open_weights(name, **where)
-    if not any(key.startswith("lm_head.") for key in weights):
-        raise CheckpointError(
-            f"{label} has no masked-language-model head, so it cannot fill masks. Load it with the class that its "
-            "config.json names under architectures."
-        )
+    head = _head(label, config, weights)
     with without_values():
-        model = XLMRobertaXLForMaskedLM(config)
+        model = head(config)
     stored = stored_precision(config)
     if stored is not None and precision not in ("auto", stored):
         raise CheckpointError(
@@ -137,14 +167,28 @@ def load(
         narrow = torch.float16
     dtype = PRECISIONS[chosen] or narrow
     quantized = chosen if chosen in ("8bit", "4bit") else None
-    hold = Hold(dtype, quantized, double_quant, embeddings_8bit, place, progress)
-    assign(model, weights, hold, label)
+    with shown(progress, f"Loading {label} in {chosen}") as told:
+        assign(model, weights, Hold(dtype, quantized, double_quant, embeddings_8bit, place, told), label)
     model.eval()
     if device_map is not None:
         _spread(model, device_map)
     elif place.type == "cpu" and dtype != torch.float32 and not widen.has_native(dtype):
         widen.widen(model)
-    return Session(model, tokenizer, label, chosen, reason)
+    return Session(model, tokenizer, label, chosen, reason, where.get("revision"))
+
+
+def _head(label: str, config: XLMRobertaXLConfig, weights: Weights) -> type[XLMRobertaXLPreTrainedModel]:
+    """The class of a checkpoint's model."""
+    if any(key.startswith("lm_head.") for key in weights):
+        return XLMRobertaXLForMaskedLM
+    named = set(config.architectures or ())
+    for head in HEADS:
+        if head.__name__ in named and head is not XLMRobertaXLForMaskedLM:
+            return head
+    raise CheckpointError(
+        f"{label} has no head, neither one for masked language modelling nor another that its config.json names under "
+        "architectures, so it has no task. Load its hidden states with XLMRobertaXLModel.from_pretrained."
+    )
 
 
 def _choose(table: Plan, precision: str, device: str, stored: torch.dtype) -> tuple[str, str, str]:
@@ -168,7 +212,7 @@ def _choose(table: Plan, precision: str, device: str, stored: torch.dtype) -> tu
     return "4bit", places[-1], "the smallest there is"
 
 
-def _spread(model: XLMRobertaXLForMaskedLM, device_map: str | dict[str, Any]) -> None:
+def _spread(model: XLMRobertaXLPreTrainedModel, device_map: str | dict[str, Any]) -> None:
     """Let accelerate put the modules where they go, a layer never in two places, and move what flows between them."""
     try:
         import accelerate  # noqa: PLC0415 - few have several GPUs

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.tasks.masked import Row, Token, log_probabilities, tokens_of
+from xlmrxl.tasks.result import Result, Source
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 from xlmrxl.vocabulary import SPACE
 
-TOKENS_AT_ONCE = 4096
-"""Tokens of one forward pass, padding included: enough to keep a GPU busy, little enough for a laptop."""
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
 
-
-@dataclass(frozen=True)
-class Token:
-    """One piece of the text as the model reads it."""
-
-    id: int
-    piece: str  # "▁" stands for a space before it
-    start: int  # offsets in characters of the original text; both 0 for the tokens around it
-    end: int
-    special: bool  # <s>, </s> or <mask>
+NO_MASK = (
+    "There is no <mask> in the text. Write <mask> where a word is missing, as in 'The capital of France is <mask>.'"
+)
 
 
 @dataclass(frozen=True)
@@ -47,16 +42,14 @@ class MaskFills:
 
 
 @dataclass(frozen=True)
-class FillResult:
+class FillResult(Result):
     """A text and what the model expects at each of its masks, in order, each mask on its own."""
 
     text: str
     tokens: tuple[Token, ...]
     masks: tuple[MaskFills, ...]
-    model: str
-    precision: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """`{"text": …, "masks": [{"fills": [{"text": …, "probability": …}, …]}, …]}`."""
         masks = [
             {"fills": [{"text": fill.text, "probability": fill.probability} for fill in mask.fills]}
@@ -64,9 +57,13 @@ class FillResult:
         ]
         return {"text": self.text, "masks": masks}
 
-    def to_json(self) -> str:
-        """The same on one line."""
-        return json.dumps(self.to_dict(), ensure_ascii=False)
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a fill."""
+        return [
+            {"text": self.text, "mask": number, "fill": fill.text, "probability": fill.probability}
+            for number, mask in enumerate(self.masks, 1)
+            for fill in mask.fills
+        ]
 
     def __str__(self) -> str:
         lines = [self.text]
@@ -80,15 +77,7 @@ class FillResult:
         return "\n".join(lines)
 
 
-def fill_mask(
-    model: XLMRobertaXLForMaskedLM,
-    tokenizer: XLMRobertaTokenizer,
-    texts: Sequence[str],
-    *,
-    top_k: int = 5,
-    name: str = "",
-    precision: str = "",
-) -> list[FillResult]:
+def fill_mask(session: Session, texts: Sequence[str], *, top_k: int = 5) -> list[FillResult]:
     """Fill the masks of some texts.
 
     The encoder runs once a text, texts of similar length together, and the LM head only at the masks. Several masks
@@ -96,12 +85,9 @@ def fill_mask(
     the vocabulary without a token are never offered, but they keep their share of the probability.
 
     Args:
-        model: in eval mode.
-        tokenizer: the model's own.
+        session: with a masked language model.
         texts: each with one `<mask>` or more.
         top_k: how many fills a mask.
-        name: of the model, for the results.
-        precision: of the weights, for the results.
 
     Returns:
         A result for each text, in order.
@@ -110,65 +96,37 @@ def fill_mask(
         ValueError: a text without a mask or too long, or a `top_k` that cannot be had.
         TypeError: something other than a text.
     """
+    tokenizer = session.tokenizer
+    session.require(XLMRobertaXLForMaskedLM)
     offered = tokenizer.vocab_size - len(tokenizer.all_special_ids)
     if not 1 <= top_k <= offered:
         raise ValueError(f"top_k is {top_k}; it must be between 1 and {offered}, the tokens of this vocabulary.")
-    encoded = [_encode(text, model, tokenizer) for text in texts]
-    hidden_ids = torch.tensor(sorted(tokenizer.all_special_ids), device=model.device)
-    results: dict[int, FillResult] = {}
-    for batch in _batches([len(tokens) for tokens in encoded]):
-        ids = tokenizer.pad({"input_ids": [[token.id for token in encoded[i]] for i in batch]}, return_tensors="pt")
-        ids = ids.to(model.device)
-        at_mask = ids["input_ids"] == tokenizer.mask_token_id
-        # Nothing to leave out: without a mask torch takes a faster way through the attention.
-        attention_mask = None if bool(ids["attention_mask"].all()) else ids["attention_mask"]
-        with torch.inference_mode():
-            logits = model(ids["input_ids"], attention_mask=attention_mask, logits_mask=at_mask).logits
-            probabilities = logits.float().softmax(dim=-1)
-            probabilities[:, hidden_ids] = -1
-            probabilities[:, tokenizer.vocab_size :] = -1
-            best = probabilities.topk(top_k, dim=-1)
-        rows = list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
-        for i in batch:
-            positions = [place for place, token in enumerate(encoded[i]) if token.id == tokenizer.mask_token_id]
-            masks = [MaskFills(place, _fills(tokenizer, *rows.pop(0))) for place in positions]
-            results[i] = FillResult(texts[i], tuple(encoded[i]), tuple(masks), name, precision)
-    return [results[i] for i in range(len(texts))]
+    encoded = [tokens_of(session, text) for text in texts]
+    rows = []
+    for tokens in encoded:
+        ids = [token.id for token in tokens]
+        places = [place for place, i in enumerate(ids) if i == tokenizer.mask_token_id]
+        if not places:
+            raise ValueError(NO_MASK)
+        rows.append(Row(ids, places))
+    hidden_ids = torch.tensor(sorted(tokenizer.all_special_ids), device=session.device)
 
+    def read(i: int, logs: Tensor) -> tuple[MaskFills, ...]:
+        probabilities = logs.exp()
+        probabilities[:, hidden_ids] = -1
+        probabilities[:, tokenizer.vocab_size :] = -1
+        best = probabilities.topk(top_k, dim=-1)
+        return tuple(
+            MaskFills(place, _fills(tokenizer, ids, values))
+            for place, ids, values in zip(rows[i].places, best.indices.tolist(), best.values.tolist(), strict=True)
+        )
 
-def _encode(text: str, model: XLMRobertaXLForMaskedLM, tokenizer: XLMRobertaTokenizer) -> list[Token]:
-    if not isinstance(text, str):
-        raise TypeError(f"A text to fill is a string, not a {type(text).__name__}.")
-    encoding = tokenizer(text, return_offsets_mapping=True)
-    ids = encoding["input_ids"]
-    if tokenizer.mask_token_id not in ids:
-        raise ValueError(
-            "There is no <mask> in the text. Write <mask> where a word is missing, as in "
-            "'The capital of France is <mask>.'"
-        )
-    most = min(tokenizer.model_max_length, model.config.max_position_embeddings - model.config.pad_token_id - 1)
-    if len(ids) > most:
-        raise ValueError(
-            f"The text has {len(ids)} tokens, but the model reads at most {most}. Shorten it, or fill its parts "
-            "one by one."
-        )
-    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-    pieces = tokenizer.convert_ids_to_tokens(ids)
+    source = Source.of(session, top_k=top_k)
+    found = log_probabilities(session, rows, read)
     return [
-        Token(id_, piece, start, end, id_ in special)
-        for id_, piece, (start, end) in zip(ids, pieces, encoding["offset_mapping"], strict=True)
+        FillResult(source, text, tuple(tokens), masks)
+        for text, tokens, masks in zip(texts, encoded, found, strict=True)
     ]
-
-
-def _batches(lengths: list[int]) -> list[list[int]]:
-    """Indices in groups of similar length, each within `TOKENS_AT_ONCE` after padding."""
-    batches: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batches and (len(batches[-1]) + 1) * lengths[i] <= TOKENS_AT_ONCE:
-            batches[-1].append(i)
-        else:
-            batches.append([i])
-    return batches
 
 
 def _fills(tokenizer: XLMRobertaTokenizer, ids: list[int], probabilities: list[float]) -> tuple[Fill, ...]:

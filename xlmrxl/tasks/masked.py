@@ -1,0 +1,217 @@
+"""What the tasks on a masked language model are made of: tokens, words, and distributions at masks."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from xlmrxl.progress import Progress, nobody
+from xlmrxl.vocabulary import SPACE
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+T = TypeVar("T")
+
+TOKENS_AT_ONCE = 4096
+"""Tokens of one forward pass, padding included: enough to keep a GPU busy, little enough for a laptop."""
+WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR",
+                  "TIBETAN", "YI ", "JAVANESE", "BALINESE", "TAI ", "NEW TAI")  # fmt: skip
+"""How Unicode's names of letters begin in scripts that put no space between words."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """One piece of the text as the model reads it."""
+
+    id: int
+    piece: str  # "▁" stands for a space before it
+    start: int  # offsets in characters of the original text; both 0 for the tokens around it
+    end: int
+    special: bool  # <s>, </s> or <mask>
+
+
+class Row(NamedTuple):
+    """One sequence for the model, and the places at which its distribution is wanted, in rising order."""
+
+    ids: list[int]
+    places: list[int]
+
+
+def room(session: Session) -> int:
+    """How many tokens the model reads at most, <s> and </s> included."""
+    config = session.model.config
+    return min(session.tokenizer.model_max_length, config.max_position_embeddings - config.pad_token_id - 1)
+
+
+def tokens_of(session: Session, text: str) -> list[Token]:
+    """The tokens of a text, <s> and </s> included.
+
+    Raises:
+        TypeError: it is not a text.
+        ValueError: it has more tokens than the model reads.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"A text is a string, not a {type(text).__name__}.")
+    tokenizer = session.tokenizer
+    encoding = tokenizer(text, return_offsets_mapping=True)
+    ids = encoding["input_ids"]
+    if len(ids) > room(session):
+        raise ValueError(
+            f"The text has {len(ids)} tokens, but the model reads at most {room(session)}. Shorten it, or take its "
+            "parts one by one."
+        )
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    return [
+        Token(id_, piece, start, end, id_ in special)
+        for id_, piece, (start, end) in zip(
+            ids, tokenizer.convert_ids_to_tokens(ids), encoding["offset_mapping"], strict=True
+        )
+    ]
+
+
+def batches(lengths: Sequence[int], most: int = TOKENS_AT_ONCE) -> list[list[int]]:
+    """Indices in groups of similar length, each within `most` tokens after padding."""
+    groups: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if groups and (len(groups[-1]) + 1) * lengths[i] <= most:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
+
+
+def log_probabilities(
+    session: Session, rows: Sequence[Row], read: Callable[[int, Tensor], T], progress: Progress = nobody
+) -> list[T]:
+    """Read the model's distributions: each row runs once, rows of similar length together, the LM head at places only.
+
+    Args:
+        session: with a masked language model.
+        rows: of ids, special tokens included.
+        read: takes the index of a row and its (places, vocabulary) log-probabilities in float32, and returns what is
+            to be kept of them.
+        progress: is told how many rows are done and how many there are.
+
+    Returns:
+        What `read` returned, in the order of the rows.
+    """
+    kept: dict[int, T] = {}
+    pad = session.model.config.pad_token_id
+    for group in batches([len(row.ids) for row in rows]):
+        length = max(len(rows[i].ids) for i in group)
+        ids = torch.full((len(group), length), pad)
+        wanted = torch.zeros(len(group), length, dtype=torch.bool)
+        attended = torch.zeros(len(group), length, dtype=torch.bool)
+        for line, i in enumerate(group):
+            ids[line, : len(rows[i].ids)] = torch.tensor(rows[i].ids)
+            wanted[line, rows[i].places] = True
+            attended[line, : len(rows[i].ids)] = True
+        # Nothing to leave out: without a mask torch takes a faster way through the attention.
+        attention_mask = None if bool(attended.all()) else attended.long().to(session.device)
+        with torch.inference_mode():
+            logits = session.model(
+                ids.to(session.device), attention_mask=attention_mask, logits_mask=wanted.to(session.device)
+            ).logits
+            logs = logits.float().log_softmax(-1)
+        start = 0
+        for i in group:
+            stop = start + len(rows[i].places)
+            kept[i] = read(i, logs[start:stop])
+            start = stop
+        progress(len(kept), len(rows))
+    return [kept[i] for i in range(len(rows))]
+
+
+@lru_cache(maxsize=65536)
+def _kind(character: str) -> str:
+    """`letter` in scripts with spaces between words, `own` in those without, `other`: not part of a word."""
+    if not (character.isalnum() or unicodedata.category(character).startswith("M")):
+        return "other"
+    return "own" if unicodedata.name(character, "").startswith(WITHOUT_SPACES) else "letter"
+
+
+def continues(before: Token | None, token: Token) -> bool:
+    """Whether a token belongs to the word of the one before it.
+
+    Spaces and signs part words. In scripts without spaces (Han, kana, Thai and others) every piece counts as a word.
+    """
+    if before is None or before.special or token.special or token.piece.startswith(SPACE):
+        return False
+    first, last = token.piece[0], before.piece[-1]
+    if first in "'’" and len(token.piece) > 1:
+        first = token.piece[1]
+    if last == SPACE:  # a lone space before a letter that has no piece with a space of its own
+        return _kind(first) == "letter"
+    if last in "'’" and len(before.piece) > 1:
+        last = before.piece[-2]
+    return _kind(first) == _kind(last) == "letter"
+
+
+def words(tokens: Sequence[Token]) -> list[range]:
+    """The words of a text as ranges of its tokens; special tokens are in none."""
+    found: list[range] = []
+    for place, token in enumerate(tokens):
+        if token.special:
+            continue
+        if found and found[-1].stop == place and continues(tokens[place - 1], token):
+            found[-1] = range(found[-1].start, place + 1)
+        else:
+            found.append(range(place, place + 1))
+    return found
+
+
+def masked_rows(tokens: Sequence[Token], mask_id: int, places: Iterable[int], within_word: bool = True) -> list[Row]:
+    """A row for each place, with its token hidden and, within its word, those after it.
+
+    Salazar et al. (2020), Masked Language Model Scoring, hide one token at a time; Kauf and Ivanova (2023), A Better
+    Way to Do Masked Language Model Scoring, found that a word's later pieces give its earlier ones away, and hide them.
+    """
+    ends = {place: word.stop for word in words(tokens) for place in word}
+    rows = []
+    for place in places:
+        ids = [token.id for token in tokens]
+        for hidden in range(place, ends.get(place, place + 1) if within_word else place + 1):
+            ids[hidden] = mask_id
+        rows.append(Row(ids, [place]))
+    return rows
+
+
+def pseudo_log_likelihoods(
+    session: Session,
+    texts: Sequence[Sequence[Token]],
+    places: Sequence[Iterable[int]] | None = None,
+    *,
+    within_word: bool = True,
+    progress: Progress = nobody,
+) -> list[list[float]]:
+    """The log-probability (nats) of each token of some texts, each hidden in turn and predicted from the rest.
+
+    Their sum is the pseudo-log-likelihood of the text.
+
+    Args:
+        session: with a masked language model.
+        texts: their tokens, as from `tokens_of`.
+        places: of each text, which tokens to score; all but the special ones if not given.
+        within_word: hide the later pieces of a word too; see `masked_rows`.
+        progress: is told how many tokens are done and how many there are.
+    """
+    if places is None:
+        places = [[i for i, token in enumerate(tokens) if not token.special] for tokens in texts]
+    mask_id = session.tokenizer.mask_token_id
+    rows: list[Row] = []
+    counts: list[int] = []
+    targets: list[int] = []
+    for tokens, wanted in zip(texts, places, strict=True):
+        made = masked_rows(tokens, mask_id, wanted, within_word)
+        targets += [tokens[row.places[0]].id for row in made]
+        rows += made
+        counts.append(len(made))
+    found = iter(log_probabilities(session, rows, lambda i, logs: float(logs[0, targets[i]]), progress))
+    return [[next(found) for _ in range(count)] for count in counts]

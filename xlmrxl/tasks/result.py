@@ -1,0 +1,132 @@
+"""What every task's result has: where it comes from, and the forms that it can be given: dict, JSON, CSV, HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xlmrxl.session import Session
+
+
+@dataclass(frozen=True)
+class Source:
+    """What has to be known to get a result again."""
+
+    model: str
+    revision: str | None
+    precision: str
+    version: str  # of xlmrxl
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what the task was called with, texts excepted
+
+    @classmethod
+    def of(cls, session: Session, **settings: Any) -> Source:
+        from xlmrxl import __version__  # noqa: PLC0415 - the package imports its modules late
+
+        return cls(session.name, session.revision, session.precision, __version__, settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "revision": self.revision,
+            "precision": self.precision,
+            "version": self.version,
+            "settings": plain(self.settings),
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result of a task. What differs from task to task is `content` (for JSON) and `rows` (for tables)."""
+
+    source: Source
+
+    def content(self) -> dict[str, Any]:
+        """What was found, as plain values."""
+        raise NotImplementedError
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The same as rows of a table, all with the same columns."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was found and, under `source`, where it comes from."""
+        return {**plain(self.content()), "source": self.source.to_dict()}
+
+    def to_json(self) -> str:
+        """`to_dict` on one line."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    def to_csv(self) -> str:
+        """`rows` with a header, as RFC 4180 has it."""
+        rows = self.rows()
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+        return out.getvalue()
+
+    def to_frame(self) -> pd.DataFrame:
+        """`rows` as a DataFrame; needs pandas."""
+        import pandas as pd  # noqa: PLC0415 - not needed otherwise
+
+        return pd.DataFrame(self.rows())
+
+    def _repr_html_(self) -> str:
+        return table_html(self.rows())
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: what is no number becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def table_html(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as an escaped table for a notebook: numbers to the right, every text in its own direction."""
+    if not rows:
+        return "<p>Nothing.</p>"
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in rows[0])
+    body = "".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f'<td style="text-align:right">{number(value)}</td>'
+    if isinstance(value, int):
+        return f'<td style="text-align:right">{value}</td>'
+    return f'<td style="text-align:start" dir="auto">{escape("" if value is None else str(value))}</td>'
+
+
+def number(value: float) -> str:
+    """A number with four digits that mean something."""
+    return f"{value:.4g}"
+
+
+def table_text(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> str:
+    """Rows as aligned text for a terminal."""
+    if not rows:
+        return ""
+    names = list(columns or rows[0])
+    cells = [[number(row[n]) if isinstance(row[n], float) else str(row[n]) for n in names] for row in rows]
+    widths = [max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(names)]
+    right = [isinstance(rows[0][n], int | float) for n in names]
+    lines = [
+        "  ".join(t.rjust(w) if r else t.ljust(w) for t, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in [names, *cells]
+    ]
+    return "\n".join(lines)
