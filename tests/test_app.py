@@ -248,7 +248,7 @@ def test_app_builds_and_exposes_one_endpoint(session: Session, tmp_path: Path, m
 
 def test_endpoint_answers_the_contract(client, session: Session) -> None:
     answer = client.predict(TEXT, 3, api_name="/fill")
-    assert answer == json.loads(session.fill_mask(TEXT, top_k=3).to_json())
+    assert answer == session.fill_mask(TEXT, top_k=3).content()
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/fill"]
 
 

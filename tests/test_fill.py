@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
+from xlmrxl.tasks.masked import kind_of
 
 TEXTS = [
     "The capital of <mask> is Paris.",
@@ -169,3 +174,237 @@ def test_wrong_options_get_a_sentence(tiny_folder: Path):
 def test_the_session_says_what_it_is(session: Session, tiny_folder: Path):
     assert str(tiny_folder) in repr(session)
     assert "fp32 on cpu" in repr(session)
+
+
+def chain(session: Session, before: list[int], ids: list[int], after: list[int]) -> float:
+    """log P of some pieces from the left, the later ones masked: one forward a piece, in float64."""
+    mask = session.tokenizer.mask_token_id
+    total = 0.0
+    for done in range(len(ids)):
+        row = before + ids[:done] + [mask] * (len(ids) - done) + after
+        with torch.no_grad():
+            logits = session.model(torch.tensor([row])).logits[0, len(before) + done].double()
+        total += logits.log_softmax(-1)[ids[done]].item()
+    return total
+
+
+def test_entropy_and_what_the_fills_cover(session: Session):
+    result = session.fill_mask(TEXTS[0], top_k=7)
+    ids = session.tokenizer(TEXTS[0], return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        p = session.model(ids).logits[0, result.masks[0].position].double().softmax(-1)
+    assert result.masks[0].entropy == pytest.approx(-(p * p.log()).sum().item(), rel=1e-4)
+    assert result.masks[0].covered == pytest.approx(sum(fill.probability for fill in result.masks[0].fills))
+
+
+def test_joint_filling_finds_what_an_enumeration_finds(session: Session):
+    """Over both orders and all pairs of tokens, each pair worth what its better order gives."""
+    text = "Der <mask> schläft im <mask>."
+    ids = session.tokenizer(text)["input_ids"]
+    first, second = (place for place, i in enumerate(ids) if i == session.tokenizer.mask_token_id)
+    size, barred = session.model.config.vocab_size, set(session.tokenizer.all_special_ids)
+    fine = [i for i in range(session.tokenizer.vocab_size) if i not in barred]
+    best: dict[tuple[int, int], float] = {}
+    with torch.no_grad():
+        start = session.model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+        for a, b in ((first, second), (second, first)):
+            rows = torch.tensor([ids] * size)
+            rows[:, a] = torch.arange(size)
+            then = session.model(rows).logits[:, b].double().log_softmax(-1)
+            total = start[a][:, None] + then
+            for i in fine:
+                for j in fine:
+                    pair = (i, j) if a == first else (j, i)
+                    best[pair] = max(best.get(pair, -1e9), total[i, j].item())
+    expected = sorted(best.items(), key=lambda item: -item[1])[:5]
+    result = session.fill_mask(text, method="joint", beam=size)
+    assert [tuple(fill.id for fill in way.fills) for way in result.joint] == [pair for pair, _ in expected]
+    assert [way.score for way in result.joint] == pytest.approx([score for _, score in expected], rel=1e-4)
+    for way in result.joint:
+        assert sorted(way.order) == [0, 1]
+    assert result.masks == session.fill_mask(text).masks
+    assert result.source.settings["method"] == "joint"
+    narrow = session.fill_mask(text, method="joint", beam=1, top_k=1)
+    assert narrow.joint[0].score <= result.joint[0].score + 1e-5
+
+
+def test_targets_of_any_length(session: Session):
+    text, words = "The <mask> of Spain is old.", ["D", "capital", "Paris", "bridge house", "old"]
+    ids = session.tokenizer(text)["input_ids"]
+    place = ids.index(session.tokenizer.mask_token_id)
+    with torch.no_grad():
+        logs = session.model(torch.tensor([ids])).logits[0, place].double().log_softmax(-1)
+    fills = session.fill_mask(text, targets=words).masks[0].fills
+    assert {fill.text for fill in fills} == set(words)
+    assert [f.probability for f in fills] == sorted((f.probability for f in fills), reverse=True)
+    for fill in fills:
+        pieces = session.tokenizer(fill.text, add_special_tokens=False)["input_ids"]
+        log = chain(session, ids[:place], pieces, ids[place + 1 :])
+        assert fill.ids == tuple(pieces)
+        assert fill.probability == pytest.approx(math.exp(log), rel=1e-3)
+        assert fill.log_odds == pytest.approx(log - math.log1p(-math.exp(log)), rel=1e-3)
+        assert fill.rank == (1 + int((logs > logs[pieces[0]]).sum()) if len(pieces) == 1 else None)
+    assert 1 in {len(fill.ids) for fill in fills}
+    assert len({len(fill.ids) for fill in fills}) > 1
+
+
+def test_whole_words_against_every_word_there_can_be(session: Session):
+    """All words of one and two pieces that the tiny vocabulary can make, each scored by hand."""
+    tokenizer = session.tokenizer
+    text = "The <mask> and Paris."
+    ids = tokenizer(text)["input_ids"]
+    place = ids.index(tokenizer.mask_token_id)
+    pieces = tokenizer.convert_ids_to_tokens(list(range(tokenizer.vocab_size)))
+    spaced = [i for i, p in enumerate(pieces) if p[0] == "▁" and p[1:].isalnum()]
+    inside = [i for i, p in enumerate(pieces) if p.isalnum() and not any(c in p for c in SPACELESS)]
+    spaced = [i for i in spaced if not any(c in pieces[i] for c in SPACELESS)]
+    count = 150
+    result = session.fill_mask(text, words=True, max_pieces=2, top_k=count)
+    found = {fill.text: fill for fill in result.masks[0].fills}
+    with torch.no_grad():
+        one = session.model(torch.tensor([ids])).logits[0, place].double().log_softmax(-1)
+        mask = tokenizer.mask_token_id
+        start = session.model(torch.tensor([[*ids[:place], mask, *ids[place:]]])).logits[0, place].double()
+        rows = torch.tensor([[*ids[:place], i, mask, *ids[place + 1 :]] for i in spaced])
+        then = session.model(rows).logits[:, place + 1].double().log_softmax(-1)
+    expected = {pieces[i][1:]: one[i].item() for i in spaced}
+    start = start.log_softmax(-1)
+    for line, i in enumerate(spaced):
+        for j in inside:
+            word = pieces[i][1:] + pieces[j]
+            scripts = {unicodedata.name(c).split()[0] for c in word}
+            if len(scripts) == 1 and tokenizer(word, add_special_tokens=False)["input_ids"] == [i, j]:
+                expected[word] = start[i].item() + then[line, j].item()
+    likely = sorted(expected, key=lambda word: -expected[word])
+    # Words of scripts without spaces are offered too; of the others none is made up, and none that is better left out.
+    ours = [word for word in found if word in expected]
+    assert len(ours) > 20
+    assert set(ours) | {word for word in found if set(word) & set(SPACELESS)} == set(found)
+    least = min(fill.score for fill in found.values())
+    for word in likely[:20]:
+        assert word in found or by_hand(session, text.replace("<mask>", word)) <= least + 1e-4
+    assert {len(fill.ids) for fill in found.values()} == {1, 2}
+    for word in ours[:20]:
+        assert found[word].probability == pytest.approx(math.exp(expected[word]), rel=1e-3)
+    scores = [fill.score for fill in result.masks[0].fills]
+    assert scores == sorted(scores, reverse=True)
+    for fill in [found[word] for word in ours[:5]]:
+        assert fill.score == pytest.approx(by_hand(session, text.replace("<mask>", fill.text)), rel=1e-4)
+
+
+SPACELESS = "狗在花园里睡觉猫坐屋顶上犬は庭で寝ていて猫の根にます" + "สุนัขนอนหลับอยู่ในสวน"
+
+
+def by_hand(session: Session, text: str) -> float:
+    """The pseudo-log-likelihood of a text, later pieces of a word hidden too; words parted at spaces and signs."""
+    ids = session.tokenizer(text)["input_ids"]
+    pieces = session.tokenizer.convert_ids_to_tokens(ids)
+    total = 0.0
+    for place in range(1, len(ids) - 1):
+        end = place + 1
+        while pieces[end].isalnum() and (pieces[end - 1] == "▁" or pieces[end - 1].removeprefix("▁").isalnum()):
+            end += 1
+        row = ids[:place] + [session.tokenizer.mask_token_id] * (end - place) + ids[end:]
+        with torch.no_grad():
+            total += session.model(torch.tensor([row])).logits[0, place].double().log_softmax(-1)[ids[place]].item()
+    return total
+
+
+def test_filters(session: Session):
+    def texts(**options: object) -> list[str]:
+        return [fill.text for fill in session.fill_mask("Paris is <mask>, Spain.", top_k=60, **options).masks[0].fills]
+
+    everything = texts()
+    assert any(not any(c.isalnum() for c in text) for text in everything)
+    assert all(any(c.isalnum() for c in text) for text in texts(punctuation=False))
+    for script, name in (("Cyrillic", "CYRILLIC"), ("Arabic", "ARABIC"), ("Latin", "LATIN")):
+        found = texts(script=script)
+        assert found
+        assert all(unicodedata.name(c).startswith(name) for text in found for c in text if c.isalpha())
+    text = "Paris and <mask>, Spain."
+    there, less = (
+        {fill.text for fill in session.fill_mask(text, top_k=150, repeats=repeats).masks[0].fills}
+        for repeats in (True, False)
+    )
+    assert "and" in there
+    assert "and" not in less
+    assert len(less) > 20
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("a <mask>", {"method": "both"}, "method is 'both'"),
+        ("a <mask>", {"method": "joint", "words": True}, "do not go together"),
+        ("a <mask>", {"words": True, "max_pieces": 0}, "max_pieces"),
+        ("a <mask>", {"targets": []}, "one or more"),
+        ("a <mask>", {"targets": ["old", " "]}, "one or more"),
+        ("a <mask>", {"targets": ["old", "old "]}, "twice"),
+        ("a <mask>", {"targets": ["☃"]}, "cannot spell '☃'"),
+        ("a <mask>", {"targets": ["</s>"]}, "special token"),
+        ("a <mask>", {"script": "Klingon"}, "no script 'Klingon'"),
+        ("un<mask> is", {"words": True}, "touches 'n'"),
+        ("a <mask>s is", {"words": True}, "touches 's'"),
+        ("<mask> " * 9, {"method": "joint"}, "9 masks"),
+        ("<mask> " * 70, {}, "at most 64"),
+        ("no gap", {"words": True}, "no <mask>"),
+    ],
+)
+def test_settings_that_cannot_be_had(session: Session, text: str, options: dict[str, object], words: str):
+    with pytest.raises(ValueError, match=words):
+        session.fill_mask(text, **options)
+
+
+def test_sixty_masks(session: Session):
+    assert len(session.fill_mask("<mask> " * 60).masks) == 60
+
+
+def test_words_of_the_default_are_words():
+    """In every script: between spaces or signs, spelled as the vocabulary spells them, no space within."""
+    session = xlmrxl.load()
+    texts = [
+        "The capital of France is <mask>.",
+        "Мой брат живёт в <mask> доме.",
+        "«<mask>», сказал он.",
+        "القطة <mask> على السطح.",
+        "मेरा भाई <mask> में रहता है।",
+        "狗在<mask>里睡觉。",
+        "猫は屋根の上で<mask>います。",
+        "สุนัขนอนหลับอยู่ใน<mask>",
+    ]
+    for result in session.fill_mask(texts, words=True, top_k=8):
+        fills = result.masks[0].fills
+        assert len(fills) == 8
+        assert len({fill.text for fill in fills}) == 8
+        for fill in fills:
+            assert not set(fill.text) & set(" ▁")
+            assert all(kind_of(c) != "other" for c in fill.text)
+            assert kind_of(fill.text[0]) != "mark"
+            if kind_of(fill.text[0]) == "letter" and " <mask>" in result.text:
+                assert tuple(session.tokenizer(fill.text, add_special_tokens=False)["input_ids"]) == fill.ids
+
+
+def test_progress_counts_rows_and_can_stop(session: Session):
+    told: list[tuple[int, int]] = []
+    session.fill_mask(TEXTS * 400, progress=lambda done, total: told.append((done, total)))
+    assert len(told) > 1
+    assert told[-1] == (2000, 2000)
+    assert told == sorted(told)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        session.fill_mask(TEXTS, progress=stop)
+
+
+def test_tables(session: Session):
+    result = session.fill_mask(TEXTS[1], top_k=2)
+    rows = list(csv.DictReader(io.StringIO(result.to_csv())))
+    assert [(row["mask"], row["fill"]) for row in rows] == [
+        (str(n), fill.text) for n, mask in enumerate(result.masks, 1) for fill in mask.fills
+    ]
+    assert len(result.to_frame()) == 4
+    html = session.fill_mask("<b>&<mask>", top_k=1)._repr_html_()
+    assert "&lt;b&gt;&amp;&lt;mask&gt;" in html
+    assert "<b>" not in html

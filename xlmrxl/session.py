@@ -85,13 +85,13 @@ class Session:
         )
 
     @overload
-    def fill_mask(self, text: str, top_k: int = 5) -> FillResult: ...
+    def fill_mask(self, text: str, top_k: int = 5, **options: Any) -> FillResult: ...
     @overload
-    def fill_mask(self, text: list[str], top_k: int = 5) -> list[FillResult]: ...
-    def fill_mask(self, text: str | list[str], top_k: int = 5) -> FillResult | list[FillResult]:
+    def fill_mask(self, text: list[str], top_k: int = 5, **options: Any) -> list[FillResult]: ...
+    def fill_mask(self, text: str | list[str], top_k: int = 5, **options: Any) -> FillResult | list[FillResult]:
         """What the model expects at each `<mask>` of a text, or of several; see `tasks.fill.fill_mask`."""
         texts = [text] if isinstance(text, str) else list(text)
-        results = fill_mask(self, texts, top_k=top_k)
+        results = fill_mask(self, texts, top_k=top_k, **options)
         return results[0] if isinstance(text, str) else results
 
     def __repr__(self) -> str:

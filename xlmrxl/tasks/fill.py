@@ -1,18 +1,29 @@
-"""Mask filling: what the model expects at each `<mask>` of a text, each mask on its own."""
+"""Mask filling: what the model expects at each `<mask>` of a text: pieces or whole words, alone or all together."""
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.tasks.masked import Row, Token, log_probabilities, tokens_of
+from xlmrxl.progress import Progress, shown
+from xlmrxl.tasks.masked import (
+    Row,
+    Token,
+    kind_of,
+    log_probabilities,
+    pseudo_log_likelihoods,
+    room,
+    tokens_of,
+    words,
+)
+from xlmrxl.tasks.pieces import NEVER_FIRST, NEVER_LAST, barred_pieces, readable, shapes
 from xlmrxl.tasks.result import Result, Source
-from xlmrxl.tokenizer import XLMRobertaTokenizer
 from xlmrxl.vocabulary import SPACE
 
 if TYPE_CHECKING:
@@ -21,16 +32,38 @@ if TYPE_CHECKING:
 NO_MASK = (
     "There is no <mask> in the text. Write <mask> where a word is missing, as in 'The capital of France is <mask>.'"
 )
+TOUCHING = (
+    "A whole word stands between spaces or signs, but a <mask> touches {!r}. Put a space there, or fill with pieces "
+    "(words=False)."
+)
+METHODS = ("independent", "joint")
+MOST_JOINT = 8
+"""Masks that are filled together at most: each costs a beam of forwards."""
+MOST_PIECES = 6
+NEIGHBOURS = 16
+"""Tokens on either side of a word that count when words of different lengths are compared."""
 
 
 @dataclass(frozen=True)
 class Fill:
-    """One token that may stand at a mask."""
+    """One token, or one word of several, that may stand at a mask."""
 
-    id: int
-    piece: str
-    text: str  # the piece without the space before it
-    probability: float  # among all rows of the vocabulary
+    id: int  # of its first piece
+    piece: str  # its pieces, one after the other
+    text: str  # as it is read, without the space before it
+    probability: float  # among all rows of the vocabulary; of a word, among those of as many pieces
+    ids: tuple[int, ...] = ()  # of all pieces, where there are several
+    score: float | None = None  # of a word: pseudo-log-likelihood of it and its neighbours, nats
+    rank: int | None = None  # of a target of one piece: its place in the whole vocabulary, from 1
+    log_odds: float | None = None  # of a target, nats
+
+    def content(self) -> dict[str, Any]:
+        extra = {"score": self.score, "rank": self.rank, "log_odds": self.log_odds}
+        return {
+            "text": self.text,
+            "probability": self.probability,
+            **{name: value for name, value in extra.items() if value is not None},
+        }
 
 
 @dataclass(frozen=True)
@@ -38,101 +71,442 @@ class MaskFills:
     """What the model expects at one mask."""
 
     position: int  # index among the tokens
-    fills: tuple[Fill, ...]  # the most probable first
+    fills: tuple[Fill, ...]  # the best first
+    entropy: float | None = None  # of the distribution over the whole vocabulary, nats
+
+    @property
+    def covered(self) -> float:
+        """The share of the probability that the fills have together."""
+        return math.fsum(fill.probability for fill in self.fills)
+
+
+@dataclass(frozen=True)
+class JointFill:
+    """One way to fill all masks of a text."""
+
+    fills: tuple[Fill, ...]  # of each mask in turn; the probability is the one at which it was filled
+    score: float  # log-probability of all together, nats
+    order: tuple[int, ...]  # in which the masks were filled, from 0
 
 
 @dataclass(frozen=True)
 class FillResult(Result):
-    """A text and what the model expects at each of its masks, in order, each mask on its own."""
+    """A text and what the model expects at each of its masks, in order."""
 
     text: str
     tokens: tuple[Token, ...]
-    masks: tuple[MaskFills, ...]
+    masks: tuple[MaskFills, ...]  # each on its own, the others left open
+    joint: tuple[JointFill, ...] = ()  # all together, the best first, where that was asked for
 
     def content(self) -> dict[str, Any]:
-        """`{"text": …, "masks": [{"fills": [{"text": …, "probability": …}, …]}, …]}`."""
-        masks = [
-            {"fills": [{"text": fill.text, "probability": fill.probability} for fill in mask.fills]}
-            for mask in self.masks
-        ]
-        return {"text": self.text, "masks": masks}
+        """`{"text": …, "masks": [{"fills": [{"text": …, "probability": …}, …]}, …]}`, and `joint` if there is such."""
+        masks = [{"fills": [fill.content() for fill in mask.fills]} for mask in self.masks]
+        found: dict[str, Any] = {"text": self.text, "masks": masks}
+        if self.joint:
+            found["joint"] = [
+                {"fills": [fill.text for fill in way.fills], "score": way.score, "order": list(way.order)}
+                for way in self.joint
+            ]
+        return found
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a fill."""
+        """A row a fill; of a joint result, a row a way, with a column for each mask."""
+        if self.joint:
+            return [
+                {"text": self.text}
+                | {f"mask {number}": fill.text for number, fill in enumerate(way.fills, 1)}
+                | {"score": way.score}
+                for way in self.joint
+            ]
         return [
-            {"text": self.text, "mask": number, "fill": fill.text, "probability": fill.probability}
+            {"text": self.text, "mask": number} | {"fill" if k == "text" else k: v for k, v in fill.content().items()}
             for number, mask in enumerate(self.masks, 1)
             for fill in mask.fills
         ]
 
     def __str__(self) -> str:
         lines = [self.text]
+        for way in self.joint:
+            lines.append(f"  {way.score:8.2f}  " + " | ".join(fill.text for fill in way.fills))
+        if self.joint:
+            return "\n".join([*lines, "  log-probability of all masks together, nats"])
         for number, mask in enumerate(self.masks, 1):
             if len(self.masks) > 1:
                 lines.append(f"<mask> {number}")
             width = max((fill.probability for fill in mask.fills), default=1.0)
             for fill in mask.fills:
-                bar = "█" * max(1, round(16 * fill.probability / width))
-                lines.append(f"  {fill.probability:7.2%}  {bar:<16}  {fill.text}")
+                bar = "█" * max(1, round(16 * fill.probability / width)) if width else ""
+                score = "" if fill.score is None else f"{fill.score:8.2f}  "
+                rank = "" if fill.rank is None else f"  rank {fill.rank}"
+                lines.append(f"  {score}{fill.probability:7.2%}  {bar:<16}  {fill.text}{rank}")
         return "\n".join(lines)
 
 
-def fill_mask(session: Session, texts: Sequence[str], *, top_k: int = 5) -> list[FillResult]:
+def fill_mask(
+    session: Session,
+    texts: Sequence[str],
+    *,
+    top_k: int = 5,
+    method: str = "independent",
+    words: bool = False,
+    max_pieces: int = 3,
+    beam: int = 5,
+    targets: Sequence[str] | None = None,
+    script: str | None = None,
+    punctuation: bool = True,
+    repeats: bool = True,
+    progress: Progress | bool = True,
+) -> list[FillResult]:
     """Fill the masks of some texts.
 
-    The encoder runs once a text, texts of similar length together, and the LM head only at the masks. Several masks
-    of one text are filled independently: each distribution leaves the other masks open. Special tokens and rows of
-    the vocabulary without a token are never offered, but they keep their share of the probability.
+    The encoder runs once a text, texts of similar length together, and the LM head only at the masks. Special tokens
+    and rows of the vocabulary without a token are never offered, but they keep their share of the probability, as do
+    those that a filter leaves out.
 
     Args:
         session: with a masked language model.
         texts: each with one `<mask>` or more.
         top_k: how many fills a mask.
+        method: `"independent"`: each distribution leaves the other masks open. `"joint"`: all masks of a text together,
+            by a beam search that fills them in whatever order is likeliest.
+        words: whole words of one to `max_pieces` pieces instead of single pieces. They are found piece by piece from
+            the left, and compared across lengths by the pseudo-log-likelihood of the filled text near them (Salazar et
+            al., 2020), a word's later pieces hidden as well (Kauf and Ivanova, 2023).
+        max_pieces: of a word, up to 6.
+        beam: how many ways the joint search keeps.
+        targets: only these words or phrases, of any number of pieces.
+        script: only what is written in this script, by its name in Unicode: `"Latin"`, `"Cyrillic"`, `"Han"` …
+        punctuation: offer signs as well as letters and digits.
+        repeats: offer words that the text has already.
+        progress: called with how many forwards are done and how many there are; True for a bar.
 
     Returns:
         A result for each text, in order.
 
     Raises:
-        ValueError: a text without a mask or too long, or a `top_k` that cannot be had.
+        ValueError: a text without a mask or too long, or a setting that cannot be had.
         TypeError: something other than a text.
     """
-    tokenizer = session.tokenizer
     session.require(XLMRobertaXLForMaskedLM)
+    tokenizer = session.tokenizer
     offered = tokenizer.vocab_size - len(tokenizer.all_special_ids)
     if not 1 <= top_k <= offered:
         raise ValueError(f"top_k is {top_k}; it must be between 1 and {offered}, the tokens of this vocabulary.")
-    encoded = [tokens_of(session, text) for text in texts]
-    rows = []
-    for tokens in encoded:
-        ids = [token.id for token in tokens]
-        places = [place for place, i in enumerate(ids) if i == tokenizer.mask_token_id]
-        if not places:
-            raise ValueError(NO_MASK)
-        rows.append(Row(ids, places))
-    hidden_ids = torch.tensor(sorted(tokenizer.all_special_ids), device=session.device)
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; it must be one of {', '.join(METHODS)}.")
+    if (method == "joint") + words + (targets is not None) > 1:
+        raise ValueError("Choose one of method='joint', words=True and targets: they do not go together.")
+    if not 1 <= max_pieces <= MOST_PIECES or beam < 1:
+        raise ValueError(f"max_pieces must be between 1 and {MOST_PIECES}, and beam at least 1.")
+    settings: dict[str, Any] = {"top_k": top_k}
+    settings |= {"method": method, "beam": beam} if method == "joint" else {}
+    settings |= {"words": True, "max_pieces": max_pieces} if words else {}
+    settings |= {"targets": list(targets)} if targets is not None else {}
+    settings |= {"script": script} if script else {}
+    settings |= {} if punctuation else {"punctuation": False}
+    settings |= {} if repeats else {"repeats": False}
+    filler = _Filler(session, Source.of(session, **settings), top_k, script, punctuation, repeats)
+    jobs = [filler.job(text) for text in texts]
+    with shown(progress, "Filling masks", "row") as told:
+        if targets is not None:
+            return [filler.targets(job, targets) for job in jobs]
+        if words:
+            return [filler.words(job, max_pieces, told) for job in jobs]
+        results = filler.independent(jobs, told)
+        if method == "joint":
+            return [filler.jointly(job, result, beam) for job, result in zip(jobs, results, strict=True)]
+        return results
 
-    def read(i: int, logs: Tensor) -> tuple[MaskFills, ...]:
-        probabilities = logs.exp()
-        probabilities[:, hidden_ids] = -1
-        probabilities[:, tokenizer.vocab_size :] = -1
-        best = probabilities.topk(top_k, dim=-1)
-        return tuple(
-            MaskFills(place, _fills(tokenizer, ids, values))
-            for place, ids, values in zip(rows[i].places, best.indices.tolist(), best.values.tolist(), strict=True)
+
+@dataclass(frozen=True)
+class _Job:
+    text: str
+    tokens: list[Token]
+    row: Row
+
+
+class _Filler:
+    """The ways to fill, with what they share."""
+
+    def __init__(
+        self, session: Session, source: Source, top_k: int, script: str | None, punctuation: bool, repeats: bool
+    ) -> None:
+        self.session, self.source, self.top_k, self.repeats = session, source, top_k, repeats
+        self.tokenizer = session.tokenizer
+        self.barred = barred_pieces(self.tokenizer, script, punctuation, session.model.config.vocab_size).to(
+            session.device
         )
 
-    source = Source.of(session, top_k=top_k)
-    found = log_probabilities(session, rows, read)
-    return [
-        FillResult(source, text, tuple(tokens), masks)
-        for text, tokens, masks in zip(texts, encoded, found, strict=True)
-    ]
+    def job(self, text: str) -> _Job:
+        tokens = tokens_of(self.session, text)
+        ids = [token.id for token in tokens]
+        places = [place for place, i in enumerate(ids) if i == self.tokenizer.mask_token_id]
+        if not places:
+            raise ValueError(NO_MASK)
+        return _Job(text, tokens, Row(ids, places))
+
+    def result(self, job: _Job, masks: Sequence[MaskFills]) -> FillResult:
+        return FillResult(self.source, job.text, tuple(job.tokens), tuple(masks))
+
+    def allowed(self, job: _Job, logs: Tensor) -> Tensor:
+        """The log-probabilities with -inf at what is not to be offered."""
+        logs = logs.masked_fill(self.barred, -math.inf)
+        if not self.repeats:
+            logs[..., self._repeated(job)] = -math.inf
+        return logs
+
+    def _repeated(self, job: _Job) -> list[int]:
+        there = {
+            job.text[job.tokens[word[0]].start : job.tokens[word[-1]].end].casefold() for word in words(job.tokens)
+        }
+        forms = {form for word in there for form in (word, word.capitalize(), word.upper())}
+        found = {self.tokenizer.convert_tokens_to_ids(mark + form) for form in forms for mark in (SPACE, "")}
+        return sorted(found | {token.id for token in job.tokens if not token.special})
+
+    def independent(self, jobs: Sequence[_Job], progress: Progress) -> list[FillResult]:
+        """Single pieces, each mask on its own."""
+
+        def read(i: int, logs: Tensor) -> list[MaskFills]:
+            best = self.allowed(jobs[i], logs).topk(self.top_k, dim=-1)
+            probabilities = logs.exp()
+            entropies = -(probabilities * logs).sum(-1)
+            return [
+                MaskFills(place, self._fills(ids, values), entropy)
+                for place, ids, values, entropy in zip(
+                    jobs[i].row.places,
+                    best.indices.tolist(),
+                    best.values.exp().tolist(),
+                    entropies.tolist(),
+                    strict=True,
+                )
+            ]
+
+        found = log_probabilities(self.session, [job.row for job in jobs], read, progress)
+        return [self.result(job, masks) for job, masks in zip(jobs, found, strict=True)]
+
+    def _fills(self, ids: Sequence[int], probabilities: Sequence[float]) -> tuple[Fill, ...]:
+        pieces = self.tokenizer.convert_ids_to_tokens(list(ids))
+        return tuple(
+            Fill(i, piece, readable(piece), probability)
+            for i, piece, probability in zip(ids, pieces, probabilities, strict=True)
+            if probability > 0  # a filter may leave fewer than were asked for
+        )
+
+    def jointly(self, job: _Job, alone: FillResult, beam: int) -> FillResult:
+        """All masks together: every step fills, in each of the best ways so far, whichever mask has the likeliest fill.
+
+        The score is that of the chain rule, ∏ P(fill | text, fills before it). Ways that come to the same are one.
+        """
+        places = job.row.places
+        if len(places) > MOST_JOINT:
+            raise ValueError(
+                f"The text has {len(places)} masks; {MOST_JOINT} can be filled together. Leave some out, or use "
+                "method='independent'."
+            )
+        width = max(beam, self.top_k)
+        ways: list[tuple[float, dict[int, tuple[int, float]]]] = [(0.0, {})]
+        for _ in places:
+            rows = []
+            for _, filled in ways:
+                ids = list(job.row.ids)
+                for place, (i, _) in filled.items():
+                    ids[place] = i
+                rows.append(Row(ids, [place for place in places if place not in filled]))
+
+            def read(_: int, logs: Tensor) -> tuple[list[list[float]], list[list[int]]]:
+                best = self.allowed(job, logs).topk(min(width, logs.shape[-1]), dim=-1)
+                return best.values.tolist(), best.indices.tolist()
+
+            best = log_probabilities(self.session, rows, read)
+            grown: dict[frozenset[tuple[int, int]], tuple[float, dict[int, tuple[int, float]]]] = {}
+            for (score, filled), row, (values, indices) in zip(ways, rows, best, strict=True):
+                for place, logs, ids in zip(row.places, values, indices, strict=True):
+                    for log, i in zip(logs, ids, strict=True):
+                        if log == -math.inf:
+                            continue
+                        way = {**filled, place: (i, log)}
+                        key = frozenset((p, pair[0]) for p, pair in way.items())
+                        if key not in grown or grown[key][0] < score + log:
+                            grown[key] = (score + log, way)
+            ways = sorted(grown.values(), key=lambda pair: -pair[0])[:width]
+        joint = []
+        for score, filled in ways[: self.top_k]:
+            fills = tuple(self._fills([filled[place][0]], [math.exp(filled[place][1])])[0] for place in places)
+            joint.append(JointFill(fills, score, tuple(places.index(place) for place in filled)))
+        return FillResult(self.source, job.text, alone.tokens, alone.masks, tuple(joint))
+
+    def targets(self, job: _Job, targets: Sequence[str]) -> FillResult:
+        """Given words: log P of their pieces, from the left, with as many masks as there are pieces."""
+        if not targets or any(not isinstance(word, str) or not word.strip() for word in targets):
+            raise ValueError("targets must be words or phrases, one or more.")
+        if len({word.strip() for word in targets}) < len(targets):
+            raise ValueError("A target is there twice. Give each once.")
+        masks = []
+        for place in job.row.places:
+            spelled = [self._spell(job, place, word.strip()) for word in targets]
+            rows, wanted = [], []
+            for ids in spelled:
+                for done in range(len(ids)):
+                    rows.append(self._with(job, place, ids[:done], len(ids)))
+                    wanted.append(ids[done])
+
+            def read(i: int, logs: Tensor, wanted: list[int] = wanted) -> tuple[float, int, float]:
+                log = logs[0, wanted[i]]
+                return float(log), int((logs[0] > log).sum()) + 1, float(-(logs[0].exp() * logs[0]).sum())
+
+            found = iter(log_probabilities(self.session, rows, read))
+            fills, entropy = [], None
+            for word, ids in zip(targets, spelled, strict=True):
+                steps = [next(found) for _ in ids]
+                log = math.fsum(step[0] for step in steps)
+                if len(ids) == 1:
+                    entropy = steps[0][2]
+                piece = "".join(self.tokenizer.convert_ids_to_tokens(ids))
+                odds = log - math.log(-math.expm1(log)) if log < 0 else math.inf
+                rank = steps[0][1] if len(ids) == 1 else None
+                fills.append(Fill(ids[0], piece, word.strip(), math.exp(log), tuple(ids), rank=rank, log_odds=odds))
+            fills.sort(key=lambda fill: -fill.probability)
+            masks.append(MaskFills(place, tuple(fills), entropy))
+        return self.result(job, masks)
+
+    def _spell(self, job: _Job, place: int, word: str) -> list[int]:
+        """The pieces of a word where a mask stands: without a space of their own if there is none before the mask."""
+        ids = self._pieces(job, place, word)
+        if self.tokenizer.unk_token_id in ids:
+            raise ValueError(f"The vocabulary of this model cannot spell {word!r}. Choose another target.")
+        if any(i in self.tokenizer.all_special_ids for i in ids):
+            raise ValueError(f"{word!r} holds a special token. Choose another target.")
+        if len(job.row.ids) - 1 + len(ids) > room(self.session):
+            raise ValueError(f"With {word!r} the text is longer than the model reads. Shorten it.")
+        return ids
+
+    def _pieces(self, job: _Job, place: int, word: str) -> list[int]:
+        if not _space_before(job, place):
+            before = job.text[: job.tokens[place].start].rpartition("<mask>")[2].rsplit(maxsplit=1)[-1]
+            found = [(i, start) for i, start, end in self._tokenize(before + word) if end > len(before)]
+            if found[0][1] >= len(before):
+                return [i for i, _ in found]
+            # The vocabulary has a piece across the edge, which cannot stand at the mask.
+        alone = self._tokenize(word)
+        if not _space_before(job, place) and len(alone) > 1 and alone[0][1] == alone[0][2]:
+            alone = alone[1:]  # the space, which is a piece of its own here
+        return [i for i, _, _ in alone]
+
+    def _tokenize(self, text: str) -> list[tuple[int, int, int]]:
+        encoding = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return [(i, *span) for i, span in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)]
+
+    def _with(self, job: _Job, place: int, ids: Sequence[int], count: int) -> Row:
+        """The text with `count` places at a mask, the first of them filled; the next one is read."""
+        there = [*ids, *[self.tokenizer.mask_token_id] * (count - len(ids))]
+        return Row(job.row.ids[:place] + there + job.row.ids[place + 1 :], [place + len(ids)])
+
+    def words(self, job: _Job, most: int, progress: Progress) -> FillResult:
+        """Whole words of up to `most` pieces."""
+        most = min(most, room(self.session) - len(job.row.ids) + 1)
+        masks = [self._words_at(job, place, most, progress) for place in job.row.places]
+        return self.result(job, masks)
+
+    def _words_at(self, job: _Job, place: int, most: int, progress: Progress) -> MaskFills:
+        width = 2 * self.top_k + 6
+        first, inside = self._edges(job, place)
+        entropy: float | None = None
+        # By length and kind of letters: the ways to begin, (log-probability, ids).
+        open_: list[tuple[int, float, tuple[int, ...]]] = [(count, 0.0, ()) for count in range(1, most + 1)]
+        found: dict[str, list[tuple[float, tuple[int, ...]]]] = {}
+        for done in range(most):
+            rows = [self._with(job, place, ids, count) for count, _, ids in open_]
+
+            def read(i: int, logs: Tensor, ways: Any = open_) -> tuple[list[float], list[int], float]:
+                ids = ways[i][2]
+                able = inside[self._kind(ids[0])] if ids else first
+                kept = self.allowed(job, logs)[0].masked_fill(~able, -math.inf)
+                values, indices = kept.topk(min(width, len(kept)))
+                return values.tolist(), indices.tolist(), float(-(logs[0].exp() * logs[0]).sum())
+
+            best = log_probabilities(self.session, rows, read, progress)
+            grown: list[tuple[int, float, tuple[int, ...]]] = []
+            for (count, log, ids), (values, indices, uncertainty) in zip(open_, best, strict=True):
+                if done == 0 and count == 1:
+                    entropy = uncertainty
+                grown += [
+                    (count, log + value, (*ids, i))
+                    for value, i in zip(values, indices, strict=True)
+                    if value > -math.inf
+                ]
+            open_ = []
+            for count in range(done + 1, most + 1):
+                ways = sorted((way for way in grown if way[0] == count), key=lambda way: -way[1])[:width]
+                if count == done + 1:
+                    for _, log, ids in ways:
+                        if (text := self._word(job, place, ids)) is not None:
+                            found.setdefault(text, []).append((log, ids))
+                else:
+                    open_ += ways
+            if not open_:
+                break
+        return MaskFills(place, self._ranked(job, place, found, progress), entropy)
+
+    def _kind(self, i: int) -> str:
+        piece = self.tokenizer.convert_ids_to_tokens(i).removeprefix(SPACE)
+        return next((kind for kind in map(kind_of, piece) if kind != "mark"), "mark")
+
+    def _edges(self, job: _Job, place: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Which pieces can begin a word here, and which can go on, by the kind of its letters."""
+        there = shapes(self.tokenizer, self.session.model.config.vocab_size)
+        begins, goes, own_begins, own = (shape.to(self.session.device) for shape in there)
+        if _space_before(job, place):
+            first = begins | own_begins
+        else:
+            before = job.text[job.tokens[place].start - 1]
+            if kind_of(before) == "letter":
+                raise ValueError(TOUCHING.format(before))
+            first = begins | goes | own_begins | own
+        after = job.text[job.tokens[place].end : job.tokens[place].end + 1]
+        if after and kind_of(after) in ("letter", "mark"):
+            raise ValueError(TOUCHING.format(after))
+        return first, {"letter": goes, "own": own, "mark": goes | own}
+
+    def _word(self, job: _Job, place: int, ids: tuple[int, ...]) -> str | None:
+        """The word that pieces make, or None: it is none, mixes scripts, or the vocabulary spells it otherwise."""
+        pieces = self.tokenizer.convert_ids_to_tokens(list(ids))
+        text = readable("".join(pieces))
+        if text == SPACE or text[0] in NEVER_FIRST or text[-1] in NEVER_LAST or kind_of(text[0]) == "mark":
+            return None
+        scripts = {unicodedata.name(c, "").partition(" ")[0] for c in text if c.isalpha()}
+        if len(scripts) > 1 and kind_of(text[0]) == "letter":
+            return None
+        if len(ids) > 1 and self._pieces(job, place, text) != list(ids) and kind_of(text[0]) == "letter":
+            return None
+        if not self.repeats and text.casefold() in job.text.casefold():
+            return None
+        return text
+
+    def _ranked(
+        self, job: _Job, place: int, found: dict[str, list[tuple[float, tuple[int, ...]]]], progress: Progress
+    ) -> tuple[Fill, ...]:
+        """The likeliest words of all lengths, in the order of the pseudo-log-likelihood near them."""
+        token = job.tokens[place]
+        likely = sorted(found.items(), key=lambda pair: -max(log for log, _ in pair[1]))[: 2 * self.top_k]
+        filled, near = [], []
+        for text, _ in likely:
+            start = token.end - len("<mask>")  # a mask takes the space before it
+            tokens = tokens_of(self.session, job.text[:start] + text + job.text[token.end :])
+            inside = [i for i, t in enumerate(tokens) if t.end > start and t.start < start + len(text)]
+            window = range(max(0, inside[0] - NEIGHBOURS), min(len(tokens), inside[-1] + 1 + NEIGHBOURS))
+            filled.append(tokens)
+            near.append([i for i in window if not tokens[i].special])
+        scores = pseudo_log_likelihoods(self.session, filled, near, progress=progress)
+        fills = []
+        for (text, ways), score in zip(likely, scores, strict=True):
+            _, ids = max(ways)
+            probability = math.fsum(math.exp(log) for log, other in ways if len(other) == len(ids))
+            piece = "".join(self.tokenizer.convert_ids_to_tokens(list(ids)))
+            fills.append(Fill(ids[0], piece, text, probability, ids, math.fsum(score)))
+        return tuple(sorted(fills, key=lambda fill: -(fill.score or 0))[: self.top_k])
 
 
-def _fills(tokenizer: XLMRobertaTokenizer, ids: list[int], probabilities: list[float]) -> tuple[Fill, ...]:
-    pieces = tokenizer.convert_ids_to_tokens(ids)
-    return tuple(
-        # A lone "▁" is a space: shown as such a mark, since an empty fill could not be seen.
-        Fill(id_, piece, piece.replace(SPACE, " ").strip() or SPACE, probability)
-        for id_, piece, probability in zip(ids, pieces, probabilities, strict=True)
-    )
+def _space_before(job: _Job, place: int) -> bool:
+    """Whether what stands at a mask begins after a space, or begins the text."""
+    start = job.tokens[place].start
+    return start == 0 or job.text[start].isspace() or job.text[start - 1].isspace() or job.tokens[place - 1].special

@@ -24,6 +24,7 @@ TOKENS_AT_ONCE = 4096
 WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR",
                   "TIBETAN", "YI ", "JAVANESE", "BALINESE", "TAI ", "NEW TAI")  # fmt: skip
 """How Unicode's names of letters begin in scripts that put no space between words."""
+APOSTROPHES = "'’"
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,11 @@ def log_probabilities(
 
 
 @lru_cache(maxsize=65536)
-def _kind(character: str) -> str:
-    """`letter` in scripts with spaces between words, `own` in those without, `other`: not part of a word."""
-    if not (character.isalnum() or unicodedata.category(character).startswith("M")):
+def kind_of(character: str) -> str:
+    """`letter` (or digit) in scripts with spaces between words, `own` in those without, `mark`, or `other`."""
+    if unicodedata.category(character).startswith("M"):
+        return "mark"
+    if not character.isalnum():
         return "other"
     return "own" if unicodedata.name(character, "").startswith(WITHOUT_SPACES) else "letter"
 
@@ -144,14 +147,12 @@ def continues(before: Token | None, token: Token) -> bool:
     """
     if before is None or before.special or token.special or token.piece.startswith(SPACE):
         return False
-    first, last = token.piece[0], before.piece[-1]
-    if first in "'’" and len(token.piece) > 1:
-        first = token.piece[1]
-    if last == SPACE:  # a lone space before a letter that has no piece with a space of its own
-        return _kind(first) == "letter"
-    if last in "'’" and len(before.piece) > 1:
-        last = before.piece[-2]
-    return _kind(first) == _kind(last) == "letter"
+    first = next((c for c in token.piece if kind_of(c) != "mark" and c not in APOSTROPHES), None)
+    last = next((c for c in reversed(before.piece) if kind_of(c) != "mark" and c not in APOSTROPHES), None)
+    if first is None or last is None:  # nothing but marks, or an apostrophe between two letters
+        return bool(set(token.piece + before.piece) - set(SPACE))
+    # A lone space stands before a letter that has no piece with a space of its own.
+    return kind_of(first) == "letter" and (last == SPACE or kind_of(last) == "letter")
 
 
 def words(tokens: Sequence[Token]) -> list[range]:

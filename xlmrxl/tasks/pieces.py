@@ -1,0 +1,69 @@
+"""Which pieces of a vocabulary may be offered as fills, and which are parts of words."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from xlmrxl.tasks.masked import kind_of
+from xlmrxl.tokenizer import XLMRobertaTokenizer
+from xlmrxl.vocabulary import SPACE
+
+NEVER_FIRST = "ะาำๅๆฯ々ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"
+"""Signs that no word of Thai or Japanese begins with, and which Unicode calls letters."""
+NEVER_LAST = "เแโใไ"
+"""Thai vowels that are written before the consonant they belong to."""
+
+
+def readable(piece: str) -> str:
+    """A piece without the space before it; a lone space is shown as such a mark, since it could not be seen."""
+    return piece.replace(SPACE, " ").strip() or SPACE
+
+
+@lru_cache(maxsize=8)
+def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuation: bool, rows: int) -> Tensor:
+    """(rows,) booleans: what is never offered."""
+    barred = torch.zeros(rows, dtype=torch.bool)
+    barred[sorted(tokenizer.all_special_ids)] = True
+    barred[tokenizer.vocab_size :] = True
+    if script is None and punctuation:
+        return barred
+    wanted = None
+    if script is not None:
+        import regex  # noqa: PLC0415 - the standard library does not know scripts
+
+        try:
+            wanted = regex.compile(rf"[\p{{Script={script}}}\p{{Common}}\p{{Inherited}}]*\p{{Script={script}}}\X*")
+            other = regex.compile(rf"[^\p{{Script={script}}}\p{{Common}}\p{{Inherited}}]")
+        except regex.error:
+            raise ValueError(
+                f"Unicode has no script {script!r}. Give its English name, such as Latin, Cyrillic, Arabic or Han."
+            ) from None
+    for i, piece in enumerate(tokenizer.convert_ids_to_tokens(list(range(tokenizer.vocab_size)))):
+        text = piece.replace(SPACE, "")
+        if not punctuation and not any(character.isalnum() for character in text):
+            barred[i] = True
+        if wanted is not None and (not wanted.match(text) or other.search(text)):
+            barred[i] = True
+    return barred
+
+
+@lru_cache(maxsize=4)
+def shapes(tokenizer: XLMRobertaTokenizer, rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Which pieces are parts of words: of letters with a space before, without; of scripts without spaces, the same."""
+    found = tuple(torch.zeros(rows, dtype=torch.bool) for _ in range(4))
+    for i, piece in enumerate(tokenizer.convert_ids_to_tokens(list(range(tokenizer.vocab_size)))):
+        text = piece.removeprefix(SPACE)
+        kinds = {kind_of(character) for character in text} - {"mark"}
+        if i in tokenizer.all_special_ids or not kinds:
+            continue
+        spaced = piece.startswith(SPACE)
+        if kinds == {"letter"} and not (spaced and kind_of(text[0]) == "mark"):
+            found[0 if spaced else 1][i] = True
+        elif kinds == {"own"}:
+            found[2][i] = True
+            if not spaced:
+                found[3][i] = True
+    return found[0], found[1], found[2], found[3]
