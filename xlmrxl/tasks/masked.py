@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
+from xlmrxl.tokenizer import LIMITLESS
 from xlmrxl.vocabulary import SPACE
 
 if TYPE_CHECKING:
@@ -51,8 +52,36 @@ def room(session: Session) -> int:
     return min(session.tokenizer.model_max_length, config.max_position_embeddings - config.pad_token_id - 1)
 
 
+def read(session: Session, text: str) -> list[Token]:
+    """The tokens of a text of any length, <s> and </s> included.
+
+    They are the tokenizer's but for one thing: what touches a `<mask>` on its right keeps touching it. The tokenizer
+    takes up again after a mask as if at the beginning of a text, so that a full stop gets a space before it ("▁", "."),
+    which the model has not met after a word: it then expects anything but a word there.
+    """
+    tokenizer = session.tokenizer
+    encoding = tokenizer(text, return_offsets_mapping=True, truncation=False, max_length=LIMITLESS)
+    ids = encoding["input_ids"]
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    tokens: list[Token] = []
+    for id_, piece, (start, end) in zip(
+        ids, tokenizer.convert_ids_to_tokens(ids), encoding["offset_mapping"], strict=True
+    ):
+        token = Token(id_, piece, start, end, id_ in special)
+        if tokens and tokens[-1].id == tokenizer.mask_token_id and piece.startswith(SPACE):
+            after = tokens[-1].end
+            if after < len(text) and not text[after].isspace():
+                bare = piece.removeprefix(SPACE)
+                if not bare:
+                    continue
+                if (bare_id := tokenizer.convert_tokens_to_ids(bare)) != tokenizer.unk_token_id:
+                    token = Token(bare_id, bare, start, end, False)
+        tokens.append(token)
+    return tokens
+
+
 def tokens_of(session: Session, text: str) -> list[Token]:
-    """The tokens of a text, <s> and </s> included.
+    """The tokens of a text, as from `read`.
 
     Raises:
         TypeError: it is not a text.
@@ -60,21 +89,13 @@ def tokens_of(session: Session, text: str) -> list[Token]:
     """
     if not isinstance(text, str):
         raise TypeError(f"A text is a string, not a {type(text).__name__}.")
-    tokenizer = session.tokenizer
-    encoding = tokenizer(text, return_offsets_mapping=True)
-    ids = encoding["input_ids"]
-    if len(ids) > room(session):
+    tokens = read(session, text)
+    if len(tokens) > room(session):
         raise ValueError(
-            f"The text has {len(ids)} tokens, but the model reads at most {room(session)}. Shorten it, or take its "
+            f"The text has {len(tokens)} tokens, but the model reads at most {room(session)}. Shorten it, or take its "
             "parts one by one."
         )
-    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-    return [
-        Token(id_, piece, start, end, id_ in special)
-        for id_, piece, (start, end) in zip(
-            ids, tokenizer.convert_ids_to_tokens(ids), encoding["offset_mapping"], strict=True
-        )
-    ]
+    return tokens
 
 
 def batches(lengths: Sequence[int], most: int = TOKENS_AT_ONCE) -> list[list[int]]:
