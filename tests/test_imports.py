@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 ALLOWED = {
     "hub": set(),
+    "progress": set(),
     "config": {"hub"},
     "encoding": {"vocabulary"},
     "vocabulary": {"hub"},
@@ -23,16 +24,23 @@ ALLOWED = {
     "widen": set(),
     "checkpoint": {"hub"},
     "quantized": {"hub", "widen"},
-    "loading": {"hub", "config", "checkpoint", "pretrained", "quantized"},
+    "loading": {"hub", "progress", "config", "checkpoint", "pretrained", "quantized"},
     "pretrained": {"hub", "config", "checkpoint", "loading", "quantized"},
     "model": {"config", "outputs", "pretrained"},
     "heads": {"config", "outputs", "pretrained", "model"},
-    "tasks": {"hub", "config", "vocabulary", "tokenizer", "outputs", "model", "heads", "tasks"},
+    # The session's type only; the session itself imports the tasks.
+    "tasks": {"hub", "progress", "encoding", "vocabulary", "tokenizer", "pretrained", "heads", "session"},
     "plan": {"config", "heads", "pretrained", "quantized", "widen"},
-    "session": {"hub", "config", "tokenizer", "checkpoint", "loading", "plan", "pretrained", "heads", "widen", "tasks"},
-    "convert": {"hub", "config", "tokenizer", "checkpoint", "loading", "model", "pretrained", "quantized"},
+    "session": {
+        *("hub", "progress", "config", "tokenizer", "checkpoint", "loading", "plan", "pretrained", "heads", "widen"),
+        "tasks",
+    },
+    "convert": {"hub", "progress", "config", "tokenizer", "checkpoint", "loading", "model", "pretrained", "quantized"},
     "compare": {"session", "tasks", "tokenizer"},
-    "cli": {"hub", "config", "session", "plan", "convert", "compare", "app"},
+    "tables": {"hub", "tasks"},
+    "files": {"progress", "tables", "tasks"},
+    "batch": {"files", "progress", "session", "tasks"},
+    "cli": {"hub", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "app"},
     "app": {"app", "hub", "session", "tasks"},
     "widgets": {"widgets", "hub", "session", "tasks"},
 }

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from xlmrxl import __version__
+from xlmrxl import __version__, batch
+from xlmrxl.files import check
 from xlmrxl.hub import DEFAULT, CheckpointError
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
+    from xlmrxl.tasks.result import Result
 
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 LARGE = 100_000_000
@@ -37,6 +41,74 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of every command that prints results."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")(command)
+
+
+@dataclass(frozen=True)
+class Files:
+    """A file with a row for each text, and the one to be made of it."""
+
+    source: Path
+    target: Path
+    chunk: int
+    overwrite: bool
+
+    def run(self, session: Session, task: batch.RowTask) -> None:
+        """Do a task with every row, say how it went, and exit with 1 if all were bad."""
+        try:
+            with failing():
+                counts = batch.run(
+                    session,
+                    task,
+                    self.source,
+                    self.target,
+                    chunk=self.chunk,
+                    force=self.overwrite,
+                    say=lambda sentence: click.echo(sentence, err=True),
+                )
+        except KeyboardInterrupt:
+            click.echo("Stopped. The same command goes on from here.", err=True)
+            raise
+        except OSError as error:
+            raise click.ClickException(f"{error}. The same command goes on from here.") from error
+        click.echo(f"{counts.rows:,} rows, {counts.bad:,} of them bad: {self.target}", err=True)
+        if counts.bad and counts.bad == counts.rows:
+            raise click.exceptions.Exit(1)
+
+
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that works on files as well; it gets them as `files`, None if they are not given."""
+
+    @wraps(command)
+    def with_files(source: Path | None, target: Path | None, chunk: int, overwrite: bool, **rest: Any) -> Any:
+        files = None
+        if source is not None and target is not None:
+            files = Files(source, target, chunk, overwrite)
+            with failing():
+                check(source, target, overwrite)
+        elif source is not None or target is not None:
+            raise click.UsageError("--input and --output go together.")
+        return command(files=files, **rest)
+
+    path = click.Path(path_type=Path)
+    for option in (
+        click.option("--overwrite", is_flag=True, help="Replace --output if it exists."),
+        click.option("--chunk", default=256, show_default=True, type=click.IntRange(min=1), help="Rows at a time."),
+        click.option(
+            "--output",
+            "target",
+            type=path,
+            help="Another, for every row of --input with its results. What is wrong with a bad row is in the column "
+            "`error`; the exit status is 1 only if all rows are bad. Stopped, the same command goes on.",
+        ),
+        click.option("--input", "source", type=path, help="A .csv, .tsv, .jsonl or .parquet file, a text a row."),
+    ):
+        with_files = option(with_files)
+    return with_files
 
 
 def load_model(model: str, precision: str, **options: Any) -> Session:
@@ -65,28 +137,199 @@ def main() -> None:
     """Look inside XLM-RoBERTa-XL, a masked language model of 100 languages."""
 
 
-@main.command()
-@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
-@click.option("--top-k", default=5, show_default=True, type=click.IntRange(min=1), help="Fills for each mask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")
-@model_options
-def fill(texts: tuple[str, ...], top_k: int, as_json: bool, **options: Any) -> None:
-    """Fill every <mask> in each TEXT; a TEXT of - reads texts from the standard input, one a line.
+def check_given(given: Any, files: Files | None, name: str) -> None:
+    """Texts come from the command line or from a file."""
+    if not given and files is None:
+        raise click.UsageError(f"Missing argument '{name}', or --input and --output.")
+    if given and files is not None:
+        raise click.UsageError(f"Give {name} or --input, not both.")
 
-    \b
-    xlmrxl fill "The capital of France is <mask>."
-    """
-    wanted: list[str] = []
-    for text in texts:
-        wanted += [line.rstrip("\n") for line in sys.stdin if line.strip()] if text == "-" else [text]
-    session = load_model(**options)
-    with failing():
-        results = session.fill_mask(wanted, top_k=top_k)
+
+def texts_from(given: Sequence[str]) -> list[str]:
+    """The texts of the command line; - stands for the lines of the standard input."""
+    texts: list[str] = []
+    for text in given:
+        texts += [line.rstrip("\n") for line in sys.stdin if line.strip()] if text == "-" else [text]
+    return texts
+
+
+def show(results: Sequence[Result], as_json: bool) -> None:
+    """For people, or a line of JSON each."""
     for number, result in enumerate(results):
         if as_json:
             click.echo(result.to_json())
         else:
             click.echo(f"\n{result}" if number else str(result))
+
+
+@main.command()
+@click.argument("texts", nargs=-1, metavar="TEXT...")
+@click.option("--top-k", default=5, show_default=True, type=click.IntRange(min=1), help="Fills for each mask.")
+@click.option("--words", is_flag=True, help="Whole words instead of single pieces.")
+@click.option("--max-pieces", default=3, show_default=True, type=click.IntRange(min=1), help="Of a word.")
+@click.option("--joint", is_flag=True, help="All masks of a text together.")
+@click.option("--beam", default=5, show_default=True, type=click.IntRange(min=1), help="Ways that --joint keeps.")
+@click.option("--target", "targets", multiple=True, metavar="WORD", help="Compare only this; give several.")
+@click.option("--script", metavar="NAME", help="Only what is written in it: Latin, Cyrillic, Arabic, Han …")
+@click.option("--no-punctuation", is_flag=True, help="Offer no signs.")
+@click.option("--no-repeats", is_flag=True, help="Offer no words that the text has already.")
+@json_option
+@file_options
+@click.option("--text-column", default="text", show_default=True, help="Column of --input with the texts.")
+@model_options
+def fill(
+    texts: tuple[str, ...],
+    as_json: bool,
+    files: Files | None,
+    text_column: str,
+    joint: bool,
+    targets: tuple[str, ...],
+    no_punctuation: bool,
+    no_repeats: bool,
+    top_k: int,
+    words: bool,
+    max_pieces: int,
+    beam: int,
+    script: str | None,
+    **options: Any,
+) -> None:
+    """Fill every <mask> in each TEXT; a TEXT of - reads texts from the standard input, one a line.
+
+    In --output, `fills` has the fills of each mask and `fill` the best one of each.
+
+    \b
+    xlmrxl fill "The capital of France is <mask>."
+    xlmrxl fill --input sentences.csv --output filled.csv --words
+    """
+    check_given(texts, files, "TEXT...")
+    wanted = texts_from(texts)
+    session = load_model(**options)
+    settings: dict[str, Any] = {
+        "top_k": top_k,
+        "method": "joint" if joint else "independent",
+        "words": words,
+        "max_pieces": max_pieces,
+        "beam": beam,
+        "targets": list(targets) or None,
+        "script": script,
+        "punctuation": not no_punctuation,
+        "repeats": not no_repeats,
+    }
+    if files is None:
+        with failing():
+            show(session.fill_mask(wanted, **settings), as_json)
+    else:
+        files.run(session, batch.fill(session, settings, text_column))
+
+
+@main.command()
+@click.argument("texts", nargs=-1, metavar="TEXT...")
+@click.option("--pair", "pairs", multiple=True, metavar="TEXT", help="The second text of a pair; one for each TEXT.")
+@click.option("--labels", metavar="A,B,C", help="What to choose from; those of the task if not given.")
+@click.option("--task", default="topic", show_default=True, help="topic, sentiment, entailment, or one of your own.")
+@click.option("--language", default="en", show_default=True, help="Of templates and labels.")
+@click.option("--template", "templates", multiple=True, metavar="TEXT", help="With {text} and <mask>; give several.")
+@click.option(
+    "--calibration", default="contextual", show_default=True, type=click.Choice(["contextual", "pmi", "none"])
+)
+@json_option
+@file_options
+@click.option("--text-column", default="text", show_default=True, help="Column of --input with the texts.")
+@click.option("--pair-column", help="Column with the second texts of pairs; pair for entailment.")
+@click.option("--language-column", help="Column with the language of each row.")
+@model_options
+def classify(
+    texts: tuple[str, ...],
+    pairs: tuple[str, ...],
+    labels: str | None,
+    templates: tuple[str, ...],
+    calibration: str,
+    task: str,
+    language: str,
+    as_json: bool,
+    files: Files | None,
+    text_column: str,
+    pair_column: str | None,
+    language_column: str | None,
+    **options: Any,
+) -> None:
+    """Say which label fits each TEXT, by a cloze or by the model's own head; - reads the standard input.
+
+    In --output, `label` is the best, `score` its score, and `scores` has those of all. `truncated` says whether the
+    model read less than the whole text.
+
+    \b
+    xlmrxl classify "The match went to extra time." --labels sports,politics,travel
+    xlmrxl classify --input reviews.csv --output rated.csv --task sentiment
+    """
+    check_given(texts, files, "TEXT...")
+    wanted: list[Any] = list(texts_from(texts))
+    if pairs:
+        if len(pairs) != len(wanted):
+            raise click.UsageError(f"There are {len(wanted)} texts, but {len(pairs)} --pair. Give one for each.")
+        wanted = list(zip(wanted, pairs, strict=True))
+    if task == "entailment":
+        pair_column = pair_column or "pair"
+    session = load_model(**options)
+    settings: dict[str, Any] = {
+        "labels": [label.strip() for label in labels.split(",")] if labels is not None else None,
+        "task": task,
+        "language": language,
+        "templates": list(templates) or None,
+        "calibration": None if calibration == "none" else calibration,
+    }
+    if files is None:
+        with failing():
+            show(session.classify(wanted, **settings), as_json)
+    else:
+        files.run(session, batch.classify(session, settings, text_column, pair_column, language_column))
+
+
+@main.command()
+@click.argument("prompt", required=False)
+@click.argument("choices", nargs=-1, metavar="CHOICE CHOICE...")
+@click.option("--question", type=click.Choice(["cause", "effect"]), help="Whether the choices are causes or effects.")
+@click.option("--language", default="en", show_default=True, help="Of the connective for --question.")
+@click.option("--normalize", default="pmi", show_default=True, type=click.Choice(["pmi", "length", "none"]))
+@json_option
+@file_options
+@click.option("--prompt-column", default="prompt", show_default=True, help="Column of --input with the prompts.")
+@click.option("--choices-column", help="Column with lists of choices; choices, or choice1, choice2 … if not given.")
+@click.option("--question-column", help="Column with the question of each row: cause or effect.")
+@click.option("--language-column", help="Column with the language of each row.")
+@model_options
+def choose(
+    prompt: str | None,
+    choices: tuple[str, ...],
+    question: str | None,
+    language: str,
+    normalize: str,
+    as_json: bool,
+    files: Files | None,
+    prompt_column: str,
+    choices_column: str | None,
+    question_column: str | None,
+    language_column: str | None,
+    **options: Any,
+) -> None:
+    """Say which CHOICE goes best with the PROMPT.
+
+    In --output, `choice` is the number of the best, from 0, `choice_text` the choice itself, and `scores` has the
+    scores of all in their order.
+
+    \b
+    xlmrxl choose "It rained." "The street is wet." "The street is long." --question effect
+    xlmrxl choose --input questions.jsonl --output answers.jsonl --prompt-column premise --question-column question
+    """
+    check_given(prompt, files, "PROMPT CHOICE CHOICE...")
+    session = load_model(**options)
+    settings: dict[str, Any] = {"question": question, "language": language, "normalize": normalize}
+    if files is None:
+        with failing():
+            show([session.choose(prompt or "", list(choices), **settings)], as_json)
+    else:
+        task = batch.choose(session, settings, prompt_column, choices_column, question_column, language_column)
+        files.run(session, task)
 
 
 @main.command()

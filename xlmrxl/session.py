@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -24,7 +25,14 @@ from xlmrxl.plan import Plan, size
 from xlmrxl.plan import plan as make_plan
 from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel, without_values
 from xlmrxl.progress import Progress, shown
+from xlmrxl.tasks.answer import AnswerResult, answer
+from xlmrxl.tasks.attribution import Attribution, attribute
+from xlmrxl.tasks.choose import ChooseResult, choose
+from xlmrxl.tasks.classify import ClassifyResult, classify
 from xlmrxl.tasks.fill import FillResult, fill_mask
+from xlmrxl.tasks.tag import TagResult, tag
+from xlmrxl.tasks.taught_choices import TaughtChoices, teach_choices
+from xlmrxl.tasks.teach import Taught, teach
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "8bit": None, "4bit": None}
@@ -43,6 +51,8 @@ SPARE_ROWS = 2048
 """A vocabulary may have this many more rows than tokens (XL has 878); beyond, the two do not belong together."""
 
 
+Text = str | tuple[str, str]
+Labels = Sequence[str] | Mapping[str, Sequence[str]] | None
 Head = TypeVar("Head", bound=XLMRobertaXLPreTrainedModel)
 
 
@@ -93,6 +103,81 @@ class Session:
         texts = [text] if isinstance(text, str) else list(text)
         results = fill_mask(self, texts, top_k=top_k, **options)
         return results[0] if isinstance(text, str) else results
+
+    @overload
+    def classify(self, text: Text, labels: Labels = None, **options: Any) -> ClassifyResult: ...
+    @overload
+    def classify(self, text: list[Text], labels: Labels = None, **options: Any) -> list[ClassifyResult]: ...
+    def classify(
+        self, text: Text | list[Text], labels: Labels = None, **options: Any
+    ) -> ClassifyResult | list[ClassifyResult]:
+        """Which label a text has, or a pair (a, b), or each of a list; see `tasks.classify.classify`."""
+        if isinstance(text, str | tuple):
+            return classify(self, [text], labels, **options)[0]
+        return classify(self, text, labels, **options)
+
+    def explain(
+        self,
+        text: str,
+        labels: Labels = None,
+        *,
+        label: str | None = None,
+        progress: Progress | bool = True,
+        **options: Any,
+    ) -> Attribution:
+        """Which words made `classify` say what it says; see `tasks.attribution.attribute`.
+
+        Args:
+            text: what is classified.
+            labels: and `**options`, as in `classify`.
+            label: the one to explain; the best if not given.
+            progress: called with the texts that are done and how many there are; True for a bar.
+        """
+        wanted = label or classify(self, [text], labels, progress=False, **options)[0].labels[0].label
+
+        def predict(texts: list[str]) -> list[float]:
+            found = classify(self, texts, labels, progress=False, **options)
+            scores = [{score.label: score.score for score in result.labels} for result in found]
+            if wanted not in scores[0]:
+                raise ValueError(f"There is no label {wanted!r}, only {', '.join(scores[0])}.")
+            return [score[wanted] for score in scores]
+
+        return attribute(text, predict, label=wanted, session=self, progress=progress)
+
+    def teach(self, texts: Sequence[str], labels: Sequence[str], **options: Any) -> Taught:
+        """Fit a classifier of one's own on this model's frozen features; see `tasks.teach.teach`."""
+        return teach(self, texts, labels, **options)
+
+    @overload
+    def choose(self, prompt: str, choices: Sequence[str], **options: Any) -> ChooseResult: ...
+    @overload
+    def choose(self, prompt: list[str], choices: Sequence[Sequence[str]], **options: Any) -> list[ChooseResult]: ...
+    def choose(self, prompt: str | list[str], choices: Any, **options: Any) -> ChooseResult | list[ChooseResult]:
+        """Which of some choices goes with a prompt, or with each of a list; see `tasks.choose.choose`."""
+        if isinstance(prompt, str):
+            return choose(self, [prompt], [choices], **options)[0]
+        return choose(self, prompt, choices, **options)
+
+    def teach_choices(
+        self, prompts: Sequence[str], choices: Sequence[Sequence[str]], answers: Sequence[int], **options: Any
+    ) -> TaughtChoices:
+        """Fit a scorer of choices on this model's frozen features; see `tasks.taught_choices.teach_choices`."""
+        return teach_choices(self, prompts, choices, answers, **options)
+
+    def tag(self, text: str | list[str], **options: Any) -> TagResult | list[TagResult]:
+        """The label of each word, and the spans they make; see `tasks.tag.tag`."""
+        results = tag(self, [text] if isinstance(text, str) else text, **options)
+        return results[0] if isinstance(text, str) else results
+
+    def answer(
+        self, question: str | list[str], context: str | list[str], **options: Any
+    ) -> AnswerResult | list[AnswerResult]:
+        """Where in a context the answer to a question stands; see `tasks.answer.answer`."""
+        if isinstance(question, str) and isinstance(context, str):
+            return answer(self, [question], [context], **options)[0]
+        if isinstance(question, str) or isinstance(context, str):
+            raise TypeError("Give one question and one context, or as many of the one as of the other.")
+        return answer(self, question, context, **options)
 
     def __repr__(self) -> str:
         millions = self.model.num_parameters() / 1e6

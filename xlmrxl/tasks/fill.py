@@ -19,12 +19,14 @@ from xlmrxl.tasks.masked import (
     log_probabilities,
     pseudo_log_likelihoods,
     room,
+    spell,
     tokens_of,
+    touching,
     words,
 )
 from xlmrxl.tasks.pieces import NEVER_FIRST, NEVER_LAST, barred_pieces, readable, shapes
 from xlmrxl.tasks.result import Result, Source
-from xlmrxl.vocabulary import SPACE
+from xlmrxl.vocabulary import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -361,40 +363,22 @@ class _Filler:
                 log = math.fsum(step[0] for step in steps)
                 if len(ids) == 1:
                     entropy = steps[0][2]
-                piece = "".join(self.tokenizer.convert_ids_to_tokens(ids))
+                piece = "".join(self.tokenizer.convert_ids_to_tokens(list(ids)))
                 odds = log - math.log(-math.expm1(log)) if log < 0 else math.inf
                 rank = steps[0][1] if len(ids) == 1 else None
-                fills.append(Fill(ids[0], piece, word.strip(), math.exp(log), tuple(ids), rank=rank, log_odds=odds))
+                fills.append(Fill(ids[0], piece, word.strip(), math.exp(log), ids, rank=rank, log_odds=odds))
             fills.sort(key=lambda fill: -fill.probability)
             masks.append(MaskFills(place, tuple(fills), entropy))
         return self.result(job, masks)
 
-    def _spell(self, job: _Job, place: int, word: str) -> list[int]:
-        """The pieces of a word where a mask stands: without a space of their own if there is none before the mask."""
-        ids = self._pieces(job, place, word)
-        if self.tokenizer.unk_token_id in ids:
-            raise ValueError(f"The vocabulary of this model cannot spell {word!r}. Choose another target.")
-        if any(i in self.tokenizer.all_special_ids for i in ids):
-            raise ValueError(f"{word!r} holds a special token. Choose another target.")
+    def _spell(self, job: _Job, place: int, word: str) -> tuple[int, ...]:
+        """The pieces of a word where a mask stands."""
+        token = job.tokens[place]
+        start = token.end - len(MASK_TOKEN)  # a mask takes the space before it
+        ids = spell(self.tokenizer, touching(job.text, start), word)
         if len(job.row.ids) - 1 + len(ids) > room(self.session):
             raise ValueError(f"With {word!r} the text is longer than the model reads. Shorten it.")
         return ids
-
-    def _pieces(self, job: _Job, place: int, word: str) -> list[int]:
-        if not _space_before(job, place):
-            before = job.text[: job.tokens[place].start].rpartition("<mask>")[2].rsplit(maxsplit=1)[-1]
-            found = [(i, start) for i, start, end in self._tokenize(before + word) if end > len(before)]
-            if found[0][1] >= len(before):
-                return [i for i, _ in found]
-            # The vocabulary has a piece across the edge, which cannot stand at the mask.
-        alone = self._tokenize(word)
-        if not _space_before(job, place) and len(alone) > 1 and alone[0][1] == alone[0][2]:
-            alone = alone[1:]  # the space, which is a piece of its own here
-        return [i for i, _, _ in alone]
-
-    def _tokenize(self, text: str) -> list[tuple[int, int, int]]:
-        encoding = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        return [(i, *span) for i, span in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)]
 
     def _with(self, job: _Job, place: int, ids: Sequence[int], count: int) -> Row:
         """The text with `count` places at a mask, the first of them filled; the next one is read."""
@@ -455,12 +439,12 @@ class _Filler:
         """Which pieces can begin a word here, and which can go on, by the kind of its letters."""
         there = shapes(self.tokenizer, self.session.model.config.vocab_size)
         begins, goes, own_begins, own = (shape.to(self.session.device) for shape in there)
-        if _space_before(job, place):
+        before = touching(job.text, job.tokens[place].end - len(MASK_TOKEN))
+        if not before:
             first = begins | own_begins
+        elif kind_of(before[-1]) == "letter":
+            raise ValueError(TOUCHING.format(before[-1]))
         else:
-            before = job.text[job.tokens[place].start - 1]
-            if kind_of(before) == "letter":
-                raise ValueError(TOUCHING.format(before))
             first = begins | goes | own_begins | own
         after = job.text[job.tokens[place].end : job.tokens[place].end + 1]
         if after and kind_of(after) in ("letter", "mark"):
@@ -476,11 +460,17 @@ class _Filler:
         scripts = {unicodedata.name(c, "").partition(" ")[0] for c in text if c.isalpha()}
         if len(scripts) > 1 and kind_of(text[0]) == "letter":
             return None
-        if len(ids) > 1 and self._pieces(job, place, text) != list(ids) and kind_of(text[0]) == "letter":
+        if len(ids) > 1 and kind_of(text[0]) == "letter" and not self._spelled(job, place, text, ids):
             return None
         if not self.repeats and text.casefold() in job.text.casefold():
             return None
         return text
+
+    def _spelled(self, job: _Job, place: int, text: str, ids: tuple[int, ...]) -> bool:
+        try:
+            return self._spell(job, place, text) == ids
+        except ValueError:
+            return False
 
     def _ranked(
         self, job: _Job, place: int, found: dict[str, list[tuple[float, tuple[int, ...]]]], progress: Progress
@@ -490,7 +480,7 @@ class _Filler:
         likely = sorted(found.items(), key=lambda pair: -max(log for log, _ in pair[1]))[: 2 * self.top_k]
         filled, near = [], []
         for text, _ in likely:
-            start = token.end - len("<mask>")  # a mask takes the space before it
+            start = token.end - len(MASK_TOKEN)
             tokens = tokens_of(self.session, job.text[:start] + text + job.text[token.end :])
             inside = [i for i, t in enumerate(tokens) if t.end > start and t.start < start + len(text)]
             window = range(max(0, inside[0] - NEIGHBOURS), min(len(tokens), inside[-1] + 1 + NEIGHBOURS))
@@ -504,9 +494,3 @@ class _Filler:
             piece = "".join(self.tokenizer.convert_ids_to_tokens(list(ids)))
             fills.append(Fill(ids[0], piece, text, probability, ids, math.fsum(score)))
         return tuple(sorted(fills, key=lambda fill: -(fill.score or 0))[: self.top_k])
-
-
-def _space_before(job: _Job, place: int) -> bool:
-    """Whether what stands at a mask begins after a space, or begins the text."""
-    start = job.tokens[place].start
-    return start == 0 or job.text[start].isspace() or job.text[start - 1].isspace() or job.tokens[place - 1].special

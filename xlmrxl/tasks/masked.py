@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tokenizer import LIMITLESS
-from xlmrxl.vocabulary import SPACE
+from xlmrxl.tokenizer import LIMITLESS, XLMRobertaTokenizer
+from xlmrxl.vocabulary import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -52,14 +52,13 @@ def room(session: Session) -> int:
     return min(session.tokenizer.model_max_length, config.max_position_embeddings - config.pad_token_id - 1)
 
 
-def read(session: Session, text: str) -> list[Token]:
+def read(tokenizer: XLMRobertaTokenizer, text: str) -> list[Token]:
     """The tokens of a text of any length, <s> and </s> included.
 
     They are the tokenizer's but for one thing: what touches a `<mask>` on its right keeps touching it. The tokenizer
     takes up again after a mask as if at the beginning of a text, so that a full stop gets a space before it ("▁", "."),
     which the model has not met after a word: it then expects anything but a word there.
     """
-    tokenizer = session.tokenizer
     encoding = tokenizer(text, return_offsets_mapping=True, truncation=False, max_length=LIMITLESS)
     ids = encoding["input_ids"]
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
@@ -89,13 +88,54 @@ def tokens_of(session: Session, text: str) -> list[Token]:
     """
     if not isinstance(text, str):
         raise TypeError(f"A text is a string, not a {type(text).__name__}.")
-    tokens = read(session, text)
+    tokens = read(session.tokenizer, text)
     if len(tokens) > room(session):
         raise ValueError(
             f"The text has {len(tokens)} tokens, but the model reads at most {room(session)}. Shorten it, or take its "
             "parts one by one."
         )
     return tokens
+
+
+def pieces_of(tokenizer: XLMRobertaTokenizer, text: str) -> list[tuple[int, int, int]]:
+    """The (id, start, end) of each piece of a text of any length, without <s> and </s>."""
+    found = tokenizer(
+        text, add_special_tokens=False, truncation=False, max_length=LIMITLESS, return_offsets_mapping=True
+    )
+    return [(i, *span) for i, span in zip(found["input_ids"], found["offset_mapping"], strict=True)]
+
+
+def spell(tokenizer: XLMRobertaTokenizer, before: str, word: str) -> tuple[int, ...]:
+    """The pieces of a word that stands at a mask.
+
+    Args:
+        tokenizer: the model's own.
+        before: what touches the mask on its left; if there is nothing, the word begins after a space.
+        word: one word, or several.
+
+    Raises:
+        ValueError: the vocabulary has no pieces for it, or it holds a special token.
+    """
+    found = pieces_of(tokenizer, word)
+    if before:
+        behind = [piece for piece in pieces_of(tokenizer, before + word) if piece[2] > len(before)]
+        if behind and behind[0][1] >= len(before):
+            found = behind
+        # Otherwise the vocabulary has a piece across the edge, which cannot stand at the mask.
+        elif len(found) > 1 and found[0][1] == found[0][2]:
+            found = found[1:]  # the space, which is a piece of its own here
+    ids = tuple(i for i, _, _ in found)
+    if not ids or tokenizer.unk_token_id in ids:
+        raise ValueError(f"The vocabulary of this model cannot spell {word!r}. Choose another word.")
+    if not set(ids).isdisjoint(tokenizer.all_special_ids):
+        raise ValueError(f"{word!r} holds a special token. Choose another word.")
+    return ids
+
+
+def touching(text: str, start: int) -> str:
+    """What touches a mask on its left, where it begins at `start`: back to the last space or mask."""
+    left = text[:start].rpartition(MASK_TOKEN)[2]
+    return "" if not left or left[-1].isspace() else left.split()[-1]
 
 
 def batches(lengths: Sequence[int], most: int = TOKENS_AT_ONCE) -> list[list[int]]:

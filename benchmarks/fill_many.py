@@ -1,0 +1,91 @@
+"""Filling many sentences beside transformers' fill-mask pipeline, same weights, same run; and what joint filling costs.
+
+    python benchmarks/fill_many.py [FOLDER] [--sentences 1000] [--tokens 16]
+
+Sentences of one mask: all handed over at once (the pipeline as it comes, one at a time inside, and with batches of 64),
+and one call a sentence. Joint filling of three masks with a beam of five is counted in forwards of one such sentence.
+Rounds alternate; printed are the medians and the pipeline's time over ours: above 1 we are faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, XLMRobertaXLForMaskedLM, pipeline
+
+import xlmrxl
+
+TEXT = """the old house near river was empty when they came back to village in summer and winter people small large
+children water bread garden school friend night morning street city book letter music table window"""
+
+
+def sentences(count: int, tokens: int, length: Callable[[str], int]) -> list[str]:
+    """Texts of so many tokens, special ones included, each with one mask at another place."""
+    generator = torch.Generator().manual_seed(0)
+    pool = TEXT.split()
+    found = []
+    while len(found) < count:
+        order = torch.randint(len(pool), (tokens,), generator=generator).tolist()
+        words = [pool[i] for i in order]
+        words[int(torch.randint(3, (1,), generator=generator))] = "<mask>"
+        while length(" ".join(words)) > tokens:
+            words.pop()
+        found.append(" ".join(words))
+    return found
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(xlmrxl.__file__).with_name("default"))
+    parser.add_argument("--sentences", type=int, default=1000)
+    parser.add_argument("--tokens", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    session = xlmrxl.load(arguments.folder, precision="fp32", device="cpu")
+    model = XLMRobertaXLForMaskedLM.from_pretrained(arguments.folder, dtype=torch.float32).eval()
+    theirs = pipeline("fill-mask", model=model, tokenizer=AutoTokenizer.from_pretrained(arguments.folder), device="cpu")
+    texts = sentences(arguments.sentences, arguments.tokens, lambda text: len(session.tokenizer(text)["input_ids"]))
+    few = texts[: max(1, len(texts) // 10)]
+    work: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "all at once": (lambda: session.fill_mask(texts), lambda: theirs(texts)),
+        "all at once, batches of 64": (lambda: session.fill_mask(texts), lambda: theirs(texts, batch_size=64)),
+        "one call a sentence": (lambda: [session.fill_mask(text) for text in few], lambda: [theirs(t) for t in few]),
+    }
+    session.fill_mask(texts[0])
+    theirs(texts[0])
+    taken: dict[str, list[tuple[float, float]]] = {what: [] for what in work}
+    for _ in range(arguments.rounds):
+        for what, (ours, other) in work.items():
+            taken[what].append((seconds(ours), seconds(other)))
+    print(f"{'':<30}{'xlmrxl, s':>12}{'pipeline, s':>14}{'ratio':>8}")
+    for what, pairs in taken.items():
+        a, b = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+        print(f"{what:<30}{a:>12.2f}{b:>14.2f}{b / a:>8.2f}")
+    three = "The <mask> of the old <mask> near the river was <mask> in winter."
+    ids = session.tokenizer(three, return_tensors="pt")["input_ids"]
+    at_mask = ids == session.tokenizer.mask_token_id
+
+    def forward() -> None:
+        with torch.inference_mode():
+            session.model(ids, logits_mask=at_mask)
+
+    pairs = []
+    for _ in range(20):
+        pairs.append((seconds(lambda: session.fill_mask(three, method="joint", beam=5)), seconds(forward)))
+    joint, one = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+    print(f"joint filling of 3 masks, beam 5: {joint / one:.1f} forwards of its sentence")
+
+
+if __name__ == "__main__":
+    main()

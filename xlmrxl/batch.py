@@ -1,0 +1,196 @@
+"""Tasks on the rows of a file: what is asked about a row, and which columns the answer has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from xlmrxl.files import Counts, process, text_of
+from xlmrxl.progress import Progress
+from xlmrxl.tasks.result import Result, Source
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+T = TypeVar("T")
+R = TypeVar("R")
+Values = dict[str, Any]
+
+EXAMPLE = ("a", "e")
+"""Asked about before the rows are, since a wrong setting is no fault of theirs; any vocabulary can spell these."""
+
+
+@dataclass(frozen=True)
+class RowTask:
+    """What is to be done with every row."""
+
+    name: str
+    call: Callable[[list[Values], Values], Sequence[Result]]  # with rows and settings
+    cells: Callable[[Values], Values]  # the columns of a result's content
+    columns: Sequence[str]  # of a row that must hold a text
+    results: Sequence[str]  # what `cells` gives
+    settings: Values
+    example: Values  # a row that is good
+    own: Mapping[str, str] = field(default_factory=dict)  # settings that each row has its own of, and their columns
+
+
+def run(
+    session: Session,
+    task: RowTask,
+    source: Path,
+    target: Path,
+    *,
+    chunk: int = 256,
+    force: bool = False,
+    progress: Progress | bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> Counts:
+    """Do a task with every row of a file; see `files.process`.
+
+    Raises:
+        ValueError: a file or a setting cannot be used; what is wrong with a row alone stands in its `error`.
+    """
+    task.call([task.example], task.settings)
+    columns = [*task.columns, *task.own.values()]
+
+    def work(rows: list[Values]) -> list[Values | Exception]:
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for i, row in enumerate(rows):
+            groups.setdefault(tuple(row[column] for column in task.own.values()), []).append(i)
+        answers: dict[int, Result | Exception] = {}
+        for values, places in groups.items():
+            settings = task.settings | dict(zip(task.own, values, strict=True))
+
+            def call(part: list[Values], settings: Values = settings) -> Sequence[Result]:
+                return task.call(part, settings)
+
+            answers |= zip(places, apart(call, [rows[i] for i in places]), strict=True)
+        ordered = [answers[i] for i in range(len(rows))]
+        return [found if isinstance(found, Exception) else task.cells(found.content()) for found in ordered]
+
+    # The example names the columns that are read.
+    made = {"task": task.name, "own": dict(task.own), "example": task.example}
+    settings = Source.of(session, **task.settings).to_dict() | made
+    return process(
+        source,
+        target,
+        work,
+        columns=columns,
+        results=task.results,
+        settings=settings,
+        chunk=chunk,
+        force=force,
+        progress=progress,
+        say=say,
+    )
+
+
+def apart(call: Callable[[list[T]], Sequence[R]], items: list[T]) -> list[R | Exception]:
+    """What a call gives for each item. One that spoils it is found by halving, so that the others are still had."""
+    try:
+        return list(call(items))
+    except (ValueError, TypeError) as error:
+        if len(items) == 1:
+            return [error]
+    half = len(items) // 2
+    return [*apart(call, items[:half]), *apart(call, items[half:])]
+
+
+def fill(session: Session, settings: Values, text: str = "text") -> RowTask:
+    """Fill the masks of the texts in a column."""
+
+    def call(rows: list[Values], settings: Values) -> Sequence[Result]:
+        return session.fill_mask([row[text] for row in rows], **settings, progress=False)
+
+    def cells(found: Values) -> Values:
+        best = [mask["fills"][0]["text"] if mask["fills"] else "" for mask in found["masks"]]
+        ways = found.get("joint", [])
+        return {"fill": " | ".join(ways[0]["fills"] if ways else best), "fills": found["masks"], "joint": ways}
+
+    results = ["fill", "fills", *(["joint"] if settings.get("method") == "joint" else [])]
+    return RowTask("fill", call, cells, [text], results, settings, {text: "<mask>"})
+
+
+def classify(
+    session: Session, settings: Values, text: str = "text", pair: str | None = None, language: str | None = None
+) -> RowTask:
+    """Classify the texts in a column, or with another column pairs of them."""
+    columns = [text] if pair is None else [text, pair]
+
+    def call(rows: list[Values], settings: Values) -> Sequence[Result]:
+        given = [row[text] if pair is None else (row[text], row[pair]) for row in rows]
+        return session.classify(given, **settings, progress=False)
+
+    def cells(found: Values) -> Values:
+        best = found["labels"][0]
+        scores = {label["label"]: label["score"] for label in found["labels"]}
+        return {"label": best["label"], "score": best["score"], "scores": scores, "truncated": found["truncated"]}
+
+    results = ["label", "score", "scores", "truncated"]
+    own = {} if language is None else {"language": language}
+    return RowTask("classify", call, cells, columns, results, settings, dict(zip(columns, EXAMPLE, strict=False)), own)
+
+
+def choose(
+    session: Session,
+    settings: Values,
+    prompt: str = "prompt",
+    choices: str | None = None,
+    question: str | None = None,
+    language: str | None = None,
+) -> RowTask:
+    """Choose for the prompts in a column between the choices in another, or in the columns choice1, choice2 …"""
+
+    def call(rows: list[Values], settings: Values) -> Sequence[Result]:
+        given = [choices_of(row, choices) for row in rows]
+        return session.choose([row[prompt] for row in rows], given, **settings, progress=False)
+
+    def cells(found: Values) -> Values:
+        best, every = found["best"], found["choices"]
+        return {"choice": best, "choice_text": every[best]["text"], "scores": [choice["score"] for choice in every]}
+
+    own = {"question": question, "language": language}
+    return RowTask(
+        "choose",
+        call,
+        cells,
+        [prompt],
+        ["choice", "choice_text", "scores"],
+        settings,
+        {prompt: EXAMPLE[0], choices or "choices": list(EXAMPLE)},
+        {name: column for name, column in own.items() if column is not None},
+    )
+
+
+def choices_of(row: Mapping[str, Any], column: str | None = None) -> list[str]:
+    """The choices of a row: a list, or one as JSON; or choice1, choice2 …, of which the last may be empty.
+
+    Raises:
+        ValueError: there are none, or one is no text.
+    """
+    name = column or "choices"
+    if column is None and name not in row:
+        return _numbered(row)
+    given = row.get(name)
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            given = None
+    if not isinstance(given, list):
+        raise ValueError(f"Column {name!r} must hold a list of choices, in CSV as JSON: " + '["one", "another"].')
+    return [text_of(choice, name) for choice in given]
+
+
+def _numbered(row: Mapping[str, Any]) -> list[str]:
+    names: list[str] = []
+    while (name := f"choice{len(names) + 1}") in row:
+        names.append(name)
+    if not names:
+        raise ValueError("The row has neither a column 'choices' nor 'choice1' and 'choice2'.")
+    while names and row[names[-1]] in (None, ""):  # rows of one table may have different numbers of choices
+        names.pop()
+    return [text_of(row[name], name) for name in names]

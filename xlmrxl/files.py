@@ -1,0 +1,237 @@
+"""Rows from a file and to a file: CSV, JSONL and Parquet, a few at a time, in order, going on after a kill.
+
+It knows nothing of models: what is done with the rows is a function. Work in progress is two files beside the target,
+`.NAME.partial` with the rows that are done and `.NAME.state`, which says how many they are and what they came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from xlmrxl.progress import Progress, shown
+from xlmrxl.tables import UNREAD, Row, Writer, format_of, free, long_fields, read, require_pyarrow, scan, to_parquet
+from xlmrxl.tasks.result import plain
+
+Work = Callable[[list[dict[str, Any]]], Sequence[dict[str, Any] | Exception]]
+"""Takes rows, returns for each what was found, or what is wrong with it."""
+
+ERROR = "error"
+"""The column that says what is wrong with a row; empty when nothing is."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How it went."""
+
+    rows: int
+    bad: int
+
+
+def process(
+    source: Path,
+    target: Path,
+    work: Work,
+    *,
+    columns: Sequence[str],
+    results: Sequence[str],
+    settings: Mapping[str, Any],
+    chunk: int = 256,
+    force: bool = False,
+    progress: Progress | bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> Counts:
+    """Do some work with every row of a file.
+
+    The target gets every row of the source in order, with the source's columns, the results and `error`. A row is bad,
+    and is passed on with the reason in `error` and without results, if the line cannot be read, if one of `columns` is
+    not there, empty or no text, or if `work` returned an exception for it. What of a bad line has no column stands in
+    `unread`. A result whose name the source has already is called `NAME_result`. In CSV, lists and objects are JSON;
+    in Parquet, so are columns that mix types.
+
+    Killed at any moment, it goes on when called again with the same source and settings, from the last chunk that was
+    done. The target appears when it is complete.
+
+    Args:
+        source: a .csv, .tsv, .jsonl, .ndjson or .parquet file.
+        target: another of them; the formats may differ.
+        work: what is done with the rows that are good, at most `chunk` at a time.
+        columns: that must be there and hold a text.
+        results: the columns of what `work` returns.
+        settings: whatever the results depend on; with others the work starts anew.
+        chunk: rows at a time. As many are done again at most after a kill.
+        force: replace a target that exists.
+        progress: called with how many rows are done and how many there are; True for a bar.
+        say: told in a sentence that the work goes on or starts anew.
+
+    Raises:
+        ValueError: the source cannot be read, lacks a column, or the target exists.
+        OSError: the target cannot be written; what is done is kept.
+    """
+    check(source, target, force)
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}; it must be at least 1.")
+    partial, note = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "state"))
+    wanted = plain({"settings": settings, "columns": columns, "results": results})
+    with long_fields(), shown(progress, target.name, "row") as told:
+        key = {"source": _fingerprint(source), **wanted}
+        state = _resumed(note, partial, key, say)
+        if state is None:
+            own, total = scan(source)
+            if set(own) - {UNREAD} and (absent := [name for name in columns if name not in own]):
+                raise ValueError(
+                    f"{source} has no column {absent[0]!r}. It has {', '.join(own)}. Name the right one of them."
+                )
+            state = _State(key, own, total)
+            note.unlink(missing_ok=True)
+        names = {name: free(name, state.own) for name in (*results, ERROR)}
+        writer = Writer(target, source, state.own, list(names.values()))
+        if not state.rows:
+            partial.write_bytes(writer.head)
+            state = replace(state, size=len(writer.head))
+            state.save(note)
+        rows = islice(read(source), state.rows, None)
+        with partial.open("r+b") as file:
+            file.truncate(state.size)
+            file.seek(state.size)
+            while part := list(islice(rows, chunk)):
+                done = _done(part, work, columns, names)
+                bad = sum(1 for values in done if values[names[ERROR]])
+                file.write(b"".join(map(writer.line, done)))
+                file.flush()
+                os.fsync(file.fileno())
+                state = replace(state, rows=state.rows + len(done), bad=state.bad + bad, size=file.tell())
+                state.save(note)
+                told(state.rows, state.total)
+    if format_of(target) == "parquet":
+        merged = target.with_name(f".{target.name}.merged")
+        to_parquet(partial, merged, source, writer.columns)
+        os.replace(merged, target)
+        partial.unlink()
+    else:
+        os.replace(partial, target)
+    note.unlink()
+    return Counts(state.rows, state.bad)
+
+
+def check(source: Path, target: Path, force: bool = False) -> None:
+    """Whether a file can be made from another: to be known before a model is loaded.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    for path in (source, target):
+        if format_of(path) == "parquet":
+            require_pyarrow()
+    if not source.is_file():
+        raise ValueError(f"There is no file {source}.")
+    if not target.parent.is_dir():
+        raise ValueError(f"There is no folder {target.parent} to write {target.name} into.")
+    if target.exists():
+        if source.samefile(target):
+            raise ValueError(f"{target} cannot be both read and written. Choose another target.")
+        if not force or not target.is_file():
+            raise ValueError(
+                f"{target} exists already. Remove it, choose another, or have it replaced (force=True, --overwrite)."
+            )
+
+
+def text_of(value: Any, name: str) -> str:
+    """A value that must be a text.
+
+    Raises:
+        ValueError: it is missing, empty, not a number (as pandas writes what is missing), or something else.
+    """
+    if value is None or value != value or (isinstance(value, str) and value.strip() in ("nan", "NaN")):  # noqa: PLR0124
+        raise ValueError(f"There is no text in column {name!r}{'' if value is None else ', but NaN'}.")
+    if not isinstance(value, str):
+        raise ValueError(f"Column {name!r} must be a text, not {json.dumps(plain(value), ensure_ascii=False):.80}.")
+    if not value.strip():
+        raise ValueError(f"Column {name!r} is empty.")
+    return value
+
+
+@dataclass(frozen=True)
+class _State:
+    """How far the work is."""
+
+    key: dict[str, Any]  # what it is of: source, settings, columns
+    own: list[str]  # columns of the source
+    total: int  # rows of the source
+    rows: int = 0  # done
+    bad: int = 0
+    size: int = 0  # bytes of the partial file that hold them
+
+    def save(self, path: Path) -> None:
+        """At once or not at all."""
+        new = path.with_name(path.name + ".new")
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(asdict(self), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+
+
+def _resumed(note: Path, partial: Path, key: dict[str, Any], say: Callable[[str], None]) -> _State | None:
+    """Where to go on, or None to start."""
+    try:
+        state = _State(**json.loads(note.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        say(f"{note} cannot be read: starting anew.")
+        return None
+    if state.key != key:
+        changed = "The source has changed" if state.key["source"] != key["source"] else "The settings have changed"
+        say(f"{changed} since the {state.rows:,} rows that were done: starting anew.")
+    elif not partial.is_file() or partial.stat().st_size < state.size:
+        say(f"{partial} with the rows that were done is gone: starting anew.")
+    else:
+        if state.rows:
+            say(f"Going on after {state.rows:,} of {state.total:,} rows.")
+        return state
+    return None
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    """All of its bytes: a file that was only copied or touched is the same, one with a letter changed is another."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return {"size": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _done(part: Sequence[Row], work: Work, columns: Sequence[str], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows as they go into the target: with results, or with an error."""
+    faults = [row.error or _fault(row.values, columns) for row in part]
+    good = [row.values for row, fault in zip(part, faults, strict=True) if not fault]
+    found = list(work(good)) if good else []
+    if len(found) != len(good):
+        raise RuntimeError(f"{len(good)} rows were given to the work, but {len(found)} came back.")
+    answers = iter(found)
+    done = []
+    for row, fault in zip(part, faults, strict=True):
+        answer = ValueError(fault) if fault else next(answers)
+        values: Mapping[str, Any] = {}
+        if isinstance(answer, Exception):
+            values = {ERROR: str(answer) or type(answer).__name__}
+        else:
+            values = {**answer, ERROR: ""}
+        done.append(row.values | {new: values.get(name) for name, new in names.items()})
+    return done
+
+
+def _fault(values: Mapping[str, Any], columns: Sequence[str]) -> str:
+    try:
+        for name in columns:
+            text_of(values.get(name), name)
+    except ValueError as error:
+        return str(error)
+    return ""

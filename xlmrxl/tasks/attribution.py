@@ -1,0 +1,190 @@
+"""Why: what each word of a text does for a score, by leaving it out (Li et al. 2016, Understanding Neural Networks
+through Representation Erasure). It needs nothing of the model but its scores, so it works in every precision."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from xlmrxl.progress import Progress, shown
+from xlmrxl.tasks.masked import kind_of, tokens_of, words
+from xlmrxl.tasks.result import Result, Source, number
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+MOST_WORDS = 512
+TEXTS_AT_ONCE = 64
+"""How many texts `predict` is given at a time; between two times progress is told."""
+FOR, AGAINST = "0, 114, 178", "230, 159, 0"
+"""Blue and orange of Okabe and Ito's palette, which the colour-blind tell apart."""
+OPACITY = 0.55
+"""Of the strongest colour: black and white text both stay readable on it."""
+
+
+@dataclass(frozen=True)
+class WordAttribution:
+    """What one word does for the score."""
+
+    word: str
+    start: int  # offsets in characters of the text
+    end: int
+    value: float  # how much lower the score is without the word
+
+
+@dataclass(frozen=True)
+class Attribution(Result):
+    """A text, the score that is explained, and what each word does for it."""
+
+    text: str
+    words: tuple[WordAttribution, ...]  # in the order of the text
+    score: float  # of the whole text
+    label: str | None = None  # whose score it is
+
+    def content(self) -> dict[str, Any]:
+        """`{"text": …, "label": …, "score": …, "words": [{"word": …, "start": …, "end": …, "value": …}, …]}`."""
+        return {
+            "text": self.text,
+            "label": self.label,
+            "score": self.score,
+            "words": [vars(word) for word in self.words],
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a word."""
+        return [dict(vars(word)) for word in self.words]
+
+    @property
+    def strongest(self) -> float:
+        """The largest absolute value."""
+        return max(abs(word.value) for word in self.words)
+
+    def __str__(self) -> str:
+        lines = [self._title()]
+        for word in self.words:
+            bar = "█" * round(8 * abs(word.value) / self.strongest) if self.strongest else ""
+            sides = f"{bar:>8}│{'':8}" if word.value < 0 else f"{'':8}│{bar:<8}"
+            lines.append(f"  {number(word.value):>10}  {sides}  {word.word}")
+        return "\n".join(lines)
+
+    def _title(self) -> str:
+        return f"{'score' if self.label is None else self.label}: {number(self.score)}"
+
+    def _repr_html_(self) -> str:
+        parts = []
+        place = 0
+        for word in self.words:
+            parts.append(escape(self.text[place : word.start]))
+            parts.append(self._span(word))
+            place = word.end
+        parts.append(escape(self.text[place:]))
+        most = number(self.strongest)
+        legend = (
+            f"<p><strong>{escape(self._title())}</strong> "
+            f'<span style="{_style(-OPACITY)}">−{most}: speaks against</span> '
+            f'<span style="{_style(OPACITY)}">+{most}: speaks for</span></p>'
+        )
+        return f'{legend}<p dir="auto" style="white-space:pre-wrap;line-height:1.8">{"".join(parts)}</p>'
+
+    def _span(self, word: WordAttribution) -> str:
+        opacity = OPACITY * word.value / self.strongest if self.strongest else 0.0
+        return f'<span title="{word.value:+.4g}" style="{_style(opacity)}">{escape(word.word)}</span>'
+
+
+def _style(opacity: float) -> str:
+    """A background: blue for values above zero, orange below; the text keeps the page's colour, light or dark."""
+    colour = AGAINST if opacity < 0 else FOR
+    return f"background-color:rgba({colour}, {abs(opacity):.3f});color:currentColor;border-radius:.2em;padding:.1em"
+
+
+def attribute(
+    text: str,
+    predict: Callable[[list[str]], Sequence[float]],
+    *,
+    session: Session | None = None,
+    source: Source | None = None,
+    label: str | None = None,
+    progress: Progress | bool = True,
+) -> Attribution:
+    """Leave out each word in turn, with the space after it, and see how much lower the score gets.
+
+    Args:
+        text: of 2 to 512 words.
+        predict: gives the score of what is explained for each of several texts.
+        session: whose tokens are the words where a script puts no spaces between them; without it, words are what
+            stands between spaces.
+        source: of the result that is explained.
+        label: whose score it is.
+        progress: a callback, told how many texts are done and how many there are; True for a bar, False for none.
+
+    Raises:
+        TypeError: `text` is no string.
+        ValueError: it has fewer than 2 or more than 512 words, or `predict` does not give a number for each text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"A text is a string, not a {type(text).__name__}.")
+    spans = _spans(text, session)
+    if len(spans) > MOST_WORDS:
+        raise ValueError(f"The text has {len(spans)} words; at most {MOST_WORDS} can be left out in turn. Shorten it.")
+    if len(spans) < 2:
+        raise ValueError("The text needs two words or more: without its only word nothing is left to compare with.")
+    texts = [text, *(_without(text, spans, i) for i in range(len(spans)))]
+    scores: list[float] = []
+    with shown(progress, "Leaving out words", "text") as told:
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            given = texts[start : start + TEXTS_AT_ONCE]
+            scores += _checked(predict(given), len(given))
+            told(len(scores), len(texts))
+    found = tuple(
+        WordAttribution(text[start:end], start, end, scores[0] - score)
+        for (start, end), score in zip(spans, scores[1:], strict=True)
+    )
+    if source is None:
+        source = _source(session)
+    return Attribution(source, text, found, scores[0], label)
+
+
+def _spans(text: str, session: Session | None) -> list[tuple[int, int]]:
+    """Where the words are: between spaces, and within those in scripts without spaces by their tokens."""
+    chunks = [match.span() for match in re.finditer(r"\S+", text)]
+    if session is None or not any(kind_of(character) == "own" for character in text):
+        return chunks
+    tokens = tokens_of(session, text)
+    pieces: list[tuple[int, int]] = []
+    for word in words(tokens):
+        start, end = tokens[word[0]].start, tokens[word[-1]].end
+        # A character may have become several tokens, and a lone space is no word.
+        start = max(start, pieces[-1][1] if pieces else 0)
+        if end > start and not text[start:end].isspace():
+            pieces.append((start, end))
+    spans = []
+    for start, end in chunks:
+        inside = [piece for piece in pieces if start <= piece[0] and piece[1] <= end]
+        spaceless = any(kind_of(character) == "own" for character in text[start:end])
+        spans += inside if spaceless and inside else [(start, end)]
+    return spans
+
+
+def _without(text: str, spans: list[tuple[int, int]], i: int) -> str:
+    """The text without a word and what parts it from the next one (from the one before, if it is the last)."""
+    start, end = spans[i]
+    if i + 1 < len(spans):
+        return text[:start] + text[spans[i + 1][0] :]
+    return text[: spans[i - 1][1]] + text[end:]
+
+
+def _checked(scores: Sequence[float], count: int) -> list[float]:
+    numbers = [float(score) for score in scores]
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"predict must give a finite number for each of {count} texts, not {numbers}.")
+    return numbers
+
+
+def _source(session: Session | None) -> Source:
+    from xlmrxl import __version__  # noqa: PLC0415 - the package imports its modules late
+
+    return Source("unknown", None, "unknown", __version__) if session is None else Source.of(session)

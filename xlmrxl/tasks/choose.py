@@ -1,0 +1,371 @@
+"""Multiple choice: which of several continuations of a prompt the model finds the most likely."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torch import Tensor
+
+from xlmrxl.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForMultipleChoice
+from xlmrxl.progress import Progress, shown
+from xlmrxl.tasks.features import checked_texts
+from xlmrxl.tasks.masked import Token, kind_of, pseudo_log_likelihoods, room, tokens_of
+from xlmrxl.tasks.result import Result, Source
+from xlmrxl.tasks.rows import head_logits
+from xlmrxl.tokenizer import LIMITLESS
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+QUESTIONS = ("cause", "effect")
+NORMALIZATIONS = ("pmi", "length", "none")
+FULL_STOPS = ".．。｡।۔"
+SIGNS = ",.;:!?，。、；：،؛।"
+"""What stands without a space before it."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One choice. Numbers are natural logarithms where a masked language model made them, logits where a head did."""
+
+    text: str
+    probability: float  # softmax of the scores over the choices
+    score: float  # what the choices are compared by: raw, normalised
+    raw: float  # the choice's pseudo-log-likelihood after the prompt
+    prior: float | None  # the same without the prompt; None where it was not asked for
+    unknown: str = ""  # what the vocabulary cannot spell: it was read as <unk> and had no part in the score
+
+
+@dataclass(frozen=True)
+class ChooseResult(Result):
+    """A prompt and its choices, in the order in which they were given."""
+
+    prompt: str
+    question: str | None
+    choices: tuple[Choice, ...]
+
+    @property
+    def best(self) -> int:
+        """Index of the choice with the highest score, the first where several have it."""
+        scores = [choice.score for choice in self.choices]
+        return scores.index(max(scores))
+
+    def content(self) -> dict[str, Any]:
+        """`{"prompt": …, "question": …, "best": …, "choices": [{"text": …, "probability": …, …}, …]}`."""
+        choices = [{"text": choice.text, **_values(choice)} for choice in self.choices]
+        return {"prompt": self.prompt, "question": self.question, "best": self.best, "choices": choices}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a choice."""
+        return [
+            {"prompt": self.prompt, "question": self.question, "choice": choice.text, "best": i == self.best}
+            | _values(choice)
+            for i, choice in enumerate(self.choices)
+        ]
+
+    def __str__(self) -> str:
+        lines = [self.prompt if self.question is None else f"{self.prompt} ({self.question}?)"]
+        for i, choice in enumerate(self.choices):
+            bar = "█" * max(1, round(16 * choice.probability))
+            unread = f"  (not scored: {choice.unknown})" if choice.unknown else ""
+            lines.append(
+                f"{'→' if i == self.best else ' '} {choice.probability:7.2%}  {bar:<16}  {choice.text}{unread}"
+            )
+        return "\n".join(lines)
+
+
+def _values(choice: Choice) -> dict[str, float | str | None]:
+    return {
+        "probability": choice.probability,
+        "score": choice.score,
+        "raw": choice.raw,
+        "prior": choice.prior,
+        "unknown": choice.unknown,
+    }
+
+
+class Scored(NamedTuple):
+    """A text, and where in it the choice begins, with which it ends."""
+
+    text: str
+    begin: int
+
+
+@lru_cache
+def connectives() -> dict[str, dict[str, Any]]:
+    """For each language what joins a sentence to its `cause` and to its `effect`.
+
+    A connective brings the sign before it along. `capitals` are words that keep their first letter as it is, `lower`
+    holds the small letters that are not those of other languages. Languages are added in connectives.json.
+    """
+    path = Path(__file__).parents[1] / "connectives.json"
+    table: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return table
+
+
+def joined(prompt: str, choice: str, question: str | None = None, language: str = "en") -> tuple[Scored, Scored]:
+    """The choice after prompt and connective, and after the connective alone.
+
+    `Es hat geregnet.` and `Die Straße ist nass.` as its effect in German make `Es hat geregnet, deshalb die Straße
+    ist nass.` and `deshalb die Straße ist nass.`. No space stands between letters of scripts that have none.
+    """
+    prompt, choice = prompt.strip(), choice.strip()
+    before = ""
+    if question is not None:
+        entry = connectives()[language]
+        prompt = _join(prompt.rstrip(FULL_STOPS + " "), entry[question])
+        before = entry[question].lstrip(SIGNS + " ")
+        choice = _lowered(choice, entry)
+    whole, alone = _join(prompt, choice), _join(before, choice)
+    return Scored(whole, len(whole) - len(choice)), Scored(alone, len(alone) - len(choice))
+
+
+def _join(left: str, right: str) -> str:
+    spaceless = right[0] in SIGNS or (_script(reversed(left)) == _script(right) == "own")
+    return left + ("" if spaceless or not left else " ") + right
+
+
+def _script(text: Any) -> str | None:
+    """The kind of the first letter of some characters."""
+    return next((kind_of(character) for character in text if character.isalpha()), None)
+
+
+def _lowered(choice: str, entry: dict[str, Any]) -> str:
+    """A sentence as it stands in the midst of another; abbreviations and what the language writes large stay."""
+    word = re.match(r"\w*", choice)
+    first = word.group() if word else ""
+    if not first or first in entry.get("capitals", ()) or first[1:2].isupper():
+        return choice
+    small: str = entry.get("lower", {}).get(first[0], first[0].lower())
+    return small + choice[1:]
+
+
+def choose(
+    session: Session,
+    prompts: Sequence[str],
+    choices: Sequence[Sequence[str]],
+    *,
+    question: str | Sequence[str | None] | None = None,
+    language: str | Sequence[str] = "en",
+    normalize: str = "pmi",
+    progress: Progress | bool = True,
+) -> list[ChooseResult]:
+    """Choose between continuations of some prompts.
+
+    With a masked language model nothing has to be taught. A choice is scored by its pseudo-log-likelihood after
+    "prompt connective": the sum of the log-probabilities of its tokens, each hidden in turn with the later pieces of
+    its word (Salazar et al. 2020, Masked Language Model Scoring; Kauf and Ivanova 2023, A Better Way to Do Masked
+    Language Model Scoring). Some choices are likely whatever the prompt is. "pmi" takes off what the choice has
+    without the prompt, after the connective alone (Holtzman et al. 2021, Surface Form Competition); "length" divides
+    by the number of tokens. What the vocabulary cannot spell has no part in the score, and the result says so.
+
+    With a multiple-choice head a choice is scored by the logit of the encoded pair (prompt, choice); `language` and
+    `normalize` then have no part in it.
+
+    Args:
+        session: with a masked language model or a multiple-choice head.
+        prompts: what comes before.
+        choices: of each prompt, two or more.
+        question: "cause" or "effect": the language's connective ("because", "so") stands between, the choice begins
+            with a small letter, and the prompt loses its full stop. None: nothing but a space stands between, and
+            none in scripts without. One for all prompts, or one for each.
+        language: of the connective, a code in connectives.json. One for all prompts, or one for each.
+        normalize: "pmi", "length" or "none".
+        progress: called with the hidden tokens (with a head, the pairs) that are done and how many there are; True
+            shows a bar once it takes longer than a second.
+
+    Returns:
+        A result for each prompt, in order.
+
+    Raises:
+        ValueError: one choice, an empty or repeated one, one of which the vocabulary can spell nothing, an empty
+            prompt, a special token in a text, more tokens than the model reads, an unknown option.
+        TypeError: something other than a text.
+        CheckpointError: the model has another head.
+    """
+    if normalize not in NORMALIZATIONS:
+        raise ValueError(f"normalize is {normalize!r}; it must be one of {', '.join(NORMALIZATIONS)}.")
+    prompts, options = checked_choices(session, prompts, choices)
+    questions, languages = checked_questions(question, language, prompts)
+    if isinstance(session.model, XLMRobertaXLForMultipleChoice):
+        return _by_head(session, prompts, options, questions, progress)
+    session.require(XLMRobertaXLForMaskedLM)
+
+    tokens: dict[Scored, list[Token]] = {}
+    places: dict[Scored, list[int]] = {}
+    unknown: dict[Scored, str] = {}
+    pairs: list[list[tuple[Scored, Scored]]] = []
+    for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
+        pairs.append([])
+        for text in texts:
+            pair = joined(prompt, text, questions[number - 1], languages[number - 1])
+            pairs[-1].append(pair)
+            # Many prompts may share a choice, and then its prior.
+            for scored in pair if normalize == "pmi" else pair[:1]:
+                if scored not in tokens:
+                    tokens[scored] = choice_tokens(session, scored.text, f"{text!r} of prompt {number}")
+                    places[scored], unknown[scored] = _places(
+                        session, scored, tokens[scored], f"{text!r} of prompt {number}"
+                    )
+    with shown(progress, "Choosing", "token") as told:
+        lists = pseudo_log_likelihoods(session, list(tokens.values()), list(places.values()), progress=told)
+    found = {scored: math.fsum(values) for scored, values in zip(tokens, lists, strict=True)}
+
+    results = []
+    for prompt, texts, asked, code, row in zip(prompts, options, questions, languages, pairs, strict=True):
+        raws = [found[whole] for whole, _ in row]
+        priors: list[float | None] = [found[alone] if normalize == "pmi" else None for _, alone in row]
+        scores = raws
+        if normalize == "pmi":
+            scores = [found[whole] - found[alone] for whole, alone in row]
+        elif normalize == "length":
+            scores = [raw / len(places[whole]) for raw, (whole, _) in zip(raws, row, strict=True)]
+        source = Source.of(session, method="pseudo-log-likelihood", language=code, normalize=normalize)
+        unread = [unknown[whole] for whole, _ in row]
+        results.append(ChooseResult(source, prompt, asked, weighed(texts, scores, raws, priors, unread)))
+    return results
+
+
+def _by_head(
+    session: Session,
+    prompts: list[str],
+    options: list[list[str]],
+    questions: list[str | None],
+    progress: Progress | bool,
+) -> list[ChooseResult]:
+    if any(questions):
+        raise ValueError(
+            "question is for a masked language model; this multiple-choice head reads prompt and choice as they are, "
+            "so leave it out and write into the prompt what the head was trained with."
+        )
+    rows = []
+    for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
+        for text in texts:
+            ids = session.tokenizer(prompt, text, max_length=LIMITLESS, truncation=False)["input_ids"]
+            if len(ids) > room(session):
+                raise ValueError(
+                    f"Prompt {number} with its choice {text!r} has {len(ids)} tokens, but the model reads at most "
+                    f"{room(session)}; shorten one of them."
+                )
+            rows.append(ids)
+    model = session.require(XLMRobertaXLForMultipleChoice)
+
+    def head(ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        # Every pair is scored on its own, so that pairs of several questions go together by length.
+        mask = None if attention_mask is None else attention_mask[:, None]
+        logits: Tensor = model(ids[:, None], attention_mask=mask, return_dict=True).logits
+        return logits.squeeze(1)
+
+    with shown(progress, "Choosing", "pair") as told:
+        logits = iter(head_logits(session, rows, head, told))
+    source = Source.of(session, method="multiple-choice head")
+    results = []
+    for prompt, texts in zip(prompts, options, strict=True):
+        scores = [float(next(logits)) for _ in texts]
+        results.append(ChooseResult(source, prompt, None, weighed(texts, scores)))
+    return results
+
+
+def weighed(
+    texts: Sequence[str],
+    scores: Sequence[float],
+    raws: Sequence[float] | None = None,
+    priors: Sequence[float | None] | None = None,
+    unknown: Sequence[str] | None = None,
+) -> tuple[Choice, ...]:
+    """The choices with the softmax of their scores, which are the raw ones too where these are not given."""
+    weights = [math.exp(score - max(scores)) for score in scores]
+    total = sum(weights)
+    return tuple(
+        Choice(
+            text,
+            weights[i] / total,
+            scores[i],
+            scores[i] if raws is None else raws[i],
+            None if priors is None else priors[i],
+            "" if unknown is None else unknown[i],
+        )
+        for i, text in enumerate(texts)
+    )
+
+
+def choice_tokens(session: Session, text: str, name: str) -> list[Token]:
+    """`tokens_of`, whose errors say which choice it is."""
+    try:
+        return tokens_of(session, text)
+    except ValueError as error:
+        raise ValueError(f"Choice {name}: {error}") from None
+
+
+def _places(session: Session, scored: Scored, tokens: list[Token], name: str) -> tuple[list[int], str]:
+    """The tokens of the choice, one that it shares with what is before it included, and what has none."""
+    inside = [i for i, token in enumerate(tokens) if not token.special and token.end > scored.begin]
+    places = [i for i in inside if tokens[i].id != session.tokenizer.unk_token_id]
+    if not places:
+        raise ValueError(f"Choice {name} has nothing that the vocabulary can spell; write it otherwise.")
+    unknown = [scored.text[tokens[i].start : tokens[i].end] for i in inside if i not in places]
+    return places, " ".join(unknown)
+
+
+def checked_choices(
+    session: Session, prompts: Sequence[str], choices: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Prompts and choices, found in order."""
+    prompts = checked_texts(prompts, "prompts")
+    if isinstance(choices, str) or not isinstance(choices, Iterable):
+        raise TypeError(f"choices is a list of choices for each prompt, not a {type(choices).__name__}.")
+    options = []
+    for i, texts in enumerate(choices):
+        if not isinstance(texts, Iterable):
+            raise TypeError(f"choices[{i}] is {texts!r}; give a list of choices for each prompt.")
+        options.append(checked_texts(texts, f"choices[{i}]"))
+    if len(options) != len(prompts):
+        raise ValueError(f"There are {len(prompts)} prompts and {len(options)} lists of choices; give one for each.")
+    for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
+        if not prompt.strip(FULL_STOPS + " \t\r\n"):
+            raise ValueError(f"Prompt {number} is empty; write what the choices follow on.")
+        if len(texts) < 2:
+            raise ValueError(f"Prompt {number} has {len(texts)} choice(s); give at least two to choose from.")
+        stripped = [text.strip() for text in texts]
+        if not all(stripped):
+            raise ValueError(f"Choice {stripped.index('') + 1} of prompt {number} is empty; fill it in or drop it.")
+        if len(set(stripped)) < len(stripped):
+            double = next(text for text in stripped if stripped.count(text) > 1)
+            raise ValueError(f"Prompt {number} has the choice {double!r} twice; give each once.")
+        for text in (prompt, *texts):
+            for special in session.tokenizer.all_special_tokens:
+                if special in text:
+                    raise ValueError(
+                        f"{special} stands in {text!r} of prompt {number}; take it out, prompts and choices are whole."
+                    )
+    return prompts, options
+
+
+def checked_questions(
+    question: str | Sequence[str | None] | None, language: str | Sequence[str], prompts: list[str]
+) -> tuple[list[str | None], list[str]]:
+    """Question and language of each prompt."""
+    count = len(prompts)
+    questions = [question] * count if question is None or isinstance(question, str) else list(question)
+    languages = [language] * count if isinstance(language, str) else list(language)
+    for name, given in (("question", questions), ("language", languages)):
+        if len(given) != count:
+            raise ValueError(f"There are {count} prompts and {len(given)} values of {name}; give one, or one for each.")
+    for asked, code in zip(questions, languages, strict=True):
+        if asked is None:
+            continue
+        if asked not in QUESTIONS:
+            raise ValueError(f"question is {asked!r}; it must be cause, effect, or None for a plain continuation.")
+        if code not in connectives():
+            raise ValueError(
+                f"There are no connectives for language {code!r}, only for {', '.join(sorted(connectives()))}; add "
+                "them to connectives.json, or leave question out and write them into the prompt."
+            )
+    return questions, languages

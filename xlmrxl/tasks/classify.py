@@ -1,0 +1,341 @@
+"""Classification of texts and of pairs: zero-shot by cloze on a masked language model, or by a fine-tuned head."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from xlmrxl.encoding import kept
+from xlmrxl.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
+from xlmrxl.progress import Progress, shown
+from xlmrxl.tasks.masked import Row, batches, log_probabilities, pieces_of, read, room, spell, touching
+from xlmrxl.tasks.result import Result, Source, number
+from xlmrxl.tasks.templates import PAIR, TEXT, checked_labels, checked_templates
+from xlmrxl.tasks.templates import templates as shipped
+from xlmrxl.tokenizer import LIMITLESS
+from xlmrxl.vocabulary import MASK_TOKEN
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+CONTENT_FREE: dict[str | None, tuple[str, ...]] = {"contextual": ("", "N/A", "[…]"), "pmi": ("",), None: ()}
+"""The calibrations, and the texts without content that each compares with."""
+_PLACES = re.compile(f"{re.escape(TEXT)}|{re.escape(PAIR)}")
+
+Texts = tuple[str, str | None]
+"""A text, and the second one where it is a pair."""
+Chain = tuple[tuple[int, ...], int]
+"""The pieces of a word that stand there already, and how many it has."""
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """How well a label fits."""
+
+    label: str
+    score: float  # a probability; of a regression, the value
+    raw: float  # the probability before calibration; of a head, the logit
+
+
+@dataclass(frozen=True)
+class ClassifyResult(Result):
+    """A text, or a pair, and how well each label fits."""
+
+    text: str
+    pair: str | None
+    method: str  # "cloze" or "head"
+    kind: str  # "single": the scores sum to 1; "multi": each stands alone; "regression": they are values
+    labels: tuple[LabelScore, ...]  # the best first; of a regression, as the model has them
+    truncated: bool  # whether the model read less than the whole text
+    tokens: int  # of the text, and of the pair, that it read
+
+    def content(self) -> dict[str, Any]:
+        """`{"text": …, "method": …, "kind": …, "labels": [{"label": …, "score": …, "raw": …}, …], …}`."""
+        return {
+            **self._texts(),
+            "method": self.method,
+            "kind": self.kind,
+            "labels": [{"label": found.label, "score": found.score, "raw": found.raw} for found in self.labels],
+            "truncated": self.truncated,
+            "tokens": self.tokens,
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a label."""
+        return [
+            {**self._texts(), "label": found.label, "score": found.score, "raw": found.raw} for found in self.labels
+        ]
+
+    def _texts(self) -> dict[str, Any]:
+        return {"text": self.text} if self.pair is None else {"text": self.text, "pair": self.pair}
+
+    def __str__(self) -> str:
+        lines = [self.text] if self.pair is None else [self.text, self.pair]
+        if self.truncated:
+            lines.append(f"(too long: only the first {self.tokens} tokens were read)")
+        for found in self.labels:
+            if self.kind == "regression":
+                lines.append(f"  {number(found.score):>9}  {found.label}")
+                continue
+            most = self.labels[0].score
+            bar = "█" * max(1, round(16 * found.score / most)) if most else ""
+            raw = f"  (raw {found.raw:.2%})" if self.method == "cloze" and found.raw != found.score else ""
+            lines.append(f"  {found.score:7.2%}  {bar:<16}  {found.label}{raw}")
+        return "\n".join(lines)
+
+
+def classify(
+    session: Session,
+    texts: Sequence[str | tuple[str, str]],
+    labels: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    *,
+    task: str = "topic",
+    language: str = "en",
+    templates: Sequence[str] | None = None,
+    calibration: str | None = "contextual",
+    progress: Progress | bool = True,
+) -> list[ClassifyResult]:
+    """Classify some texts, or pairs of texts.
+
+    A masked language model is asked by cloze (Schick and Schütze, 2021): which word stands at the mask of a template
+    that the text is put into? Words of several pieces have as many masks, all hidden and filled from the left (as Kauf
+    and Ivanova, 2023, do within a word), so that a word's score is the probability of the whole of it. The words of a
+    label are averaged in probability, the templates in log-probability. A model likes some words whatever the text
+    says, which is what the calibration takes away.
+
+    A text that is too long is cut at its end, of a pair the longer one first; the template never is.
+
+    Args:
+        session: with a masked language model, or a head for the classification of texts.
+        texts: each a text or, for a head or templates that read pairs, a tuple of two.
+        labels: what to choose from, each standing for itself at the mask; or a dict from labels to their words. If not
+            given, those of the task. A head has its own.
+        task, language: whose labels and templates are used where none are given; see `tasks.templates.templates`.
+        templates: with one `{text}` and one `<mask>` each, for pairs with `{pair}` too. A head needs none.
+        calibration: of a cloze. `"contextual"` (Zhao et al., 2021): the probabilities are divided by the mean of those
+            for texts that say nothing. `"pmi"` (Holtzman et al., 2021): by that for the template alone, without any
+            text. None: as they are. A head is never calibrated.
+        progress: called with how many forwards are done and how many there are; True for a bar.
+
+    Returns:
+        A result for each text, in order.
+
+    Raises:
+        CheckpointError: the model has another head.
+        ValueError: a text is empty or holds `<mask>`, labels or templates cannot be used, or a pair is not one.
+        TypeError: something other than a text.
+    """
+    if isinstance(texts, str):
+        raise TypeError("texts is a single string. Give a list of texts.")
+    pairs = [_pair(item, n) for n, item in enumerate(texts, 1)]
+    if isinstance(session.model, XLMRobertaXLForSequenceClassification):
+        if labels is not None or templates is not None:
+            raise ValueError(
+                f"{session.name} has been fine-tuned for its own labels and knows no others. Leave labels and "
+                "templates out, or load a masked language model."
+            )
+        return _by_head(session, pairs, progress)
+    session.require(XLMRobertaXLForMaskedLM)
+    if calibration not in CONTENT_FREE:
+        raise ValueError(f"calibration is {calibration!r}; it must be 'contextual', 'pmi' or None.")
+    settings: dict[str, Any] = {"calibration": calibration}
+    if labels is None or templates is None:
+        settings |= {"task": task, "language": language}
+    words = shipped(task, language).labels if labels is None else checked_labels(labels)
+    asked = shipped(task, language).templates if templates is None else checked_templates(templates)
+    settings |= {} if labels is None else {"labels": words}
+    settings |= {} if templates is None else {"templates": asked}
+    for n, (text, pair) in enumerate(pairs, 1):
+        _check(n, text, pair, PAIR in asked[0])
+    return _by_cloze(session, pairs, words, asked, calibration, Source.of(session, **settings), progress)
+
+
+def _pair(item: Any, n: int) -> Texts:
+    """A text with its second one, if there is one."""
+    parts = tuple(item) if isinstance(item, tuple | list) and len(item) == 2 else (item,)
+    for part in parts:
+        if not isinstance(part, str):
+            raise TypeError(f"Text {n} is a {type(part).__name__}. Give a string, or a tuple of two.")
+        if not part.strip():
+            raise ValueError(f"Text {n} is empty. Write something, or leave it out.")
+    return parts[0], parts[1] if len(parts) == 2 else None
+
+
+def _check(n: int, text: str, pair: str | None, paired: bool) -> None:
+    """Whether a text can stand in the templates."""
+    if paired and pair is None:
+        raise ValueError(f"The templates have {PAIR}, but text {n} is no pair. Give tuples of two texts.")
+    if not paired and pair is not None:
+        raise ValueError(f"Text {n} is a pair, but the templates have no {PAIR}. Write it, or use task='entailment'.")
+    if MASK_TOKEN in text or MASK_TOKEN in (pair or ""):
+        raise ValueError(f"Text {n} holds {MASK_TOKEN}, which would be taken for that of the template. Take it out.")
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """A text in each of the templates."""
+
+    ids: list[list[int]]  # a row a template, with one <mask>
+    tokens: int
+    truncated: bool
+
+
+def _by_cloze(
+    session: Session,
+    pairs: Sequence[Texts],
+    words: Mapping[str, Sequence[str]],
+    templates: Sequence[str],
+    calibration: str | None,
+    source: Source,
+    progress: Progress | bool,
+) -> list[ClassifyResult]:
+    if not pairs:
+        return []
+    every = [word for label in words.values() for word in label]
+    spelled = [[spell(session.tokenizer, _touching(template), word) for word in every] for template in templates]
+    spare = max(len(pieces) for row in spelled for pieces in row) - 1
+    paired = PAIR in templates[0]
+    free: list[Texts] = [(text, text if paired else None) for text in CONTENT_FREE[calibration]]
+    filled = [_fill(session, templates, spare, *texts) for texts in [*pairs, *free]]
+    with shown(progress, "Classifying", "row") as told:
+        logs = _word_logs(session, filled, spelled, told)
+
+    def by_label(logs: Tensor) -> Tensor:
+        """(…, words) to (…, labels): the words of a label averaged in probability."""
+        parts = torch.split(logs, [len(label) for label in words.values()], dim=-1)
+        return torch.stack([part.logsumexp(-1) - math.log(part.shape[-1]) for part in parts], -1)
+
+    given, without = logs[: len(pairs)], logs[len(pairs) :]
+    raw = calibrated = by_label(given)
+    if calibration == "pmi":
+        calibrated = raw - by_label(without[0])
+    elif calibration == "contextual":
+        calibrated = raw - (by_label(without).log_softmax(-1).logsumexp(0) - math.log(len(free)))
+    # Templates are averaged in log-probability; to normalise them one by one before would change nothing.
+    scores, raw_scores = (logs.mean(1).softmax(-1).tolist() for logs in (calibrated, raw))
+    results = []
+    for i, (text, pair) in enumerate(pairs):
+        found = _ranked(list(words), scores[i], raw_scores[i])
+        results.append(
+            ClassifyResult(source, text, pair, "cloze", "single", found, filled[i].truncated, filled[i].tokens)
+        )
+    return results
+
+
+def _word_logs(
+    session: Session, filled: Sequence[_Filled], spelled: Sequence[Sequence[tuple[int, ...]]], progress: Progress
+) -> Tensor:
+    """(texts, templates, words) log-probabilities in float64.
+
+    A row serves all words that begin in the same way and are equally long: those of one piece share one row.
+    """
+    mask_id = session.tokenizer.mask_token_id
+    chains: list[dict[Chain, list[int]]] = []  # of each template: which pieces may come next
+    for words in spelled:
+        chains.append({})
+        for word in words:
+            for done, piece in enumerate(word):
+                chains[-1].setdefault((word[:done], len(word)), []).append(piece)
+    rows: list[Row] = []
+    nexts: list[list[int]] = []
+    for text in filled:
+        for ids, chain in zip(text.ids, chains, strict=True):
+            place = ids.index(mask_id)
+            for (before, count), pieces in chain.items():
+                masks = [mask_id] * (count - len(before))
+                rows.append(Row([*ids[:place], *before, *masks, *ids[place + 1 :]], [place + len(before)]))
+                nexts.append(pieces)
+    found = iter(log_probabilities(session, rows, lambda i, logs: logs[0, nexts[i]].tolist(), progress))
+    table = torch.zeros(len(filled), len(spelled), len(spelled[0]), dtype=torch.float64)
+    for n in range(len(filled)):
+        for t, (words, chain) in enumerate(zip(spelled, chains, strict=True)):
+            logs = {key: dict(zip(pieces, next(found), strict=True)) for key, pieces in chain.items()}
+            for w, word in enumerate(words):
+                table[n, t, w] = math.fsum(logs[word[:done], len(word)][piece] for done, piece in enumerate(word))
+    return table
+
+
+def _fill(session: Session, templates: Sequence[str], spare: int, text: str, pair: str | None) -> _Filled:
+    """Put a text into the templates, cut at its end as far as all of them need with `spare` more masks.
+
+    Raises:
+        ValueError: a template leaves no room for a text.
+    """
+    tokenizer, most = session.tokenizer, room(session) - spare
+    ends, pair_ends = ([end for _, _, end in pieces_of(tokenizer, part or "")] for part in (text, pair))
+    # `keep` falls at every turn, since what is cut may be split into other pieces than before.
+    whole = keep = len(ends) + len(pair_ends)
+    while True:
+        first, second = kept(len(ends), len(pair_ends), keep, "longest_first")
+        parts = text, pair or ""
+        if keep < whole:
+            parts = text[: ends[first - 1]], parts[1][: pair_ends[second - 1] if second else 0]
+        ids = [[token.id for token in read(tokenizer, _put(template, *parts))] for template in templates]
+        over = max(map(len, ids)) - most
+        if over <= 0:
+            return _Filled(ids, keep, keep < whole)
+        keep -= over
+        if keep < (1 if pair is None else 2):
+            raise ValueError(
+                f"A template leaves no room for a text, since the model reads at most {room(session)} tokens. Shorten "
+                "the templates, or the words of the labels."
+            )
+
+
+def _put(template: str, text: str, pair: str) -> str:
+    """A template with the texts in it; what looks like a place in a text is none."""
+    return _PLACES.sub(lambda place: text if place[0] == TEXT else pair, template)
+
+
+def _touching(template: str) -> str:
+    """What of a template touches its mask on the left; a text that does so is not known yet."""
+    left = touching(template, template.index(MASK_TOKEN))
+    return _PLACES.split(left)[-1] or left
+
+
+def _by_head(session: Session, pairs: Sequence[Texts], progress: Progress | bool) -> list[ClassifyResult]:
+    """By the head of a checkpoint, several texts at a time."""
+    tokenizer, config, most = session.tokenizer, session.model.config, room(session)
+    rows, cut = [], []
+    for text, pair in pairs:
+        ids = tokenizer(text, pair, truncation=False, max_length=LIMITLESS)["input_ids"]
+        cut.append(len(ids) > most)
+        rows.append(tokenizer(text, pair, truncation=True, max_length=most)["input_ids"] if cut[-1] else ids)
+    kind = "regression" if config.num_labels == 1 or config.problem_type == "regression" else "single"
+    if config.problem_type == "multi_label_classification":
+        kind = "multi"
+    names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
+    logits: dict[int, Tensor] = {}
+    with shown(progress, "Classifying", "text") as told:
+        for group in batches([len(row) for row in rows]):
+            # On the right, whatever side the tokenizer pads on: the head reads the first token.
+            padded = pad_sequence([torch.tensor(rows[i]) for i in group], True, config.pad_token_id)
+            attended = pad_sequence([torch.ones(len(rows[i]), dtype=torch.long) for i in group], True)
+            with torch.inference_mode():
+                out = session.model(padded.to(session.device), attention_mask=attended.to(session.device)).logits
+            logits |= zip(group, out.double().cpu(), strict=True)
+            told(len(logits), len(rows))
+    results = []
+    source = Source.of(session)
+    for i, (text, pair) in enumerate(pairs):
+        raw = logits[i].tolist()
+        if kind == "regression":
+            found = tuple(LabelScore(name, value, value) for name, value in zip(names, raw, strict=True))
+        else:
+            scores = logits[i].sigmoid() if kind == "multi" else logits[i].softmax(-1)
+            found = _ranked(names, scores.tolist(), raw)
+        tokens = len(rows[i]) - tokenizer.num_special_tokens_to_add(pair is not None)
+        results.append(ClassifyResult(source, text, pair, "head", kind, found, cut[i], tokens))
+    return results
+
+
+def _ranked(labels: Sequence[str], scores: Sequence[float], raw: Sequence[float]) -> tuple[LabelScore, ...]:
+    found = [LabelScore(*each) for each in zip(labels, scores, raw, strict=True)]
+    return tuple(sorted(found, key=lambda label: -label.score))

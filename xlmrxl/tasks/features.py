@@ -1,0 +1,130 @@
+"""Frozen features: the hidden states of whole texts, pooled, layer by layer. No head is run and nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from xlmrxl.progress import Progress, nobody
+from xlmrxl.tasks.masked import TOKENS_AT_ONCE, batches, room
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+POOLINGS = ("mean", "first")
+"""`mean`: over the text's tokens, <s> and </s> left out. `first`: the state at <s>."""
+STATES_AT_ONCE = 1 << 29
+"""Bytes that the states of all layers may take in one forward pass: XL then reads 1,400 tokens at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The pooled hidden states of some texts."""
+
+    layers: tuple[int, ...]  # 0 is the embeddings; the last layer's states end in the final layer norm
+    pooling: tuple[str, ...]
+    values: Tensor  # (texts, layers, poolings, hidden), float32 on the CPU
+    truncated: tuple[int, ...]  # indices of the texts that are longer than the model reads
+
+    def of(self, layer: int, pooling: str) -> Tensor:
+        """One layer in one pooling, (texts, hidden)."""
+        return self.values[:, self.layers.index(layer), self.pooling.index(pooling)]
+
+
+def checked_texts(texts: Sequence[str], name: str = "texts") -> list[str]:
+    """The texts as a list.
+
+    Raises:
+        TypeError: it is one string, or one of them is no string (NaN in a table).
+    """
+    if isinstance(texts, str):
+        raise TypeError(f"{name} is one string; give a list of them.")
+    texts = list(texts)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}[{i}] is {text!r}, a {type(text).__name__}; it must be a string.")
+    return texts
+
+
+def features(
+    session: Session,
+    texts: Sequence[str],
+    *,
+    layers: Sequence[int] | None = None,
+    pooling: Sequence[str] = POOLINGS,
+    progress: Progress = nobody,
+) -> Features:
+    """Read some texts and keep their pooled hidden states.
+
+    Texts of similar length are read together. Of a text that is longer than the model reads, the rest is left out, and
+    `truncated` says so. Nothing but the pooled states is kept: 4 bytes × layers × poolings × hidden size a text.
+
+    Args:
+        session: with any head.
+        texts: none of them empty.
+        layers: which, 0 for the embeddings; all if not given.
+        pooling: `"mean"`, `"first"` or both.
+        progress: is told how many texts are done and how many there are.
+
+    Raises:
+        TypeError: something other than a text.
+        ValueError: an empty text, or a layer or a pooling that there is not.
+    """
+    base, config = session.model.base_model, session.model.config
+    count = config.num_hidden_layers
+    layers = tuple(range(count + 1)) if layers is None else tuple(layers)
+    for layer in layers:
+        if not 0 <= layer <= count:
+            raise ValueError(f"layer is {layer}; this model has 0 (the embeddings) to {count}.")
+    for name in pooling:
+        if name not in POOLINGS:
+            raise ValueError(f"pooling is {name!r}; it must be one of {', '.join(POOLINGS)}.")
+    rows, truncated = _rows(session, checked_texts(texts))
+    values = torch.empty(len(rows), len(layers), len(pooling), config.hidden_size)
+    token_bytes = (count + 1) * config.hidden_size * 4  # 16-bit weights on the CPU make float32 states too
+    done = 0
+    for group in batches([len(row) for row in rows], min(TOKENS_AT_ONCE, STATES_AT_ONCE // token_bytes)):
+        length = max(len(rows[i]) for i in group)
+        ids = torch.full((len(group), length), config.pad_token_id)
+        attended = torch.zeros(len(group), length, dtype=torch.long)
+        inner = torch.zeros(len(group), length)
+        for line, i in enumerate(group):
+            ids[line, : len(rows[i])] = torch.tensor(rows[i])
+            attended[line, : len(rows[i])] = 1
+            inner[line, 1 : len(rows[i]) - 1] = 1 / (len(rows[i]) - 2)
+        # Nothing to leave out: without a mask torch takes a faster way through the attention.
+        attention_mask = None if bool(attended.all()) else attended.to(session.device)
+        with torch.inference_mode():
+            states = base(
+                ids.to(session.device), attention_mask=attention_mask, output_hidden_states=True, return_dict=True
+            ).hidden_states
+            for place, layer in enumerate(layers):
+                state = states[layer].float()
+                weights = inner.to(state.device)
+                pooled = {"mean": (weights[:, None] @ state)[:, 0], "first": state[:, 0]}
+                values[group, place] = torch.stack([pooled[name] for name in pooling], dim=1).cpu()
+        del states
+        done += len(group)
+        progress(done, len(rows))
+    return Features(layers, tuple(pooling), values, truncated)
+
+
+def _rows(session: Session, texts: list[str]) -> tuple[list[list[int]], tuple[int, ...]]:
+    """The ids of each text, and which texts had more of them than the model reads."""
+    most = room(session)
+    rows: list[list[int]] = []
+    truncated = []
+    for i, text in enumerate(texts):
+        # A length of its own, so that the tokenizer does not warn of what is reported here.
+        ids = session.tokenizer(text, truncation=False, max_length=most)["input_ids"]
+        if len(ids) > most:
+            ids = session.tokenizer(text, truncation=True, max_length=most)["input_ids"]
+            truncated.append(i)
+        if len(ids) < 3:
+            raise ValueError(f"texts[{i}] is empty, {text!r}: there is nothing to read.")
+        rows.append(ids)
+    return rows, tuple(truncated)

@@ -1,0 +1,110 @@
+"""The templates and words that classification by cloze comes with: a JSON file a task, to which a person can add."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from xlmrxl.vocabulary import MASK_TOKEN
+
+FOLDER = Path(__file__).parents[1] / "templates"
+TEXT, PAIR = "{text}", "{pair}"
+
+
+@dataclass(frozen=True)
+class Templates:
+    """What a task is asked with in one language."""
+
+    templates: tuple[str, ...]  # each with {text} and <mask>, those of a task on pairs with {pair} as well
+    labels: Mapping[str, tuple[str, ...]]  # to the words that stand for each at the mask
+
+
+@lru_cache
+def templates(task: str, language: str) -> Templates:
+    """The templates and the labels of a task in a language.
+
+    Args:
+        task: the name of a file in `xlmrxl/templates`: `"topic"`, `"sentiment"` or `"entailment"`.
+        language: a key of that file: `"en"`, `"zh"` …
+
+    Raises:
+        ValueError: there is no such task or language, or what the file says cannot be used.
+    """
+    tasks = sorted(path.stem for path in FOLDER.glob("*.json"))
+    if task not in tasks:
+        raise ValueError(
+            f"task is {task!r}; it must be one of {', '.join(tasks)}. For others give labels and templates."
+        )
+    path = FOLDER / f"{task}.json"
+    try:
+        languages = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON in UTF-8: {error}.") from error
+    if language not in languages:
+        raise ValueError(
+            f"language is {language!r}; for {task} there are {', '.join(sorted(languages))}. Add yours to {path.name}, "
+            "or give labels and templates."
+        )
+    try:
+        entry = languages[language]
+        return Templates(checked_templates(entry["templates"]), checked_labels(entry["labels"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name} cannot be used for {language!r}: {error}") from error
+
+
+def checked_templates(given: Sequence[str]) -> tuple[str, ...]:
+    """Templates that can be filled.
+
+    Raises:
+        TypeError: one is no string.
+        ValueError: there are none, one lacks its `{text}` or `<mask>`, or not all are for pairs that should be.
+    """
+    found = (given,) if isinstance(given, str) else tuple(given)
+    if not found:
+        raise ValueError("There is no template. Give one such as '{text} Topic: <mask>'.")
+    for template in found:
+        if not isinstance(template, str):
+            raise TypeError(f"A template is a string, not a {type(template).__name__}.")
+        for part in (TEXT, MASK_TOKEN):
+            if template.count(part) != 1:
+                raise ValueError(
+                    f"The template {template!r} has {template.count(part)} times {part}. Write it exactly once, as in "
+                    "'{text} Topic: <mask>'."
+                )
+        if template.count(PAIR) > 1:
+            raise ValueError(f"The template {template!r} has {template.count(PAIR)} times {PAIR}. Write it once.")
+    if len({PAIR in template for template in found}) > 1:
+        raise ValueError("Some templates have {pair} and some have not. Write it in all of them or in none.")
+    return found
+
+
+def checked_labels(given: Sequence[str] | Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Labels, each with its words: those given, or else the label itself.
+
+    Raises:
+        TypeError: a label or a word is no string.
+        ValueError: there are fewer than two labels, one is empty or there twice, or has no words.
+    """
+    if isinstance(given, str):
+        raise TypeError(f"labels is {given!r}, a single string. Give a list of labels.")
+    found: dict[str, tuple[str, ...]] = {}
+    for label in given:
+        words = given[label] if isinstance(given, Mapping) else (label,)
+        words = (words,) if isinstance(words, str) else tuple(words)
+        for name in (label, *words):
+            if not isinstance(name, str):
+                raise TypeError(f"A label and its words are strings, not {name!r}.")
+            if not name.strip():
+                raise ValueError("A label, or a word of one, is empty. Write it, or leave it out.")
+        if not words:
+            raise ValueError(f"The label {label!r} has no words. Give it one or more.")
+        if label.strip() in found:
+            raise ValueError(f"The label {label.strip()!r} is there twice. Give each once.")
+        found[label.strip()] = tuple(word.strip() for word in words)
+    if len(found) < 2:
+        raise ValueError(f"There {'is one label' if found else 'are no labels'}. Give two or more to choose from.")
+    return found
