@@ -39,7 +39,7 @@ ALLOWED = {
     "compare": {"session", "tasks", "tokenizer"},
     "tables": {"hub", "tasks"},
     "files": {"progress", "tables", "tasks"},
-    "batch": {"files", "progress", "session", "tasks"},
+    "batch": {"files", "progress", "session", "tables", "tasks"},
     "cli": {"hub", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "app"},
     "app": {"app", "hub", "session", "tasks"},
     "widgets": {"widgets", "hub", "session", "tasks"},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xlmrxl.hub import CheckpointError
     from xlmrxl.model import XLMRobertaXLModel
     from xlmrxl.session import Session, load
+    from xlmrxl.tasks.teach import Taught
     from xlmrxl.tokenizer import AutoTokenizer, XLMRobertaTokenizer
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ _HOMES = {
         "XLMRobertaXLForTokenClassification",
     ],
     "session": ["Session", "load"],
+    "tasks.teach": ["Taught"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -51,6 +53,7 @@ __all__ = [
     "BatchEncoding",
     "CheckpointError",
     "Session",
+    "Taught",
     "XLMRobertaTokenizer",
     "XLMRobertaXLConfig",
     "XLMRobertaXLForCausalLM",

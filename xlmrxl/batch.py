@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from xlmrxl.files import Counts, process, text_of
+from xlmrxl.files import Counts, check_source, process, text_of
 from xlmrxl.progress import Progress
+from xlmrxl.tables import long_fields, read
 from xlmrxl.tasks.result import Result, Source
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
+    from xlmrxl.tasks.teach import Taught
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -115,19 +117,29 @@ def fill(session: Session, settings: Values, text: str = "text") -> RowTask:
 
 
 def classify(
-    session: Session, settings: Values, text: str = "text", pair: str | None = None, language: str | None = None
+    session: Session,
+    settings: Values,
+    text: str = "text",
+    pair: str | None = None,
+    language: str | None = None,
+    taught: Taught | None = None,
 ) -> RowTask:
-    """Classify the texts in a column, or with another column pairs of them."""
+    """Classify the texts in a column, or with another column pairs of them; by a taught classifier if there is one."""
     columns = [text] if pair is None else [text, pair]
+    if taught is not None:  # what its results depend on, so that another one does not go on with them
+        settings = {"layer": taught.layer, "pooling": taught.pooling, "weight": float(taught.weight.double().sum())}
 
     def call(rows: list[Values], settings: Values) -> Sequence[Result]:
+        if taught is not None:
+            return taught.classify([row[text] for row in rows], progress=False)
         given = [row[text] if pair is None else (row[text], row[pair]) for row in rows]
         return session.classify(given, **settings, progress=False)
 
     def cells(found: Values) -> Values:
         best = found["labels"][0]
-        scores = {label["label"]: label["score"] for label in found["labels"]}
-        return {"label": best["label"], "score": best["score"], "scores": scores, "truncated": found["truncated"]}
+        name = "score" if taught is None else "probability"
+        scores = {label["label"]: label[name] for label in found["labels"]}
+        return {"label": best["label"], "score": best[name], "scores": scores, "truncated": found["truncated"]}
 
     results = ["label", "score", "scores", "truncated"]
     own = {} if language is None else {"language": language}
@@ -163,6 +175,26 @@ def choose(
         {prompt: EXAMPLE[0], choices or "choices": list(EXAMPLE)},
         {name: column for name, column in own.items() if column is not None},
     )
+
+
+def labelled(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    """The columns of a file of examples, which must all be good.
+
+    Raises:
+        ValueError: the file cannot be read, lacks a column, or a row has no text in one.
+    """
+    check_source(path)
+    found: list[list[str]] = [[] for _ in columns]
+    with long_fields():
+        for number, row in enumerate(read(path), 1):
+            if row.error:
+                raise ValueError(f"Row {number} of {path}: {row.error}")
+            for name, values in zip(columns, found, strict=True):
+                try:
+                    values.append(text_of(row.values.get(name), name))
+                except ValueError as error:
+                    raise ValueError(f"Row {number} of {path}: {error}") from None
+    return found
 
 
 def choices_of(row: Mapping[str, Any], column: str | None = None) -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 LARGE = 100_000_000
 """Parameters from which it matters to a person which precision was taken."""
-FAILURES = (CheckpointError, ValueError, TypeError)
+FAILURES = (CheckpointError, ValueError, TypeError, ModuleNotFoundError)
 """What a person can cause and mend; anything else is a bug and keeps its traceback."""
 
 
@@ -237,6 +237,10 @@ def fill(
 @click.option("--text-column", default="text", show_default=True, help="Column of --input with the texts.")
 @click.option("--pair-column", help="Column with the second texts of pairs; pair for entailment.")
 @click.option("--language-column", help="Column with the language of each row.")
+@click.option(
+    "--taught", type=click.Path(path_type=Path), help="A folder that `xlmrxl teach` wrote, instead of labels."
+)
+@click.option("--explain", is_flag=True, help="Show what each word of a TEXT does for its label.")
 @model_options
 def classify(
     texts: tuple[str, ...],
@@ -251,6 +255,8 @@ def classify(
     text_column: str,
     pair_column: str | None,
     language_column: str | None,
+    taught: Path | None,
+    explain: bool,
     **options: Any,
 ) -> None:
     """Say which label fits each TEXT, by a cloze or by the model's own head; - reads the standard input.
@@ -278,11 +284,73 @@ def classify(
         "templates": list(templates) or None,
         "calibration": None if calibration == "none" else calibration,
     }
-    if files is None:
-        with failing():
-            show(session.classify(wanted, **settings), as_json)
-    else:
-        files.run(session, batch.classify(session, settings, text_column, pair_column, language_column))
+    with failing():
+        classifier = None
+        if taught is not None:
+            from xlmrxl.tasks.teach import Taught  # noqa: PLC0415
+
+            classifier = Taught.load(taught, session)
+        if files is None:
+            results: Sequence[Result]
+            if explain:
+                results = [
+                    session.explain(text, **settings) if classifier is None else classifier.attribute(text)
+                    for text in wanted
+                ]
+            else:
+                results = session.classify(wanted, **settings) if classifier is None else classifier.classify(wanted)
+            show(results, as_json)
+            return
+    files.run(session, batch.classify(session, settings, text_column, pair_column, language_column, classifier))
+
+
+@main.command()
+@click.argument("examples", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--test", type=click.Path(path_type=Path), help="A file like EXAMPLES to report the accuracy on.")
+@click.option("--text-column", default="text", show_default=True)
+@click.option("--label-column", default="label", show_default=True)
+@click.option("--language-column", help="Of --test: report by language, and take off what a language's texts share.")
+@click.option(
+    "--layer", type=click.IntRange(min=0), help="Of the hidden states; chosen by cross-validation if not given."
+)
+@click.option("--pooling", type=click.Choice(["mean", "first", "head"]), help="Chosen as well, of mean and first.")
+@json_option
+@model_options
+def teach(
+    examples: Path,
+    folder: Path,
+    test: Path | None,
+    text_column: str,
+    label_column: str,
+    language_column: str | None,
+    layer: int | None,
+    pooling: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Teach a classifier from EXAMPLES, a file with texts and their labels, and write it into FOLDER.
+
+    A linear classifier on the model's frozen features; 8 examples of each label will do.
+
+    \b
+    xlmrxl teach reviews.csv my-classifier --test more-reviews.csv
+    xlmrxl classify "A lovely book." --taught my-classifier
+    """
+    with failing():
+        texts, labels = batch.labelled(examples, [text_column, label_column])
+        columns = [text_column, label_column, *([language_column] if language_column else [])]
+        held_out = None if test is None else batch.labelled(test, columns)
+    session = load_model(**options)
+    with failing():
+        taught = session.teach(texts, labels, layer=layer, pooling=pooling)
+        taught.save(folder)
+        click.echo(
+            f"{folder}: layer {taught.layer}, pooling {taught.pooling}, cross-validated {taught.accuracy:.1%}", err=True
+        )
+        if held_out is not None:
+            languages = held_out[2] if language_column else None
+            show([taught.report(held_out[0], held_out[1], languages, center=bool(languages))], as_json)
 
 
 @main.command()
@@ -330,6 +398,38 @@ def choose(
     else:
         task = batch.choose(session, settings, prompt_column, choices_column, question_column, language_column)
         files.run(session, task)
+
+
+@main.command()
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@json_option
+@model_options
+def tag(texts: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Label the words of each TEXT, with a model that has a head for it; - reads the standard input.
+
+    \b
+    xlmrxl tag "Angela lives in Kyiv." --model FOLDER
+    """
+    session = load_model(**options)
+    with failing():
+        show(session.tag(texts_from(texts)), as_json)
+
+
+@main.command()
+@click.argument("question")
+@click.argument("context")
+@click.option("--top-k", default=3, show_default=True, type=click.IntRange(min=1), help="Answers.")
+@json_option
+@model_options
+def answer(question: str, context: str, top_k: int, as_json: bool, **options: Any) -> None:
+    """Find the answer to a QUESTION in a CONTEXT, with a model that has a head for it; - reads the standard input.
+
+    \b
+    xlmrxl answer "Where does Angela live?" "Angela lives in Kyiv." --model FOLDER
+    """
+    session = load_model(**options)
+    with failing():
+        show([session.answer(question, sys.stdin.read() if context == "-" else context, top_k=top_k)], as_json)
 
 
 @main.command()

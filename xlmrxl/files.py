@@ -126,11 +126,9 @@ def check(source: Path, target: Path, force: bool = False) -> None:
     Raises:
         ValueError: it cannot.
     """
-    for path in (source, target):
-        if format_of(path) == "parquet":
-            require_pyarrow()
-    if not source.is_file():
-        raise ValueError(f"There is no file {source}.")
+    check_source(source)
+    if format_of(target) == "parquet":
+        require_pyarrow()
     if not target.parent.is_dir():
         raise ValueError(f"There is no folder {target.parent} to write {target.name} into.")
     if target.exists():
@@ -140,6 +138,18 @@ def check(source: Path, target: Path, force: bool = False) -> None:
             raise ValueError(
                 f"{target} exists already. Remove it, choose another, or have it replaced (force=True, --overwrite)."
             )
+
+
+def check_source(path: Path) -> None:
+    """Whether a file can be read.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if format_of(path) == "parquet":
+        require_pyarrow()
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
 
 
 def text_of(value: Any, name: str) -> str:
