@@ -14,7 +14,7 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
-from xlmrxl.tasks.masked import kind_of
+from xlmrxl.tasks.masked import batches, kind_of
 
 TEXTS = [
     "The capital of <mask> is Paris.",
@@ -418,3 +418,13 @@ def test_tables(session: Session):
     html = session.fill_mask("<b>&<mask>", top_k=1)._repr_html_()
     assert "&lt;b&gt;&amp;&lt;mask&gt;" in html
     assert "<b>" not in html
+
+
+def test_forwards_are_bounded_in_tokens_and_in_distributions():
+    lengths, places = [5, 3, 9, 3, 7, 4], [1, 2, 1, 3, 1, 1]
+    groups = batches(lengths, 12, places, 3)
+    assert sorted(i for group in groups for i in group) == list(range(6))
+    for group in groups:
+        assert len(group) == 1 or max(lengths[i] for i in group) * len(group) <= 12
+        assert len(group) == 1 or sum(places[i] for i in group) <= 3
+    assert len(batches([40], 12, [9], 3)) == 1  # what is too large for any group has one of its own

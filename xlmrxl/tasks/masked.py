@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 TOKENS_AT_ONCE = 4096
 """Tokens of one forward pass, padding included: enough to keep a GPU busy, little enough for a laptop."""
+LOGITS_AT_ONCE = 1 << 23
+"""Numbers of one forward's distributions, which are copied a few times: 32 MB each in float32."""
 WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR",
                   "TIBETAN", "YI ", "JAVANESE", "BALINESE", "TAI ", "NEW TAI")  # fmt: skip
 """How Unicode's names of letters begin in scripts that put no space between words."""
@@ -138,14 +140,23 @@ def touching(text: str, start: int) -> str:
     return "" if not left or left[-1].isspace() else left.split()[-1]
 
 
-def batches(lengths: Sequence[int], most: int = TOKENS_AT_ONCE) -> list[list[int]]:
-    """Indices in groups of similar length, each within `most` tokens after padding."""
+def batches(
+    lengths: Sequence[int],
+    most: int = TOKENS_AT_ONCE,
+    places: Sequence[int] | None = None,
+    most_places: int = TOKENS_AT_ONCE,
+) -> list[list[int]]:
+    """Indices in groups of similar length, each within `most` tokens after padding, and within `most_places` places."""
     groups: list[list[int]] = []
+    taken = 0
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if groups and (len(groups[-1]) + 1) * lengths[i] <= most:
+        count = 0 if places is None else places[i]
+        if groups and (len(groups[-1]) + 1) * lengths[i] <= most and taken + count <= most_places:
             groups[-1].append(i)
+            taken += count
         else:
             groups.append([i])
+            taken = count
     return groups
 
 
@@ -166,7 +177,12 @@ def log_probabilities(
     """
     kept: dict[int, T] = {}
     pad = session.model.config.pad_token_id
-    for group in batches([len(row.ids) for row in rows]):
+    groups = batches(
+        [len(row.ids) for row in rows],
+        places=[len(row.places) for row in rows],
+        most_places=max(1, LOGITS_AT_ONCE // session.model.config.vocab_size),
+    )
+    for group in groups:
         length = max(len(rows[i].ids) for i in group)
         ids = torch.full((len(group), length), pad)
         wanted = torch.zeros(len(group), length, dtype=torch.bool)
