@@ -415,6 +415,8 @@ def test_tables(session: Session):
         (str(n), fill.text) for n, mask in enumerate(result.masks, 1) for fill in mask.fills
     ]
     assert len(result.to_frame()) == 4
+    best = result.masks[0].fills[0].probability
+    assert f"{100 * best:.1f}%, transparent" in result._repr_html_()
     html = session.fill_mask("<b>&<mask>", top_k=1)._repr_html_()
     assert "&lt;b&gt;&amp;&lt;mask&gt;" in html
     assert "<b>" not in html

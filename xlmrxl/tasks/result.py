@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from xlmrxl.session import Session
 
 
+SHARES = ("probability", "score", "raw", "accuracy")
+"""Columns whose values from 0 to 1 are drawn as bars."""
+BAR = "rgba(48, 125, 149, 0.35)"
+"""The app's hue, light enough for the text on it in a light notebook and in a dark one."""
+
+
 @dataclass(frozen=True)
 class Source:
     """What has to be known to get a result again."""
@@ -100,11 +106,14 @@ def table_html(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "<p>Nothing.</p>"
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in rows[0])
-    body = "".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(_cell(name, value) for name, value in row.items())}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
+    if name in SHARES and isinstance(value, float) and 0 <= value <= 1:
+        bar = f"linear-gradient(to right, {BAR} {100 * value:.1f}%, transparent {100 * value:.1f}%)"
+        return f'<td style="text-align:right;min-width:9em;background:{bar}">{value:.2%}</td>'
     if isinstance(value, float):
         return f'<td style="text-align:right">{number(value)}</td>'
     if isinstance(value, int):
