@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from xlmrxl.encoding import kept
 from xlmrxl.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.masked import Row, batches, log_probabilities, pieces_of, read, room, spell, touching
+from xlmrxl.tasks.masked import Row, log_probabilities, pieces_of, read, room, spell, touching
 from xlmrxl.tasks.result import Result, Source, number
+from xlmrxl.tasks.rows import head_logits
 from xlmrxl.tasks.templates import PAIR, TEXT, checked_labels, checked_templates
 from xlmrxl.tasks.templates import templates as shipped
 from xlmrxl.tokenizer import LIMITLESS
@@ -312,24 +312,19 @@ def _by_head(session: Session, pairs: Sequence[Texts], progress: Progress | bool
     if config.problem_type == "multi_label_classification":
         kind = "multi"
     names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
-    logits: dict[int, Tensor] = {}
     with shown(progress, "Classifying", "text") as told:
-        for group in batches([len(row) for row in rows]):
-            # On the right, whatever side the tokenizer pads on: the head reads the first token.
-            padded = pad_sequence([torch.tensor(rows[i]) for i in group], True, config.pad_token_id)
-            attended = pad_sequence([torch.ones(len(rows[i]), dtype=torch.long) for i in group], True)
-            with torch.inference_mode():
-                out = session.model(padded.to(session.device), attention_mask=attended.to(session.device)).logits
-            logits |= zip(group, out.double().cpu(), strict=True)
-            told(len(logits), len(rows))
+        logits = head_logits(
+            session, rows, lambda ids, attended: session.model(ids, attention_mask=attended).logits, told
+        )
     results = []
     source = Source.of(session)
     for i, (text, pair) in enumerate(pairs):
-        raw = logits[i].tolist()
+        logit = logits[i].double()
+        raw = logit.tolist()
         if kind == "regression":
             found = tuple(LabelScore(name, value, value) for name, value in zip(names, raw, strict=True))
         else:
-            scores = logits[i].sigmoid() if kind == "multi" else logits[i].softmax(-1)
+            scores = logit.sigmoid() if kind == "multi" else logit.softmax(-1)
             found = _ranked(names, scores.tolist(), raw)
         tokens = len(rows[i]) - tokenizer.num_special_tokens_to_add(pair is not None)
         results.append(ClassifyResult(source, text, pair, "head", kind, found, cut[i], tokens))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tasks.masked import TOKENS_AT_ONCE, batches, room
+from xlmrxl.tasks.masked import TOKENS_AT_ONCE, batches, padded, room
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -88,20 +88,12 @@ def features(
     token_bytes = (count + 1) * config.hidden_size * 4  # 16-bit weights on the CPU make float32 states too
     done = 0
     for group in batches([len(row) for row in rows], min(TOKENS_AT_ONCE, STATES_AT_ONCE // token_bytes)):
-        length = max(len(rows[i]) for i in group)
-        ids = torch.full((len(group), length), config.pad_token_id)
-        attended = torch.zeros(len(group), length, dtype=torch.long)
-        inner = torch.zeros(len(group), length)
+        ids, attention_mask = padded(session, [rows[i] for i in group])
+        inner = torch.zeros(ids.shape)
         for line, i in enumerate(group):
-            ids[line, : len(rows[i])] = torch.tensor(rows[i])
-            attended[line, : len(rows[i])] = 1
             inner[line, 1 : len(rows[i]) - 1] = 1 / (len(rows[i]) - 2)
-        # Nothing to leave out: without a mask torch takes a faster way through the attention.
-        attention_mask = None if bool(attended.all()) else attended.to(session.device)
         with torch.inference_mode():
-            states = base(
-                ids.to(session.device), attention_mask=attention_mask, output_hidden_states=True, return_dict=True
-            ).hidden_states
+            states = base(ids, attention_mask=attention_mask, output_hidden_states=True, return_dict=True).hidden_states
             for place, layer in enumerate(layers):
                 state = states[layer].float()
                 weights = inner.to(state.device)

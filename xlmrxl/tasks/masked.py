@@ -160,6 +160,20 @@ def batches(
     return groups
 
 
+def padded(session: Session, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
+    """Rows of ids as one batch on the model's device, padded on the right, and its attention mask.
+
+    The mask is None where there is nothing to leave out: torch then takes a faster way through the attention.
+    """
+    length = max(map(len, rows))
+    ids = torch.full((len(rows), length), session.model.config.pad_token_id)
+    attended = torch.zeros(len(rows), length, dtype=torch.long)
+    for line, row in enumerate(rows):
+        ids[line, : len(row)] = torch.tensor(row)
+        attended[line, : len(row)] = 1
+    return ids.to(session.device), None if bool(attended.all()) else attended.to(session.device)
+
+
 def log_probabilities(
     session: Session, rows: Sequence[Row], read: Callable[[int, Tensor], T], progress: Progress = nobody
 ) -> list[T]:
@@ -176,27 +190,18 @@ def log_probabilities(
         What `read` returned, in the order of the rows.
     """
     kept: dict[int, T] = {}
-    pad = session.model.config.pad_token_id
     groups = batches(
         [len(row.ids) for row in rows],
         places=[len(row.places) for row in rows],
         most_places=max(1, LOGITS_AT_ONCE // session.model.config.vocab_size),
     )
     for group in groups:
-        length = max(len(rows[i].ids) for i in group)
-        ids = torch.full((len(group), length), pad)
-        wanted = torch.zeros(len(group), length, dtype=torch.bool)
-        attended = torch.zeros(len(group), length, dtype=torch.bool)
+        ids, attention_mask = padded(session, [rows[i].ids for i in group])
+        wanted = torch.zeros(ids.shape, dtype=torch.bool)
         for line, i in enumerate(group):
-            ids[line, : len(rows[i].ids)] = torch.tensor(rows[i].ids)
             wanted[line, rows[i].places] = True
-            attended[line, : len(rows[i].ids)] = True
-        # Nothing to leave out: without a mask torch takes a faster way through the attention.
-        attention_mask = None if bool(attended.all()) else attended.long().to(session.device)
         with torch.inference_mode():
-            logits = session.model(
-                ids.to(session.device), attention_mask=attention_mask, logits_mask=wanted.to(session.device)
-            ).logits
+            logits = session.model(ids, attention_mask=attention_mask, logits_mask=wanted.to(session.device)).logits
             logs = logits.float().log_softmax(-1)
         start = 0
         for i in group:

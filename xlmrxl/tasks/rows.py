@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tasks.masked import batches
+from xlmrxl.tasks.masked import batches, padded
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -36,14 +36,7 @@ def head_logits(
     """
     found: dict[int, Tensor] = {}
     for group in batches([len(row) for row in rows]):
-        length = max(len(rows[i]) for i in group)
-        ids = torch.full((len(group), length), session.model.config.pad_token_id)
-        attended = torch.zeros(len(group), length, dtype=torch.long)
-        for line, i in enumerate(group):
-            ids[line, : len(rows[i])] = torch.tensor(rows[i])
-            attended[line, : len(rows[i])] = 1
-        attention_mask = None if bool(attended.all()) else attended.to(session.device)
         with torch.inference_mode():
-            found |= dict(zip(group, head(ids.to(session.device), attention_mask).float().cpu(), strict=True))
+            found |= dict(zip(group, head(*padded(session, [rows[i] for i in group])).float().cpu(), strict=True))
         progress(len(found), len(rows))
     return [found[i] for i in range(len(rows))]
