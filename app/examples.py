@@ -1,4 +1,4 @@
-"""Sentences to begin with: one mask each, as people write, in sixteen languages and ten scripts. No Gradio."""
+"""What to begin with in each tab: natural sentences in many languages and scripts. No Gradio."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ class Example:
     language: str  # its tag, for the `lang` attribute
     name: str  # what its speakers call it
     text: str
+
+
+@dataclass(frozen=True)
+class TextExample(Example):
+    task: str
+    second: str = ""  # of a pair
+
+
+@dataclass(frozen=True)
+class ChoiceExample(Example):  # its text is the prompt
+    choices: tuple[str, ...]
+    question: str = ""
 
 
 EXAMPLES = (
@@ -29,4 +41,52 @@ EXAMPLES = (
     Example("zh", "中文", "北京是中国的<mask>。"),
     Example("ja", "日本語", "東京は日本の<mask>です。"),
     Example("ko", "한국어", "서울은 대한민국의 <mask>입니다."),
+)
+
+TEXTS = (
+    TextExample("en", "English", "The government wants to raise taxes before the election.", "topic"),
+    TextExample("es", "Español", "La comida estaba fría y el camarero fue muy grosero.", "sentiment"),
+    TextExample("ru", "Русский", "Наша команда забила три гола и выиграла матч.", "topic"),
+    TextExample("ar", "العربية", "ينصح الأطباء بشرب الماء والنوم ثماني ساعات كل ليلة.", "topic"),
+    TextExample("zh", "中文", "这家酒店很干净，服务也非常好。", "sentiment"),
+    TextExample("de", "Deutsch", "Der Hund schläft auf dem Sofa.", "entailment", "Ein Tier liegt auf dem Sofa."),
+)
+
+CHOICES = (
+    ChoiceExample(
+        "en",
+        "English",
+        "It rained all night.",
+        ("The streets were wet in the morning.", "The streets were empty in the morning."),
+        "effect",
+    ),
+    ChoiceExample(
+        "fr",
+        "Français",
+        "Le petit garçon pleurait.",
+        ("Il était tombé de son vélo.", "Il avait reçu un cadeau."),
+        "cause",
+    ),
+    ChoiceExample(
+        "ar",
+        "العربية",
+        "انقطعت الكهرباء في البيت.",
+        ("أشعلت أمي الشموع.", "شاهدنا التلفاز معا."),
+        "effect",
+    ),
+    ChoiceExample(
+        "hi",
+        "हिन्दी",
+        "वह अस्पताल गया।",
+        ("उसे तेज़ बुखार था।", "उसे नई किताब चाहिए थी।"),
+        "cause",
+    ),
+    ChoiceExample(
+        "zh",
+        "中文",
+        "我忘了带钥匙。",
+        ("我进不了家门。", "我做了一顿晚饭。", "我买了一辆新车。"),
+        "effect",
+    ),
+    ChoiceExample("sw", "Kiswahili", "Mji mkuu wa Kenya ni", ("Nairobi.", "Paris.", "Cairo.")),
 )

@@ -10,18 +10,14 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import EXAMPLES
-from xlmrxl.app.handlers import MAX_CHARACTERS, MAX_FILLS, Outcome, ResultJson
+from xlmrxl.app.handlers import JOINT, MAX_CHARACTERS, MAX_FILLS, PIECES, WORDS, ResultJson
+from xlmrxl.app.parts import MODEL, answered, panel
 from xlmrxl.app.theme import script
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
 
-MODEL = "model"  # everything that runs the model waits in one line
-
-
-def panel(html: str, elem_id: str) -> gr.HTML:
-    """A place for rendered HTML whose buttons answer to `static/panel.js`; its choices arrive as `select` events."""
-    return gr.HTML(html, apply_default_css=False, js_on_load=script("panel.js"), elem_id=elem_id)
+WAYS = [("pieces", PIECES), ("whole words", WORDS), ("all masks together", JOINT)]
 
 
 def fill_tab(session: "Session") -> None:
@@ -35,32 +31,34 @@ def fill_tab(session: "Session") -> None:
                 max_lines=10,
                 max_length=MAX_CHARACTERS,
                 elem_id="fill-text",
+                elem_classes="x-text-box",
                 autofocus=True,
             )
             with gr.Row(elem_classes="x-buttons"):
                 button = gr.Button("Fill masks", variant="primary", elem_id="fill-button", min_width=140)
                 insert = gr.Button("Insert <mask>", variant="secondary", elem_id="fill-insert", min_width=140)
+            way = gr.Radio(WAYS, value=PIECES, label="Fill with", elem_id="fill-way")
             top_k = gr.Slider(1, MAX_FILLS, value=5, step=1, label="Fills for each mask", elem_id="fill-top-k")
             examples = panel(render.examples_html(EXAMPLES), "fill-examples")
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
-            output = panel(render.hint_html(), "fill-output")
+            output = panel(render.hint_html(render.FILL_HINT), "fill-output")
 
-    def fill_page(text: str, top_k: int) -> str:
-        return render.outcome_html(handlers.outcome(session, text, top_k))
+    def fill_page(text: str, top_k: int, way: str) -> str:
+        return render.outcome_html(handlers.outcome(session, text, top_k, way), render.result_html)
 
-    def choose(read: Callable[[Any], str], data: Any, top_k: int) -> tuple[Any, str]:
+    def choose(read: Callable[[Any], str], data: Any, top_k: int, way: str) -> tuple[Any, str]:
         """Take the text from what the page sent, and fill it; a page may send anything."""
         try:
             chosen = read(data)
         except ValueError as error:
-            return gr.skip(), render.outcome_html(Outcome(problem=str(error)))
-        return chosen, fill_page(chosen, top_k)
+            return gr.skip(), render.problem_html(str(error))
+        return chosen, fill_page(chosen, top_k, way)
 
-    def choose_example(top_k: int, event: gr.EventData) -> tuple[Any, str]:
-        return choose(handlers.example_text, event._data, top_k)
+    def choose_example(top_k: int, way: str, event: gr.EventData) -> tuple[Any, str]:
+        return choose(lambda data: handlers.example(EXAMPLES, data).text, event._data, top_k, way)
 
-    def choose_token(top_k: int, event: gr.EventData) -> tuple[Any, str]:
-        return choose(handlers.mask_token, event._data, top_k)
+    def choose_token(top_k: int, way: str, event: gr.EventData) -> tuple[Any, str]:
+        return choose(handlers.mask_token, event._data, top_k, way)
 
     def api(text: str, top_k: int = 5) -> ResultJson:
         """Fill every <mask> in the text.
@@ -69,15 +67,12 @@ def fill_tab(session: "Session") -> None:
         top_k: how many fills for each mask, from 1 to 20.
         Returns the text and, for each mask in order, its fills with their probabilities, the most probable first.
         """
-        answer = handlers.outcome(session, text, top_k)
-        if answer.result is None:
-            raise gr.Error(answer.problem or handlers.UNEXPECTED, print_exception=False)
-        return cast(ResultJson, answer.result.content())
+        return cast(ResultJson, answered(handlers.outcome(session, text, top_k)).content())
 
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": output}
-    gr.on([text.submit, button.click], fill_page, [text, top_k], output, **quiet)
-    examples.select(choose_example, top_k, [text, output], **quiet)
-    output.select(choose_token, top_k, [text, output], **quiet)
+    gr.on([text.submit, button.click], fill_page, [text, top_k, way], output, **quiet)
+    examples.select(choose_example, [top_k, way], [text, output], **quiet)
+    output.select(choose_token, [top_k, way], [text, output], **quiet)
     insert.click(None, text, text, js=script("insert_mask.js"), api_visibility="private")
     endpoint(api, api_name="fill", concurrency_id=MODEL)
 

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
-from xlmrxl.app.examples import EXAMPLES
+from xlmrxl.app.examples import Example
+from xlmrxl.tasks.templates import FOLDER, templates
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
+    from xlmrxl.tasks.attribution import Attribution
+    from xlmrxl.tasks.choose import ChooseResult
+    from xlmrxl.tasks.classify import ClassifyResult
     from xlmrxl.tasks.fill import FillResult
+
+TABS = {
+    "XLMRobertaXLForMaskedLM": ("fill", "classify", "choose"),
+    "XLMRobertaXLForSequenceClassification": ("classify",),
+    "XLMRobertaXLForMultipleChoice": ("choose",),
+}
+"""What the app can do with each head."""
 
 MASK = "<mask>"
 MAX_CHARACTERS = 5_000
 MAX_FILLS = 20
 MAX_MASKS = 32  # a row of the whole vocabulary is held for each
+MAX_SEARCHED = 8  # masks, where a word at each is searched for
+MAX_TEXT = 2_000  # characters of what is classified, and of a prompt
+MAX_LABELS = 20
+MAX_LABEL = 40  # characters
+MAX_EXPLAINED = 60  # words; the text is classified once without each
+MAX_CHOICES = 5
+MAX_CHOICE = 500  # characters
+PIECES, WORDS, JOINT = WAYS = ("pieces", "words", "joint")
+OWN = "own"
+TASKS = ("topic", "sentiment", "entailment", OWN)  # for labels of one's own, the templates of the topics
+COMMAS = r"[,，،、\n]"
 SMALL = 100_000_000  # below this many parameters the app tells people to expect mistakes
 
 UNEXPECTED = "Something went wrong here, and it was not your text: try again, and if it stays, restart the app."
@@ -45,15 +69,79 @@ class ResultJson(TypedDict):
     masks: list[MaskJson]
 
 
+class LabelJson(TypedDict):
+    """One label: its probability, and the one before calibration; of a fine-tuned model, its logit."""
+
+    label: str
+    score: float
+    raw: float
+
+
+class ClassifyJson(TypedDict):
+    """What the endpoint `/classify` answers: the text as it was sent and its labels, the best first."""
+
+    text: str
+    labels: list[LabelJson]
+
+
+class ChoiceJson(TypedDict):
+    """One choice: its probability, and the score that it comes from."""
+
+    text: str
+    probability: float
+    score: float
+
+
+class ChooseJson(TypedDict):
+    """What the endpoint `/choose` answers: the choices as they were sent, and the index of the best."""
+
+    prompt: str
+    choices: list[ChoiceJson]
+    best: int
+
+
+R = TypeVar("R")
+E = TypeVar("E", bound=Example)
+
+
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Generic[R]):
     """Either a result or one sentence that says what to do."""
 
-    result: FillResult | None = None
+    result: R | None = None
     problem: str | None = None
 
 
-def fill(session: Session, text: Any, top_k: Any) -> FillResult:
+@dataclass(frozen=True)
+class Classified:
+    """A result, and what `Session.classify` was told beside the text: it takes both to explain it later."""
+
+    result: ClassifyResult
+    options: Mapping[str, Any]
+
+
+def attempt(work: Callable[[], R], name: str) -> Outcome[R]:
+    """What comes of some work, every failure turned into a sentence; what nobody expected is logged by its name."""
+    try:
+        return Outcome(result=work())
+    except ValueError as error:
+        return Outcome(problem=str(error))
+    except Exception:
+        log.exception("%s failed", name)
+        return Outcome(problem=UNEXPECTED)
+
+
+def tabs(session: Session) -> tuple[str, ...]:
+    """What the app can do with the model."""
+    return TABS.get(type(session.model).__name__, ())  # by its name, since a class would bring torch along
+
+
+def is_masked(session: Session) -> bool:
+    """Whether the model is a masked language model: others have their own labels and questions."""
+    return "fill" in tabs(session)
+
+
+def fill(session: Session, text: Any, top_k: Any, way: Any = PIECES) -> FillResult:
     """Fill the masks of `text`. Raises ValueError with one actionable sentence; inputs may be of any type."""
     if not isinstance(text, str):
         raise ValueError("The text must be a string: send a sentence with <mask> where a word is missing.")
@@ -65,26 +153,165 @@ def fill(session: Session, text: Any, top_k: Any) -> FillResult:
         raise ValueError(f"The number of fills must be a whole number from 1 to {MAX_FILLS}.")
     if not 1 <= top_k <= MAX_FILLS:
         raise ValueError(f"The number of fills is {int(top_k)}: choose one from 1 to {MAX_FILLS}.")
-    return session.fill_mask(text, top_k=int(top_k))
+    if way not in WAYS:
+        raise ValueError(f"Choose what to fill with: {', '.join(WAYS)}.")
+    if way == WORDS and text.count(MASK) > MAX_SEARCHED:
+        raise ValueError(
+            f"The text has {text.count(MASK)} masks, the app fills {MAX_SEARCHED} with whole words: leave some out, or "
+            "fill with pieces."
+        )
+    options: dict[str, Any] = {"words": True} if way == WORDS else {"method": "joint"} if way == JOINT else {}
+    return session.fill_mask(text, top_k=int(top_k), progress=False, **options)
 
 
-def outcome(session: Session, text: Any, top_k: Any) -> Outcome:
-    """`fill`, with every failure turned into a sentence; what nobody expected is logged."""
-    try:
-        return Outcome(result=fill(session, text, top_k))
-    except ValueError as error:
-        return Outcome(problem=str(error))
-    except Exception:
-        log.exception("filling failed for a text of %d characters", len(text))
-        return Outcome(problem=UNEXPECTED)
+def outcome(session: Session, text: Any, top_k: Any, way: Any = PIECES) -> Outcome[FillResult]:
+    """`fill`, with every failure turned into a sentence."""
+    return attempt(lambda: fill(session, text, top_k, way), "filling")
 
 
-def example_text(data: Any) -> str:
-    """The text of the example that the page named. The page is not trusted: ValueError if there is none."""
+def languages() -> tuple[str, ...]:
+    """The codes of those that have templates."""
+    return tuple(json.loads((FOLDER / "topic.json").read_text(encoding="utf-8")))
+
+
+def task_labels(task: Any, language: str = "en") -> str:
+    """The labels of a task as they are written into one line; "" where they are one's own."""
+    return ", ".join(templates(task, language).labels) if task in TASKS and task != OWN else ""
+
+
+def classify(
+    session: Session, text: Any, labels: Any = "", language: Any = "en", task: Any = OWN, second: Any = ""
+) -> Classified:
+    """Which label a text has, or a pair where there is a second text. Raises ValueError with one actionable sentence.
+
+    Args:
+        session: with a masked language model, or a head for texts, which has its own labels.
+        text: what is classified.
+        labels: separated by commas. Those that the task knows stand for its words in the language, others for
+            themselves. None of them: those of the task, and where this is one's own, topics.
+        language: of templates and words.
+        task: one of `TASKS`.
+        second: text of the pair.
+    """
+    text = _text(text, "text", MAX_TEXT)
+    if second is not None and not isinstance(second, str):
+        raise ValueError("The second text must be a string.")
+    pair = _text(second, "second text", MAX_TEXT) if second and second.strip() else None
+    options: dict[str, Any] = {}
+    if is_masked(session) or labels:
+        options = _labels(labels, _code(language), task)
+    if task == "entailment" and options and pair is None:
+        raise ValueError("The second text is empty: write what may follow from the first.")
+    result = session.classify(text if pair is None else (text, pair), progress=False, **options)
+    return Classified(result, options)
+
+
+def _labels(labels: Any, language: str, task: Any) -> dict[str, Any]:
+    """Labels, task and language as `Session.classify` takes them."""
+    if task not in TASKS:
+        raise ValueError(f"Choose a task: {', '.join(TASKS)}.")
+    if not isinstance(labels, str):
+        raise ValueError("The labels must be a string: write them in one line, with commas between them.")
+    names = [name.strip() for name in re.split(COMMAS, labels) if name.strip()]
+    if len(names) > MAX_LABELS:
+        raise ValueError(f"There are {len(names)} labels, the app takes {MAX_LABELS}: leave some out.")
+    for name in names:
+        if len(name) > MAX_LABEL:
+            raise ValueError(f"A label has {len(name):,} characters, the app takes {MAX_LABEL}: shorten it.")
+        if names.count(name) > 1:
+            raise ValueError(f"The label {name!r} is there twice: give each once.")
+    options = {"task": "topic" if task == OWN else task, "language": language}
+    known = templates(**options).labels
+    if task == OWN and names:
+        return {"labels": names, **options}
+    if not names or names == list(known):
+        return options
+    return {"labels": {name: known.get(name, (name,)) for name in names}, **options}
+
+
+def explain(session: Session, done: Classified, data: Any) -> Attribution:
+    """Which words made a text have the label that the page named by its index. Raises ValueError as the others do."""
     index = _whole_number(data, "index")
-    if index is None or not 0 <= index < len(EXAMPLES):
+    if index is None or not 0 <= index < len(done.result.labels):
+        raise ValueError("There is no such label: choose one from the list.")
+    text = done.result.text
+    if done.result.pair is not None:
+        raise ValueError("Only a single text can be explained, not a pair: leave the second text out.")
+    count = _count_words(session, text)
+    if count > MAX_EXPLAINED:
+        raise ValueError(f"The text has {count} words, the app explains {MAX_EXPLAINED}: shorten it.")
+    return session.explain(text, label=done.result.labels[index].label, progress=False, **done.options)
+
+
+def _count_words(session: Session, text: str) -> int:
+    """How many words are left out in turn, or a few more."""
+    from xlmrxl.tasks.masked import kind_of, tokens_of, words  # noqa: PLC0415 - brings torch along
+
+    spaceless = any(kind_of(character) == "own" for character in text)
+    return len(words(tokens_of(session, text))) if spaceless else len(text.split())
+
+
+def choose(session: Session, prompt: Any, choices: Any, question: Any = "", language: Any = "en") -> ChooseResult:
+    """Which choice goes with a prompt. Raises ValueError with one actionable sentence.
+
+    Args:
+        session: with a masked language model or a multiple-choice head.
+        prompt: what comes before.
+        choices: a list, a JSON list, or one a line; empty ones are left out.
+        question: "cause", "effect", or "" for neither.
+        language: of the question.
+    """
+    prompt = _text(prompt, "prompt", MAX_TEXT)
+    given = _listed(choices)
+    if len(given) > MAX_CHOICES:
+        raise ValueError(f"There are {len(given)} choices, the app takes {MAX_CHOICES}: leave some out.")
+    if len(given) < 2:
+        raise ValueError("There is not much to choose from: write two choices or more.")
+    if any(len(choice) > MAX_CHOICE for choice in given):
+        raise ValueError(f"A choice has more than {MAX_CHOICE} characters: shorten it.")
+    if question not in ("", "none", "cause", "effect", None):
+        raise ValueError("Choose a question: none, cause or effect.")
+    asked = question if question in ("cause", "effect") else None
+    return session.choose(prompt, given, question=asked, language=_code(language), progress=False)
+
+
+def _listed(choices: Any) -> list[str]:
+    if isinstance(choices, str):
+        if not choices.lstrip().startswith("["):
+            return [line for line in choices.splitlines() if line.strip()]
+        try:
+            choices = json.loads(choices)
+        except (ValueError, RecursionError):
+            raise ValueError("The choices look like JSON but are none: send a list of strings.") from None
+    if not isinstance(choices, list | tuple) or not all(
+        choice is None or isinstance(choice, str) for choice in choices
+    ):
+        raise ValueError("The choices must be a list of strings, or one a line.")
+    return [choice for choice in choices if choice and choice.strip()]
+
+
+def _text(text: Any, name: str, most: int) -> str:
+    if not isinstance(text, str):
+        raise ValueError(f"The {name} must be a string.")
+    if not text.strip():
+        raise ValueError(f"The {name} is empty: write something.")
+    if len(text) > most:
+        raise ValueError(f"The {name} has {len(text):,} characters, the app takes {most:,}: shorten it.")
+    return text
+
+
+def _code(language: Any) -> str:
+    if not isinstance(language, str) or not re.fullmatch(r"[a-z]{2,3}", language):
+        raise ValueError("The language must be a code such as 'en': choose one from the list.")
+    return language
+
+
+def example(examples: Sequence[E], data: Any) -> E:
+    """The example that the page named. The page is not trusted: ValueError if there is none."""
+    index = _whole_number(data, "index")
+    if index is None or not 0 <= index < len(examples):
         raise ValueError("There is no such example: choose one from the list.")
-    return EXAMPLES[index].text
+    return examples[index]
 
 
 def mask_token(data: Any) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from xlmrxl.app import handlers, render
+from xlmrxl.app.choose import choose_tab
+from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.fill import fill_tab
 from xlmrxl.app.theme import look
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
 QUEUE = 32  # waiting visitors beyond which the app says that it is busy
+TABS = {"fill": ("Fill masks", fill_tab), "classify": ("Classify", classify_tab), "choose": ("Choose", choose_tab)}
+NO_TAB = "The app has nothing for the head of this model: use it on the command line (xlmrxl --help), or load another."
 
 
 def create_app(session: Session) -> gr.Blocks:
@@ -23,8 +27,14 @@ def create_app(session: Session) -> gr.Blocks:
     with app:
         header = render.header_html(handlers.model_line(session))
         gr.HTML(header, apply_default_css=False, js_on_load=None, elem_id="header")
-        with gr.Tabs(), gr.Tab("Fill masks", id="fill"):
-            fill_tab(session)
+        able = handlers.tabs(session)
+        if not able:
+            gr.HTML(render.problem_html(NO_TAB), apply_default_css=False, js_on_load=None)
+        with gr.Tabs(visible=bool(able)):
+            for name in able:
+                title, build = TABS[name]
+                with gr.Tab(title, id=name):
+                    build(session)
     app.queue(max_size=QUEUE, default_concurrency_limit=2)
     return app
 

@@ -16,14 +16,20 @@ GREY = (
     "#4e585d", "#394247", "#242b2f", "#171c1f", "#0e1214",
 )  # fmt: skip
 
+# What speaks against: the other side of a scale whose one side is petrol. Blue and orange are told apart by everyone.
+AGAINST_LIGHT = "#d97a12"
+AGAINST_DARK = "#f0a04b"
+
 # What went wrong is also said in words and with a mark; the colour only helps to find it.
 WARNING_LIGHT = "#a3361f"
 WARNING_DARK = "#f0937c"
 
 
 def css_variables() -> str:
-    """The colours as CSS custom properties `--ramp-50` … `--grey-950` and `--warning`."""
+    """The colours as CSS custom properties `--ramp-50` … `--grey-950`, `--warning` and `--against`."""
     pairs = [(f"--ramp-{step}", colour) for step, colour in zip(STEPS, RAMP, strict=True)]
     pairs += [(f"--grey-{step}", colour) for step, colour in zip(STEPS, GREY, strict=True)]
     root = " ".join(f"{name}: {colour};" for name, colour in pairs)
-    return f":root {{ {root} --warning: {WARNING_LIGHT}; }} :root .dark {{ --warning: {WARNING_DARK}; }}"
+    light = f"--warning: {WARNING_LIGHT}; --against: {AGAINST_LIGHT};"
+    dark = f"--warning: {WARNING_DARK}; --against: {AGAINST_DARK};"
+    return f":root {{ {root} {light} }} :root .dark {{ {dark} }}"

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import json
+import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from xlmrxl.app.examples import Example
 
 if TYPE_CHECKING:
     from xlmrxl.app.handlers import Outcome
-    from xlmrxl.tasks.fill import Fill, FillResult, MaskFills
+    from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
     from xlmrxl.tasks.masked import Token
 
 WORD_START = "▁"
 JOINER = "\u200d"
 DOTTED_CIRCLE = "◌"
+MINUS = "−"
+ENTROPY = (
+    "How undecided the model is here: 0 bits where it is sure of one piece, and one bit more "
+    "for each doubling of the pieces that it takes for equally likely."
+)
 AXES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # where a scale of probabilities may end
 # Arabic and its relatives, Syriac, N'Ko, Mandaic, Mongolian: letters change shape with their neighbours.
 JOINING = ((0x0600, 0x077F), (0x07C0, 0x07FF), (0x0840, 0x08FF), (0x1800, 0x18AF))
+FILL_HINT = "Write a sentence with <mask> where a word is missing and press Enter, or choose a language."
+CLASSIFY_HINT = "Write a text and press Enter, or choose an example."
+CHOOSE_HINT = "Write a prompt and what may go with it, and press Enter, or choose an example."
+
+R = TypeVar("R")
 
 
 def percent(probability: float) -> str:
     """A probability as it is printed everywhere: one decimal, never a false zero."""
     return "<0.1%" if 0 < probability < 0.0005 else f"{probability * 100:.1f}%"
+
+
+def signed(value: float, digits: int, plus: bool = False) -> str:
+    """A number with a real minus sign, and a plus where the sign is the point."""
+    text = f"{abs(value):.{digits}f}"
+    if not float(text):
+        return text
+    return f"{MINUS if value < 0 else '+' if plus else ''}{text}"
 
 
 def direction(text: str) -> str:
@@ -50,19 +70,14 @@ def attributes(text: str) -> str:
     return f'dir="{direction(text)}"{language}'
 
 
-def outcome_html(outcome: Outcome) -> str:
+def outcome_html(outcome: Outcome[R], html: Callable[[R], str]) -> str:
     """Whatever came of it: the result, or one sentence in place."""
-    if outcome.result is not None:
-        return result_html(outcome.result)
-    return problem_html(outcome.problem or "")
+    return problem_html(outcome.problem or "") if outcome.result is None else html(outcome.result)
 
 
-def hint_html() -> str:
+def hint_html(hint: str) -> str:
     """What the place of the result says before there is one."""
-    return (
-        '<p class="x-hint">Write a sentence with <code>&lt;mask&gt;</code> where a word is missing and press Enter, '
-        "or choose a language.</p>"
-    )
+    return f'<p class="x-hint">{escape(hint).replace("&lt;mask&gt;", "<code>&lt;mask&gt;</code>")}</p>'
 
 
 def problem_html(problem: str) -> str:
@@ -93,21 +108,38 @@ def examples_html(examples: Sequence[Example]) -> str:
 
 
 def result_html(result: FillResult) -> str:
-    """The completed sentence, the tokens, and the fills of each mask on one scale."""
-    best = max((fill.probability for mask in result.masks for fill in mask.fills), default=1.0)
-    axis = next((end for end in AXES if end >= best), 1.0)
+    """The completed sentence, the tokens, and the fills of each mask on one scale, or the ways to fill them all."""
+    axis = axis_end([fill.probability for mask in result.masks for fill in mask.fills])
     tables = "".join(_mask_html(mask, number, result, axis) for number, mask in enumerate(result.masks, 1))
     return (
         f'<div class="x-result" data-text="{escape(result.text)}">{_status(result)}{_sentence(result)}'
-        f'{_tokens(result)}<div class="x-masks">{tables}</div></div>'
+        f'{_tokens(result)}<div class="x-masks">{_ways(result) if result.joint else tables}</div></div>'
     )
+
+
+def axis_end(probabilities: Sequence[float]) -> float:
+    """Where the scale of some probabilities ends."""
+    best = max(probabilities, default=1.0)
+    return next((end for end in AXES if end >= best), 1.0)
+
+
+def ticks_html(axis: float) -> str:
+    ticks = "".join(f"<span>{100 * axis * part:g}%</span>" for part in (0, 0.5, 1))
+    return f'<th class="x-axis" aria-hidden="true"><div>{ticks}</div></th>'
+
+
+def _best(result: FillResult) -> list[Fill | None]:
+    """What is put at each mask first."""
+    if result.joint:
+        return list(result.joint[0].fills)
+    return [mask.fills[0] if mask.fills else None for mask in result.masks]
 
 
 def _status(result: FillResult) -> str:
     parts = [
-        f"mask {number}: {shown(mask.fills[0])}, {percent(mask.fills[0].probability)}"
-        for number, mask in enumerate(result.masks, 1)
-        if mask.fills
+        f"mask {number}: {shown(fill)}, {percent(fill.probability)}"
+        for number, fill in enumerate(_best(result), 1)
+        if fill
     ]
     return f'<p class="x-unseen" role="status">{escape("Filled. " + "; ".join(parts))}</p>'
 
@@ -119,11 +151,11 @@ def shown(fill: Fill) -> str:
 
 def _sentence(result: FillResult) -> str:
     html, done = "", 0
-    for number, mask in enumerate(result.masks, 1):
+    for number, (mask, fill) in enumerate(zip(result.masks, _best(result), strict=True), 1):
         token = result.tokens[mask.position]
         place = result.text[token.start : token.end]
         start = token.start + len(place) - len(place.lstrip())
-        best = escape(shown(mask.fills[0])) if mask.fills else "&lt;mask&gt;"
+        best = escape(shown(fill)) if fill else "&lt;mask&gt;"
         html += escape(result.text[done:start]) + f'<mark data-mark="{number}"><bdi>{best}</bdi></mark>'
         done = token.end
     html += escape(result.text[done:])
@@ -203,31 +235,74 @@ def _chip(token: Token, text: str, number: int | None, reachable: bool) -> str:
 def _mask_html(mask: MaskFills, number: int, result: FillResult, axis: float) -> str:
     name = "Fills" if len(result.masks) == 1 else f"Mask {number}"
     rows = "".join(_row(fill, number, rank, axis) for rank, fill in enumerate(mask.fills, 1))
-    rest = max(0.0, 1.0 - sum(fill.probability for fill in mask.fills))
-    ticks = "".join(f"<span>{100 * axis * part:g}%</span>" for part in (0, 0.5, 1))
     return (
         f'<section class="x-fills" id="mask-{number}" tabindex="-1"><h2>{name} <span>token {mask.position}</span></h2>'
         f'<table data-roving><caption class="x-unseen">{name}: what the model would put there</caption><thead><tr>'
         '<th scope="col"><span class="x-unseen">Rank</span></th><th scope="col"><span class="x-unseen">Fill</span></th>'
-        f'<th class="x-axis" aria-hidden="true"><div>{ticks}</div></th>'
-        '<th scope="col"><span class="x-unseen">Probability</span></th></tr></thead>'
-        f'<tbody>{rows}</tbody></table><p class="x-rest">Everything else: {percent(rest)}</p></section>'
+        f'{ticks_html(axis)}<th scope="col"><span class="x-unseen">Probability</span></th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>{_rest(mask)}</section>"
+    )
+
+
+def _rest(mask: MaskFills) -> str:
+    """What stands below the fills. Words of different lengths do not share one probability: they have no rest."""
+    entropy = ""
+    if mask.entropy is not None:
+        bits = max(0.0, mask.entropy / math.log(2))
+        entropy = f'<span title="{escape(ENTROPY)}">Entropy: {bits:.1f} bits</span>'
+    if any(fill.score is not None for fill in mask.fills):
+        return (
+            '<p class="x-note">In the order of how well each word fits its neighbours. The bar is the probability '
+            f'among words of as many pieces.</p><p class="x-rest">{entropy}</p>'
+        )
+    rest = max(0.0, 1.0 - sum(fill.probability for fill in mask.fills))
+    return f'<p class="x-rest">{entropy}<span>Everything else: {percent(rest)}</span></p>'
+
+
+def _ways(result: FillResult) -> str:
+    """The ways to fill all masks together; each carries its fills as `data-way`."""
+    names = "".join(f'<th scope="col">Mask {number}</th>' for number in range(1, len(result.masks) + 1))
+    rows = "".join(_way(way, rank) for rank, way in enumerate(result.joint, 1))
+    return (
+        f'<section class="x-fills x-ways" id="ways" tabindex="-1"><h2>Ways to fill them together</h2>'
+        '<div class="x-scroll"><table data-roving><caption class="x-unseen">Ways to fill all masks together</caption>'
+        '<thead><tr><th scope="col"><span class="x-unseen">Rank</span></th>'
+        f'{names}<th scope="col">log P</th><th scope="col">P</th></tr></thead>'
+        f'<tbody>{rows}</tbody></table></div><p class="x-note">log P is the logarithm of the probability of all fills '
+        "together, in nats: the closer to zero, the likelier. Each fill takes those before it into account.</p>"
+        "</section>"
+    )
+
+
+def _way(way: JointFill, rank: int) -> str:
+    texts = escape(json.dumps([shown(fill) for fill in way.fills], ensure_ascii=False))
+    first = way.fills[0]
+    cells = "".join(f"<td><bdi {attributes(fill.text)}>{escape(shown(fill))}</bdi></td>" for fill in way.fills[1:])
+    return (
+        f'<tr><td class="x-rank">{rank}</td><th scope="row"><button type="button" data-way="{texts}" '
+        f'aria-pressed="{"true" if rank == 1 else "false"}" tabindex="{0 if rank == 1 else -1}" '
+        f'title="Show this way in the sentence"><bdi {attributes(first.text)}>{escape(shown(first))}</bdi></button>'
+        f'</th>{cells}<td class="x-percent">{signed(way.score, 2)}</td>'
+        f'<td class="x-percent">{percent(math.exp(way.score))}</td></tr>'
     )
 
 
 def _row(fill: Fill, number: int, rank: int, axis: float) -> str:
     text = escape(shown(fill))
     pressed = "true" if rank == 1 else "false"
-    width = min(100.0, 100 * fill.probability / axis)
     return (
         f'<tr><td class="x-rank">{rank}</td><th scope="row"><button type="button" data-mark="{number}" '
         f'data-fill="{text}" aria-pressed="{pressed}" tabindex="{0 if rank == 1 else -1}" '
         f'title="Piece {escape(fill.piece)}: show it in the sentence">'
         f"<bdi {attributes(fill.text)}>{text}</bdi></button></th>"
-        f'<td class="x-bar" aria-hidden="true"><div style="width:{width:.2f}%"></div></td>'
+        f'<td class="x-bar" aria-hidden="true"><div style="width:{width(fill.probability, axis)}"></div></td>'
         f'<td class="x-percent">{percent(fill.probability)}</td></tr>'
     )
 
 
 def _masks_shown(text: str) -> str:
     return escape(text).replace("&lt;mask&gt;", '<span class="x-gap" dir="ltr">mask</span>')
+
+
+def width(probability: float, axis: float) -> str:
+    return f"{min(100.0, 100 * probability / axis):.2f}%"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import logging
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,16 +16,33 @@ import pytest
 from browser.running_app import make_checkpoint, serve
 
 import xlmrxl
-from xlmrxl.app import handlers, render
-from xlmrxl.app.examples import EXAMPLES
-from xlmrxl.app.handlers import MAX_CHARACTERS, MAX_FILLS, MAX_MASKS
+from xlmrxl.app import handlers, render, render_scores
+from xlmrxl.app.examples import CHOICES, EXAMPLES, TEXTS
+from xlmrxl.app.handlers import (
+    MAX_CHARACTERS,
+    MAX_CHOICE,
+    MAX_CHOICES,
+    MAX_EXPLAINED,
+    MAX_FILLS,
+    MAX_LABEL,
+    MAX_LABELS,
+    MAX_MASKS,
+    MAX_SEARCHED,
+    MAX_TEXT,
+)
+from xlmrxl.app.languages import NAMES, named
 from xlmrxl.app.palette import GREY, RAMP
 from xlmrxl.session import Session
-from xlmrxl.tasks.fill import Fill, FillResult, MaskFills
+from xlmrxl.tasks.attribution import Attribution, WordAttribution
+from xlmrxl.tasks.choose import Choice, ChooseResult
+from xlmrxl.tasks.classify import ClassifyResult, LabelScore
+from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
 from xlmrxl.tasks.masked import Token
 from xlmrxl.tasks.result import Source
 
 TEXT = "The <mask> is here."
+EVIL = "<script>\"'&"
+TINY = Source("tiny", None, "fp32", "0")
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +70,25 @@ def result(text: str, pieces: list[tuple[str, int, int]], fill: str = "cat") -> 
     tokens.append(Token(2, "</s>", 0, 0, True))
     fills = (Fill(7, f"▁{fill}", fill, 0.25), Fill(8, "▁", "▁", 0.0001))
     masks = tuple(MaskFills(place, fills) for place, token in enumerate(tokens) if token.piece == "<mask>")
-    return FillResult(Source("tiny", None, "fp32", "0"), text, tuple(tokens), masks)
+    return FillResult(TINY, text, tuple(tokens), masks)
+
+
+def labels(
+    kind: str = "single", pair: str | None = None, name: str = "sports", method: str = "cloze"
+) -> ClassifyResult:
+    scores = (LabelScore(name, 0.75, 0.4), LabelScore("music", 0.25, 0.6))
+    return ClassifyResult(TINY, "A goal", pair, method, kind, scores, True, 4)
+
+
+def choices(text: str, prior: float | None = -4.0, unknown: str = "") -> ChooseResult:
+    scored = (Choice(text, 0.25, -1.0, -5.0, prior, unknown), Choice("other", 0.75, 1.0, -3.0, prior))
+    return ChooseResult(TINY, text, None, scored)
 
 
 def test_handlers_and_rendering_need_neither_gradio_nor_torch() -> None:
     code = (
-        "import sys, xlmrxl.app, xlmrxl.app.handlers, xlmrxl.app.render, xlmrxl.app.palette, xlmrxl.app.examples;"
+        "import sys, xlmrxl.app, xlmrxl.app.handlers, xlmrxl.app.render, xlmrxl.app.render_scores;"
+        "import xlmrxl.app.palette, xlmrxl.app.examples, xlmrxl.app.languages;"
         "print([name for name in ('gradio', 'torch') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -95,7 +127,28 @@ def test_problems_are_one_sentence_with_a_remedy(session: Session, text: object,
     assert outcome.result is None
     assert word in outcome.problem
     assert "\n" not in outcome.problem
-    assert 'role="alert"' in render.outcome_html(outcome)
+    assert 'role="alert"' in render.outcome_html(outcome, render.result_html)
+
+
+@pytest.mark.parametrize(("way", "options"), [("words", {"words": True}), ("joint", {"method": "joint"})])
+def test_other_ways_to_fill(session: Session, way: str, options: dict) -> None:
+    found = handlers.fill(session, TEXT, 3, way)
+    assert found == session.fill_mask(TEXT, top_k=3, **options)
+    assert 'class="x-result"' in render.result_html(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "way", "word"),
+    [
+        ("<mask> " * (MAX_SEARCHED + 1), "words", "whole words"),
+        ("<mask> " * 9, "joint", "filled together"),
+        ("a<mask>", "words", "touches"),
+        (TEXT, "both", "Choose"),
+        (TEXT, [], "Choose"),
+    ],
+)
+def test_ways_to_fill_are_bounded(session: Session, text: str, way: object, word: str) -> None:
+    assert word in handlers.outcome(session, text, 5, way).problem
 
 
 def test_as_much_as_is_allowed_is_filled(session: Session) -> None:
@@ -143,17 +196,17 @@ def test_a_page_may_send_anything(data: object) -> None:
     with pytest.raises(ValueError, match="choose another"):
         handlers.mask_token(data)
     with pytest.raises(ValueError, match="choose one"):
-        handlers.example_text(data)
+        handlers.example(EXAMPLES, data)
 
 
 def test_examples_have_one_mask_and_many_scripts() -> None:
     assert all(example.text.count("<mask>") == 1 for example in EXAMPLES)
     assert len({example.language for example in EXAMPLES}) == len(EXAMPLES) >= 10
     for index, example in enumerate(EXAMPLES):
-        assert handlers.example_text({"index": index}) == example.text
+        assert handlers.example(EXAMPLES, {"index": index}) == example
     for index in (-1, len(EXAMPLES), 1.0):
         with pytest.raises(ValueError, match="no such example"):
-            handlers.example_text({"index": index})
+            handlers.example(EXAMPLES, {"index": index})
     html = render.examples_html(EXAMPLES)
     assert html.count("<button") == len(EXAMPLES)
     assert 'lang="ar"' in html
@@ -185,9 +238,18 @@ def test_direction_does_not_count_masks(text: str, direction: str) -> None:
 
 
 def test_everything_is_escaped() -> None:
-    evil = "<script>\"'&"
-    html = render.result_html(result(f"{evil} <mask>", [(f"▁{evil}", 0, 11), ("<mask>", 12, 18)], fill=evil))
-    for part in (html, render.problem_html(evil), render.header_html(evil)):
+    fill = result(f"{EVIL} <mask>", [(f"▁{EVIL}", 0, 11), ("<mask>", 12, 18)], fill=EVIL)
+    words = (WordAttribution(EVIL, 0, len(EVIL), 0.5), WordAttribution("b", len(EVIL) + 1, len(EVIL) + 2, -0.1))
+    for part in (
+        render.result_html(fill),
+        render.result_html(dataclasses.replace(fill, joint=(JointFill(fill.masks[0].fills[:1], -1.0, (0,)),))),
+        render.problem_html(EVIL),
+        render.header_html(EVIL),
+        render.hint_html(EVIL),
+        render_scores.labels_html(labels(name=EVIL)),
+        render_scores.words_html(Attribution(TINY, f"{EVIL} b", words, 0.5, EVIL), "single"),
+        render_scores.choices_html(choices(EVIL, unknown=EVIL)),
+    ):
         assert "<script" not in part
         assert "&lt;script&gt;" in part
         assert "\"'&" not in part
@@ -211,6 +273,33 @@ def test_result_names_every_mask_and_what_is_left() -> None:
     assert html.count('tabindex="0"') == 3  # one way in for the tokens and for each list
 
 
+def test_entropy_is_shown_in_bits() -> None:
+    one = result("<mask>", [("<mask>", 0, 6)])
+    masks = (dataclasses.replace(one.masks[0], entropy=math.log(8)),)
+    assert "Entropy: 3.0 bits" in render.result_html(dataclasses.replace(one, masks=masks))
+    assert "Entropy" not in render.result_html(one)
+
+
+def test_words_keep_their_order_and_have_no_rest() -> None:
+    one = result("<mask>", [("<mask>", 0, 6)])
+    fills = (Fill(7, "▁rare", "rare", 0.01, score=-1.0), Fill(8, "▁often", "often", 0.4, score=-2.0))
+    html = render.result_html(dataclasses.replace(one, masks=(MaskFills(1, fills),)))
+    assert html.index(">rare<") < html.index(">often<")
+    assert "Everything else" not in html
+
+
+def test_ways_to_fill_all_masks_together() -> None:
+    two = result("<mask> and <mask>", [("<mask>", 0, 6), ("▁and", 6, 10), ("<mask>", 10, 17)])
+    cat, dog = Fill(7, "▁cat", "cat", 0.5), Fill(8, "▁dog", "dog", 0.5)
+    ways = (JointFill((dog, cat), -0.5, (0, 1)), JointFill((cat, dog), -12.0, (1, 0)))
+    html = render.result_html(dataclasses.replace(two, joint=ways))
+    assert '<bdi>dog</bdi></mark> and <mark data-mark="2"><bdi>cat</bdi>' in html
+    assert html.count("<table") == 1
+    assert 'data-way="[&quot;cat&quot;, &quot;dog&quot;]"' in html
+    assert "−12.00" in html
+    assert "&lt;0.1%" in html or "<0.1%" in html
+
+
 def test_pieces_keep_the_shape_of_their_word() -> None:
     arabic = render.result_html(result("كتب <mask>", [("▁كت", 0, 2), ("ب", 2, 3), ("<mask>", 4, 10)]))
     assert "<bdi>كت\u200d</bdi>" in arabic
@@ -231,27 +320,256 @@ def test_colours_grow_darker_step_by_step(ramp: tuple[str, ...]) -> None:
     assert values == sorted(values, reverse=True)
 
 
-def test_app_builds_and_exposes_one_endpoint(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classify_is_what_the_session_answers(session: Session) -> None:
+    text = "She is here"
+    assert handlers.classify(session, text).result == session.classify(text)
+    own = handlers.classify(session, text, "cat、 dog,, ", "de").result
+    assert own == session.classify(text, ["cat", "dog"], language="de")
+    for task in ("topic", "sentiment"):
+        asked = handlers.classify(session, text, handlers.task_labels(task), "fr", task).result
+        assert asked == session.classify(text, task=task, language="fr")
+    pair = handlers.classify(session, text, handlers.task_labels("entailment"), "en", "entailment", "He is")
+    assert pair.result == session.classify((text, "He is"), task="entailment")
+
+
+def test_labels_of_a_task_keep_their_words(session: Session) -> None:
+    """Where one is taken out or added, the others still stand for their words in the language."""
+    options = handlers.classify(session, "hier", "sports, here", "de", "topic").options
+    assert options["labels"]["here"] == ("here",)
+    assert options["labels"]["sports"] != ("sports",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (("",), "empty"),
+        ((None,), "string"),
+        ((b"a",), "string"),
+        (("a" * (MAX_TEXT + 1),), "shorten"),
+        (("a <mask>",), "<mask>"),
+        (("a", 5), "string"),
+        (("a", "one"), "two or more"),
+        (("a", "b, b"), "twice"),
+        (("a", ",".join(map(str, range(MAX_LABELS + 1)))), "leave some out"),
+        (("a", "b, " + "c" * (MAX_LABEL + 1)), "shorten"),
+        (("a", "", "xx"), "language"),
+        (("a", "", ["en"]), "language"),
+        (("a", "", None), "language"),
+        (("a", "", "en", "../topic"), "task"),
+        (("a", "", "en", []), "task"),
+        (("a", "", "en", "entailment", " "), "second text"),
+        (("a", "", "en", "entailment", "b" * (MAX_TEXT + 1)), "shorten"),
+        (("a", "", "en", "topic", 7), "second text"),
+        (("a", "", "en", "topic", "b"), "pair"),
+    ],
+)
+def test_classify_is_bounded(session: Session, asked: tuple, word: str) -> None:
+    outcome = handlers.attempt(lambda: handlers.classify(session, *asked), "classifying")
+    assert outcome.result is None
+    assert word in outcome.problem
+    assert "\n" not in outcome.problem
+
+
+def test_explain_is_what_the_session_answers(session: Session) -> None:
+    done = handlers.classify(session, "She is here", "cat, dog")
+    second = done.result.labels[1].label
+    assert handlers.explain(session, done, {"index": 1}) == session.explain(
+        "She is here", ["cat", "dog"], label=second, progress=False
+    )
+
+
+def test_explain_is_bounded(session: Session) -> None:
+    def problem(text: str, data: object, second: str = "") -> str:
+        task = "entailment" if second else "own"
+        done = handlers.classify(session, text, "", "en", task, second)
+        return handlers.attempt(lambda: handlers.explain(session, done, data), "explaining").problem
+
+    assert f"explains {MAX_EXPLAINED}" in problem("a " * (MAX_EXPLAINED + 1), {"index": 0})
+    assert f"explains {MAX_EXPLAINED}" in problem("京" * 2 * MAX_EXPLAINED, {"index": 0})
+    assert "two words" in problem("She", {"index": 0})
+    assert "pair" in problem("She is", {"index": 0}, "He is")
+    for data in (None, {}, {"index": -1}, {"index": 99}, {"index": "0"}):
+        assert "no such label" in problem("She is", data)
+
+
+@pytest.mark.parametrize(("question", "asked"), [("", None), ("none", None), ("cause", "cause"), ("effect", "effect")])
+def test_choose_is_what_the_session_answers(session: Session, question: str, asked: str | None) -> None:
+    given = ["She is here.", "He is there."]
+    expected = session.choose("It is.", given, question=asked, language="de")
+    for sent in (["", *given, None], json.dumps(given), "\n".join(["", *given])):
+        assert handlers.choose(session, "It is.", sent, question, "de") == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (("", "a\nb"), "empty"),
+        ((5, "a\nb"), "string"),
+        (("a" * (MAX_TEXT + 1), "a\nb"), "shorten"),
+        (("It", "a"), "two choices"),
+        (("It", ""), "two choices"),
+        (("It", "a\na"), "twice"),
+        (("It", "\n".join("abcdef"[: MAX_CHOICES + 1])), "leave some out"),
+        (("It", ["a", "b" * (MAX_CHOICE + 1)]), "shorten"),
+        (("It", ["a", 5]), "list of strings"),
+        (("It", {"a": 1}), "list of strings"),
+        (("It", None), "list of strings"),
+        (("It", "[1, 2]"), "list of strings"),
+        (("It", "[" * 100_000), "JSON"),
+        (("It", "a\n<mask>"), "<mask>"),
+        (("It", "a\nb", "why"), "question"),
+        (("It", "a\nb", []), "question"),
+        (("It", "a\nb", "cause", "xx"), "language"),
+        (("It", "a\nb", "", {}), "language"),
+    ],
+)
+def test_choose_is_bounded(session: Session, asked: tuple, word: str) -> None:
+    outcome = handlers.attempt(lambda: handlers.choose(session, *asked), "choosing")
+    assert outcome.result is None
+    assert word in outcome.problem
+    assert "\n" not in outcome.problem
+
+
+def test_labels_have_two_bars_and_say_what_they_are() -> None:
+    html = render_scores.labels_html(labels())
+    assert html.count('class="x-raw"') == 2
+    assert "75.0%" in html
+    assert "40.0%" in html
+    assert "only its first 4 tokens" in html
+    assert html.count('data-index="0"') == 2  # the label, and the button that explains
+    assert "data-index" not in render_scores.labels_html(labels(pair="b"))
+
+
+@pytest.mark.parametrize(("kind", "word"), [("single", "logit"), ("multi", "stands alone"), ("regression", "values")])
+def test_labels_of_a_head(kind: str, word: str) -> None:
+    html = render_scores.labels_html(labels(kind, method="head"))
+    assert word in html
+    assert "x-raw" not in html
+    assert ("%" in html) == (kind != "regression")
+
+
+def test_words_are_coloured_by_what_they_do() -> None:
+    words = (WordAttribution("אני", 0, 3, 0.2), WordAttribution("כאן", 4, 7, -0.1))
+    html = render_scores.words_html(Attribution(TINY, "אני כאן", words, 0.75, "sports"), "single")
+    assert 'dir="rtl"' in html
+    assert '<span class="x-for" style="--x-share:1.000" data-tip="אני +20.0 points">אני</span> ' in html
+    assert '<span class="x-against" style="--x-share:0.500" data-tip="כאן −10.0 points">' in html
+    assert "−20.0 points</span> speaks against" in html
+    nothing = Attribution(TINY, "a b", (WordAttribution("a", 0, 1, 0.0), WordAttribution("b", 2, 3, 0.0)), 0.5)
+    assert "--x-share:0.000" in render_scores.words_html(nothing, "regression")
+
+
+def test_best_choice_is_marked() -> None:
+    html = render_scores.choices_html(choices("מחר", unknown="☃"))
+    assert html.count('class="x-tag"') == 1
+    assert html.index("מחר") < html.index('class="x-best"') < html.index("75.0%", html.index("<ol"))
+    assert "after the prompt −3.0 · without it −4.0 · score +1.0" in html
+    assert "not read: ☃" in html
+    assert 'dir="rtl"' in html
+    assert "logit −3.00" in render_scores.choices_html(choices("a", prior=None))
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "plus", "text"),
+    [(-1.25, 1, False, "−1.2"), (0.5, 1, True, "+0.5"), (-0.001, 1, True, "0.0"), (3.0, 2, False, "3.00")],
+)
+def test_signed(value: float, digits: int, plus: bool, text: str) -> None:
+    assert render.signed(value, digits, plus) == text
+
+
+def test_languages_have_names() -> None:
+    from xlmrxl.tasks.choose import connectives
+
+    assert {*handlers.languages(), *connectives()} == set(NAMES)
+    assert named(["de", "xx"]) == [("Deutsch", "de"), ("xx", "xx")]
+
+
+def test_examples_of_the_other_tabs_can_be_asked() -> None:
+    for example in TEXTS:
+        assert (example.task == "entailment") == bool(example.second)
+        assert example.language in handlers.languages()
+    for example in CHOICES:
+        assert 2 <= len(example.choices) <= MAX_CHOICES
+        assert example.question in ("", "cause", "effect")
+    for examples in (TEXTS, CHOICES):
+        assert 4 <= len({example.language for example in examples}) == len(examples) <= 6
+        assert handlers.example(examples, {"index": 3}) == examples[3]
+
+
+async def build(session: Session):  # with a loop running Gradio opens none of its own, which it would never close
     from xlmrxl.app import create_app
 
-    async def build():  # with a loop running Gradio opens none of its own, which it would never close
-        return create_app(session)
+    return create_app(session)
 
+
+def test_app_builds_and_exposes_its_endpoints(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    app = asyncio.run(build())
+    app = asyncio.run(build(session))
     public = [dependency for dependency in app.config["dependencies"] if dependency["api_visibility"] == "public"]
-    assert [dependency["api_name"] for dependency in public] == ["fill"]
+    assert [dependency["api_name"] for dependency in public] == ["fill", "classify", "choose"]
     assert not app.analytics_enabled
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_runs_the_model_waits_in_one_line(session: Session) -> None:
+    app = asyncio.run(build(session))
+    alone = {function.name for function in app.fns.values() if function.concurrency_id != "model" and function.fn}
+    assert alone == {"choose_task"}
+
+
+@pytest.mark.parametrize(
+    ("head", "tabs"),
+    [
+        (xlmrxl.XLMRobertaXLForSequenceClassification, ["classify"]),
+        (xlmrxl.XLMRobertaXLForMultipleChoice, ["choose"]),
+        (xlmrxl.XLMRobertaXLForTokenClassification, []),
+    ],
+)
+def test_a_tab_shows_only_where_the_model_can_do_it(session: Session, head: type, tabs: list[str]) -> None:
+    other = dataclasses.replace(session, model=head(session.model.config).eval())
+    app = asyncio.run(build(other))
+    public = [dependency for dependency in app.config["dependencies"] if dependency["api_visibility"] == "public"]
+    assert [dependency["api_name"] for dependency in public] == tabs
+    if tabs == ["classify"]:
+        found = handlers.classify(other, "She is here", None, None, None, "")
+        assert found.result == other.classify("She is here")
+        assert handlers.explain(other, found, {"index": 0}).score == pytest.approx(found.result.labels[0].score)
+        with pytest.raises(ValueError, match="its own labels"):
+            handlers.classify(other, "She is here", "cat, dog")
+    if tabs == ["choose"]:
+        assert handlers.choose(other, "It", "a\nb") == other.choose("It", ["a", "b"])
 
 
 def test_endpoint_answers_the_contract(client, session: Session) -> None:
     answer = client.predict(TEXT, 3, api_name="/fill")
     assert answer == session.fill_mask(TEXT, top_k=3).content()
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/fill"]
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/fill", "/classify", "/choose"]
+
+
+def test_other_endpoints_answer_the_contract(client, session: Session) -> None:
+    found = session.classify("She is here", ["cat", "dog"])
+    expected = {"text": "She is here", "labels": [vars(label) for label in found.labels]}
+    assert client.predict("She is here", "cat, dog", "en", api_name="/classify") == expected
+    chosen = session.choose("It is.", ["She.", "He."], question="cause")
+    expected = {
+        "prompt": "It is.",
+        "choices": [{"text": c.text, "probability": c.probability, "score": c.score} for c in chosen.choices],
+        "best": chosen.best,
+    }
+    for given in (["She.", "He."], '["She.", "He."]', "She.\nHe."):
+        assert client.predict("It is.", given, "cause", "en", api_name="/choose") == expected
 
 
 @pytest.mark.parametrize(("text", "top_k", "words"), [("no gap", 5, "<mask>"), (TEXT, 99, "from 1 to 20")])
 def test_endpoint_explains_problems(client, text: str, top_k: int, words: str) -> None:
     with pytest.raises(Exception, match=words):
         client.predict(text, top_k, api_name="/fill")
+
+
+def test_other_endpoints_explain_problems(client) -> None:
+    with pytest.raises(Exception, match="two or more"):
+        client.predict("a", "one", "en", api_name="/classify")
+    with pytest.raises(Exception, match="two choices"):
+        client.predict("a", ["b"], "", "en", api_name="/choose")

@@ -11,24 +11,34 @@ function readout(event) {
 for (const type of ["mouseover", "focusin"]) element.addEventListener(type, readout);
 element.addEventListener("mouseleave", readout);
 
+function put(mark, text) {
+  element.querySelector(`mark[data-mark="${mark}"] bdi`).textContent = text;
+}
+function press(button) {
+  for (const other of button.closest("table").querySelectorAll("button")) {
+    other.setAttribute("aria-pressed", String(other === button));
+  }
+}
+
 element.addEventListener("click", (event) => {
   const button = first(event, "button");
   if (!button) return;
-  const { index, start, end, goto, fill, mark } = button.dataset;
+  const { index, start, end, goto, fill, mark, way } = button.dataset;
   if (index !== undefined) {
     trigger("select", { index: Number(index) });
   } else if (start !== undefined) {
     const { text } = element.querySelector(".x-result").dataset;
     trigger("select", { text, start: Number(start), end: Number(end) });
   } else if (goto !== undefined) {
-    const fills = element.querySelector(`#mask-${goto}`);
+    const fills = element.querySelector(`#mask-${goto}`) || element.querySelector("#ways");
     fills.scrollIntoView({ block: "nearest" });
     fills.querySelector("tbody button").focus();
   } else if (fill !== undefined) {
-    element.querySelector(`mark[data-mark="${mark}"] bdi`).textContent = fill;
-    for (const other of button.closest("table").querySelectorAll("button")) {
-      other.setAttribute("aria-pressed", String(other === button));
-    }
+    put(mark, fill);
+    press(button);
+  } else if (way !== undefined) {
+    JSON.parse(way).forEach((text, place) => put(place + 1, text));
+    press(button);
   }
 });
 

@@ -62,6 +62,26 @@ def test_number_of_fills(page, session: Session) -> None:
     assert on_screen(page) == expected(session, TWO_MASKS, top_k=3)
 
 
+def test_whole_words(page, session: Session) -> None:
+    page.get_by_label("whole words").check()
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    masks = session.fill_mask(TWO_MASKS, words=True).masks
+    assert on_screen(page) == [[(shown(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
+
+
+def test_all_masks_together(page, session: Session) -> None:
+    page.get_by_label("all masks together").check()
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    best, second = session.fill_mask(TWO_MASKS, method="joint").joint[:2]
+    assert page.locator(".x-sentence").inner_text() == "The {} sees the {}.".format(*map(shown, best.fills))
+    page.locator(".x-ways tbody button").nth(1).click()
+    assert page.locator(".x-sentence").inner_text() == "The {} sees the {}.".format(*map(shown, second.fills))
+    page.locator(".x-mask").first.click()
+    assert page.evaluate("document.activeElement.dataset.way") is not None
+
+
 @pytest.mark.parametrize("index", [0, 9, 13], ids=lambda index: EXAMPLES[index].language)
 def test_example_is_filled_at_once(page, session: Session, index: int) -> None:
     page.locator(f'[data-index="{index}"]').click()
