@@ -261,7 +261,7 @@ def choose(session: Session, prompt: Any, choices: Any, question: Any = "", lang
         question: "cause", "effect", or "" for neither.
         language: of the question.
     """
-    prompt = _text(prompt, "prompt", MAX_TEXT)
+    before = _text(prompt, "prompt", MAX_TEXT)
     given = _listed(choices)
     if len(given) > MAX_CHOICES:
         raise ValueError(f"There are {len(given)} choices, the app takes {MAX_CHOICES}: leave some out.")
@@ -272,7 +272,7 @@ def choose(session: Session, prompt: Any, choices: Any, question: Any = "", lang
     if question not in ("", "none", "cause", "effect", None):
         raise ValueError("Choose a question: none, cause or effect.")
     asked = question if question in ("cause", "effect") else None
-    return session.choose(prompt, given, question=asked, language=_code(language), progress=False)
+    return session.choose(before, given, question=asked, language=_code(language), progress=False)
 
 
 def _listed(choices: Any) -> list[str]:

@@ -33,7 +33,7 @@ def labels_html(result: ClassifyResult) -> str:
 
 
 def _label(label: LabelScore, index: int, result: ClassifyResult, axis: float) -> str:
-    name = f"<bdi {attributes(label.label)}>{escape(label.label)}</bdi>"
+    name = f"<bdi {attributes(label.label)}>{escape(label.label).replace('/', '/<wbr>')}</bdi>"
     if result.pair is None:
         name = (
             f'<button type="button" data-index="{index}" tabindex="{0 if index == 0 else -1}" '
@@ -93,8 +93,8 @@ def words_html(found: Attribution, kind: str) -> str:
         f'<section class="x-why"><p class="x-unseen" role="status">{escape(f"The strongest words: {status}")}</p>'
         f"<h2>Which words made it <b><bdi>{label}</bdi></b> <span>{score}</span></h2>"
         f'<p class="x-sentence x-words" {attributes(found.text)}>{"".join(parts)}</p>'
-        f'<p class="x-legend"><span class="x-against" style="--x-share:1">{shown(-most)}</span> speaks against'
-        f'<span class="x-for" style="--x-share:1">{shown(most)}</span> speaks for</p>'
+        f'<p class="x-legend"><span><b class="x-against" style="--x-share:1">{shown(-most)}</b> speaks against</span>'
+        f'<span><b class="x-for" style="--x-share:1">{shown(most)}</b> speaks for</span></p>'
         f'<p class="x-readout" aria-hidden="true" data-idle="{idle}">{idle}</p></section>'
     )
 

@@ -30,7 +30,7 @@ def wait_for_result(page, prompt: str) -> None:
 
 def test_typed_choices_show_what_the_session_answers(tab, session: Session) -> None:
     write(tab, "It is here.", "She came.", "", "<b>He</b> left.")
-    tab.get_by_label("cause").check()
+    tab.get_by_role("radio", name="cause").check()
     tab.get_by_role("button", name="Choose", exact=True).click()
     wait_for_result(tab, "It is here.")
     found = session.choose("It is here.", ["She came.", "<b>He</b> left."], question="cause")
@@ -50,7 +50,7 @@ def test_example_fills_the_form_and_chooses(tab) -> None:
     assert tab.locator("#choose-output li").count() == len(example.choices)
     assert tab.locator("#choose-1 textarea").input_value() == example.choices[0]
     assert tab.locator("#choose-3 textarea").input_value() == ""
-    assert tab.get_by_label(example.question).is_checked()
+    assert tab.get_by_role("radio", name=example.question).is_checked()
 
 
 def test_error_stands_in_place(tab) -> None:

@@ -88,7 +88,7 @@ def test_example_and_error_stand_in_place(tab, session: Session) -> None:
 
 def test_what_is_typed_stays_text(tab) -> None:
     text = "a <img src=x onerror='window.hacked = 1'> ${window.hacked = 1}"
-    classify(tab, text, "cat, <script>window.hacked = 1</script>")
+    classify(tab, text, "cat, <script>here</script>")
     wait_for_result(tab, text)
     tab.get_by_role("button", name="Which words made it so").click()
     tab.locator(f"{WHY} .x-words").wait_for()
