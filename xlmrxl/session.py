@@ -164,11 +164,19 @@ class Session:
         """Fit a scorer of choices on this model's frozen features; see `tasks.taught_choices.teach_choices`."""
         return teach_choices(self, prompts, choices, answers, **options)
 
+    @overload
+    def tag(self, text: str, **options: Any) -> TagResult: ...
+    @overload
+    def tag(self, text: list[str], **options: Any) -> list[TagResult]: ...
     def tag(self, text: str | list[str], **options: Any) -> TagResult | list[TagResult]:
         """The label of each word, and the spans they make; see `tasks.tag.tag`."""
         results = tag(self, [text] if isinstance(text, str) else text, **options)
         return results[0] if isinstance(text, str) else results
 
+    @overload
+    def answer(self, question: str, context: str, **options: Any) -> AnswerResult: ...
+    @overload
+    def answer(self, question: list[str], context: list[str], **options: Any) -> list[AnswerResult]: ...
     def answer(
         self, question: str | list[str], context: str | list[str], **options: Any
     ) -> AnswerResult | list[AnswerResult]:
