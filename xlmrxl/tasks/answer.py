@@ -12,10 +12,9 @@ from torch import Tensor
 from xlmrxl.heads import XLMRobertaXLForQuestionAnswering
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.features import checked_texts
-from xlmrxl.tasks.masked import room
+from xlmrxl.tasks.masked import pieces_of, room
 from xlmrxl.tasks.result import Result, Source, table_text
 from xlmrxl.tasks.rows import head_logits
-from xlmrxl.tokenizer import LIMITLESS, BatchEncoding
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -133,17 +132,11 @@ def answer(
 def _read(session: Session, question: str, context: str, longest: int, number: int) -> _Reading:
     tokenizer = session.tokenizer
 
-    def encoded(text: str) -> BatchEncoding:
-        # A length of its own, so that the tokenizer does not warn of what goes into windows.
-        return tokenizer(
-            text, add_special_tokens=False, truncation=False, max_length=LIMITLESS, return_offsets_mapping=True
-        )
-
     try:
-        asked, encoding = encoded(question)["input_ids"], encoded(context)
+        asked, pieces = [i for i, _, _ in pieces_of(tokenizer, question)], pieces_of(tokenizer, context)
     except ValueError as error:
         raise ValueError(f"Question {number}: {error}") from None
-    ids, spans = encoding["input_ids"], encoding["offset_mapping"]
+    ids, spans = [i for i, _, _ in pieces], [(start, end) for _, start, end in pieces]
     if not asked:
         raise ValueError(f"Question {number} is empty; write what is to be found in the context.")
     if all(start == end for start, end in spans):

@@ -270,15 +270,13 @@ class _Filler:
 
         def read(i: int, logs: Tensor) -> list[MaskFills]:
             best = self.allowed(jobs[i], logs).topk(self.top_k, dim=-1)
-            probabilities = logs.exp()
-            entropies = -(probabilities * logs).sum(-1)
             return [
                 MaskFills(place, self._fills(ids, values), entropy)
                 for place, ids, values, entropy in zip(
                     jobs[i].row.places,
                     best.indices.tolist(),
                     best.values.exp().tolist(),
-                    entropies.tolist(),
+                    _entropy(logs).tolist(),
                     strict=True,
                 )
             ]
@@ -354,7 +352,7 @@ class _Filler:
 
             def read(i: int, logs: Tensor, wanted: list[int] = wanted) -> tuple[float, int, float]:
                 log = logs[0, wanted[i]]
-                return float(log), int((logs[0] > log).sum()) + 1, float(-(logs[0].exp() * logs[0]).sum())
+                return float(log), int((logs[0] > log).sum()) + 1, float(_entropy(logs))
 
             found = iter(log_probabilities(self.session, rows, read))
             fills, entropy = [], None
@@ -401,12 +399,12 @@ class _Filler:
         for done in range(most):
             rows = [self._with(job, place, ids, count) for count, _, ids in open_]
 
-            def read(i: int, logs: Tensor, ways: Any = open_) -> tuple[list[float], list[int], float]:
+            def read(i: int, logs: Tensor, ways: Any = open_) -> tuple[list[float], list[int], float | None]:
                 ids = ways[i][2]
                 able = inside[self._kind(ids[0])] if ids else first
                 kept = self.allowed(job, logs)[0].masked_fill(~able, -math.inf)
                 values, indices = kept.topk(min(width, len(kept)))
-                return values.tolist(), indices.tolist(), float(-(logs[0].exp() * logs[0]).sum())
+                return values.tolist(), indices.tolist(), None if ids else float(_entropy(logs))
 
             best = log_probabilities(self.session, rows, read, progress)
             grown: list[tuple[int, float, tuple[int, ...]]] = []
@@ -494,3 +492,8 @@ class _Filler:
             piece = "".join(self.tokenizer.convert_ids_to_tokens(list(ids)))
             fills.append(Fill(ids[0], piece, text, probability, ids, math.fsum(score)))
         return tuple(sorted(fills, key=lambda fill: -(fill.score or 0))[: self.top_k])
+
+
+def _entropy(logs: Tensor) -> Tensor:
+    """Of distributions over the vocabulary (…, vocabulary), in nats."""
+    return -(logs.exp() * logs).sum(-1)

@@ -30,12 +30,12 @@ def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuatio
     barred[tokenizer.vocab_size :] = True
     if script is None and punctuation:
         return barred
-    wanted = None
+    own = other = None
     if script is not None:
         import regex  # noqa: PLC0415 - the standard library does not know scripts
 
         try:
-            wanted = regex.compile(rf"[\p{{Script={script}}}\p{{Common}}\p{{Inherited}}]*\p{{Script={script}}}\X*")
+            own = regex.compile(rf"\p{{Script={script}}}")
             other = regex.compile(rf"[^\p{{Script={script}}}\p{{Common}}\p{{Inherited}}]")
         except regex.error:
             raise ValueError(
@@ -45,7 +45,7 @@ def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuatio
         text = piece.replace(SPACE, "")
         if not punctuation and not any(character.isalnum() for character in text):
             barred[i] = True
-        if wanted is not None and (not wanted.match(text) or other.search(text)):
+        if own is not None and other is not None and (not own.search(text) or other.search(text)):
             barred[i] = True
     return barred
 
