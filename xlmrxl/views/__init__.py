@@ -1,0 +1,1 @@
+"""The attention explorer: one ES module for notebook and browser, and what answers its requests."""
