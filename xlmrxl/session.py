@@ -20,6 +20,7 @@ from xlmrxl.heads import (
     XLMRobertaXLForTokenClassification,
 )
 from xlmrxl.hub import DEFAULT, CheckpointError
+from xlmrxl.inspection.inspection import Inspection, inspect
 from xlmrxl.loading import Hold, assign, narrow_type, stored_dtype, stored_precision
 from xlmrxl.plan import Plan, size
 from xlmrxl.plan import plan as make_plan
@@ -186,6 +187,10 @@ class Session:
         if isinstance(question, str) or isinstance(context, str):
             raise TypeError("Give one question and one context, or as many of the one as of the other.")
         return answer(self, question, context, **options)
+
+    def inspect(self, text: str, second: str | None = None, **options: Any) -> Inspection:
+        """What the model does inside with a text, or a pair; see `inspection.inspection.inspect`."""
+        return inspect(self, text, second, **options)
 
     def __repr__(self) -> str:
         millions = self.model.num_parameters() / 1e6

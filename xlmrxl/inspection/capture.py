@@ -1,0 +1,175 @@
+"""The encoder run a layer at a time: its states, and the attention of any layer again from the state that enters it.
+
+Nothing is hooked into the model and nothing of it is changed, so several texts can be read at once by several threads,
+and never more than one layer's weights are held.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from xlmrxl.model import XLMRobertaXLLayer, XLMRobertaXLModel
+from xlmrxl.progress import Progress
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+KEEPS = ("recompute", "fp16", "uint8")
+"""How attention weights are held: not at all, or those of all heads in 16 or in 8 bits."""
+HELD_BYTES = 1 << 26
+"""What recomputed layers may take: all of XL's at 128 tokens but five, and one of 34 MB at 512 besides another."""
+
+
+class Encoder:
+    """The encoder of a session as a row of layers."""
+
+    def __init__(self, session: Session) -> None:
+        """session: with any head.
+
+        Raises:
+            ValueError: it is a decoder, or some of its heads were pruned.
+        """
+        base = session.model.base_model
+        assert isinstance(base, XLMRobertaXLModel)
+        self.base, self.config = base, session.model.config
+        if self.config.is_decoder:
+            raise ValueError(
+                f"{session.name} is a decoder (is_decoder in its config.json), of which attention cannot be inspected "
+                "here. Load it with is_decoder set to false."
+            )
+        self.layers = [self._layer(i) for i in range(self.config.num_hidden_layers)]
+        self.heads = self.config.num_attention_heads
+        if any(layer.attention.pruned_heads for layer in self.layers):
+            raise ValueError(
+                f"Some heads of {session.name} were pruned, so that its layers differ in their number of heads. "
+                "Inspect the model from before it was pruned; ablate() switches heads off there."
+            )
+
+    def _layer(self, i: int) -> XLMRobertaXLLayer:
+        layer = self.base.encoder.layer[i]
+        assert isinstance(layer, XLMRobertaXLLayer)
+        return layer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the texts enter."""
+        return self.base.device
+
+    def embed(self, ids: list[int]) -> Tensor:
+        """Ids of one text to state 0, (1, sequence, hidden)."""
+        embedded: Tensor = self.base.embeddings(torch.tensor([ids], device=self.device), None, None, None, 0)
+        return embedded
+
+    def step(self, i: int, stream: Tensor, head_mask: Tensor | None = None) -> Tensor:
+        """State i to state i + 1, both (batch, sequence, hidden); head_mask is (batch, heads, 1, 1)."""
+        out: Tensor = self.layers[i](stream, None, head_mask)[0]
+        return out
+
+    def step_and_look(self, i: int, stream: Tensor) -> tuple[Tensor, Tensor]:
+        """State i to state i + 1, and the layer's attention (heads, sequence, sequence) in float32."""
+        out, weights, *_ = self.layers[i](stream, None, None, output_attentions=True)
+        return out, weights[0].float()
+
+    def look(self, i: int, state: Tensor) -> Tensor:
+        """The attention (heads, sequence, sequence) of layer i, in float32, from its state (sequence, hidden).
+
+        By the same operations on the same numbers as in `step_and_look`, so to the last bit the same.
+        """
+        attention = self.layers[i].attention
+        normed = attention.self_attn_layer_norm(state.to(self.device)[None])
+        weights: Tensor = attention.self(normed, None, None, None, None, True)[1]
+        return weights[0].float()
+
+    def finish(self, stream: Tensor) -> Tensor:
+        """What leaves the last layer to the last state: through the final layer norm."""
+        out: Tensor = self.base.encoder.LayerNorm(stream)
+        return out
+
+    def read(self, ids: list[int], look: Callable[[int, Tensor], None], progress: Progress) -> Tensor:
+        """Run a text through all layers.
+
+        Args:
+            ids: of one text.
+            look: is shown each layer's number and its attention, as from `step_and_look`.
+            progress: is told how many layers are done and how many there are.
+
+        Returns:
+            (layers + 1, sequence, hidden) states on the CPU, in the type that flows through the model; as in
+            `output_hidden_states`, the last one is after the final layer norm and the others are not.
+        """
+        with torch.inference_mode():
+            stream = self.embed(ids)
+        count = len(self.layers)
+        states = torch.empty(count + 1, *stream.shape[1:], dtype=stream.dtype)
+        for i in range(count):
+            with torch.inference_mode():
+                states[i] = stream[0]
+                stream, weights = self.step_and_look(i, stream)
+                look(i, weights)
+                del weights
+            progress(i + 1, count)
+        with torch.inference_mode():
+            states[count] = self.finish(stream)[0]
+        return states
+
+
+class Kept:
+    """The attention of all layers in 16 or 8 bits."""
+
+    def __init__(self, form: str) -> None:
+        """form: `"fp16"` or `"uint8"`; the latter with a scale for each row, so that a weight is at most 1/510 of the
+        largest in its row off."""
+        self.form = form
+        self._layers: list[tuple[Tensor, Tensor | None]] = []
+
+    def add(self, weights: Tensor) -> None:
+        """The next layer's, (heads, sequence, sequence)."""
+        if self.form == "fp16":
+            self._layers.append((weights.half().cpu(), None))
+        else:
+            scales = weights.amax(-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 255
+            self._layers.append(((weights / scales).round().to(torch.uint8).cpu(), scales.cpu()))
+
+    def get(self, i: int) -> Tensor:
+        """Layer i's, (heads, sequence, sequence) in float32."""
+        weights, scales = self._layers[i]
+        return weights.float() if scales is None else weights.float() * scales
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes."""
+        return sum(part.nbytes for parts in self._layers for part in parts if part is not None)
+
+
+class Recent:
+    """The layers that were asked for last, made again when they are not among them."""
+
+    def __init__(self, make: Callable[[int], Tensor], most: int = HELD_BYTES) -> None:
+        """make: from a layer's number to its attention; most: bytes to hold, though one layer always is."""
+        self._make, self._most = make, most
+        self._held: OrderedDict[int, Tensor] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, i: int) -> Tensor:
+        """Layer i's."""
+        with self._lock:
+            if i in self._held:
+                self._held.move_to_end(i)
+                return self._held[i]
+        made = self._make(i)
+        with self._lock:
+            self._held[i] = made
+            while len(self._held) > 1 and self.nbytes > self._most:
+                self._held.popitem(last=False)
+        return made
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes."""
+        return sum(part.nbytes for part in self._held.values())
