@@ -45,7 +45,7 @@ ALLOWED = {
     },
     "figures": {"inspection", "tasks"},
     "views": {"inspection", "tasks"},
-    "cli": {"hub", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "app"},
+    "cli": {"hub", "progress", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "app"},
     "app": {"app", "hub", "session", "tasks", "inspection", "figures", "views"},
     "widgets": {"widgets", "hub", "progress", "session", "tasks", "inspection", "figures", "views"},
 }

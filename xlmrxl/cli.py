@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import click
 from xlmrxl import __version__, batch
 from xlmrxl.files import check
 from xlmrxl.hub import DEFAULT, CheckpointError
+from xlmrxl.progress import Progress, nobody, shown
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 LARGE = 100_000_000
 """Parameters from which it matters to a person which precision was taken."""
+EVERYWHERE = ("0.0.0.0", "::")
 FAILURES = (CheckpointError, ValueError, TypeError, ModuleNotFoundError)
 """What a person can cause and mend; anything else is a bug and keeps its traceback."""
 
@@ -111,12 +115,17 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_files
 
 
-def load_model(model: str, precision: str, **options: Any) -> Session:
-    """A session, or one sentence on why there is none."""
+def load_model(model: str, precision: str, told: Progress = nobody, **options: Any) -> Session:
+    """A session, or one sentence on why there is none; `told` learns of the progress beside the terminal."""
     from xlmrxl.session import load  # noqa: PLC0415 - torch takes a second, which --help need not wait for
 
-    with failing():
-        session = load(model, precision=precision, **options)
+    with failing(), shown(True, f"Loading {model}") as bar:
+
+        def both(done: int, total: int) -> None:
+            bar(done, total)
+            told(done, total)
+
+        session = load(model, precision=precision, progress=both, **options)
     if precision == "auto" and session.model.num_parameters() >= LARGE:
         click.echo(f"{session.precision}: {session.reason}", err=True)
     return session
@@ -440,15 +449,28 @@ def answer(question: str, context: str, top_k: int, as_json: bool, **options: An
 @click.option("--browser/--no-browser", default=True, help="Open a browser window.")
 def app(host: str, port: int | None, share: bool, browser: bool, **options: Any) -> None:
     """Open the app in a browser."""
+    if importlib.util.find_spec("gradio") is None:
+        raise click.ClickException("The app needs Gradio. Install it with: pip install 'xlmrxl[app]'")
+    from xlmrxl.app.waiting import Waiting  # noqa: PLC0415
+
+    with on_port(host):
+        page = Waiting(host, port, options["model"])
     try:
-        from xlmrxl.app import launch  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "gradio":
-            raise
-        raise click.ClickException("The app needs Gradio. Install it with: pip install 'xlmrxl[app]'") from error
-    session = load_model(**options)
+        if browser:
+            webbrowser.open(f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{page.port}")
+        session = load_model(**options, told=page)
+        from xlmrxl.app import launch  # noqa: PLC0415 - while the page is up: Gradio takes seconds
+    finally:
+        page.close()
+    with on_port(host):
+        launch(session, host=host, port=page.port, share=share, open_browser=False)
+
+
+@contextmanager
+def on_port(host: str) -> Iterator[None]:
+    """A port that cannot be had becomes one message."""
     try:
-        launch(session, host=host, port=port, share=share, open_browser=browser)
+        yield
     except OSError as error:
         raise click.ClickException(f"The app could not start on {host} ({error}). Choose another --port.") from error
 

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 import sentencepiece
 import torch
@@ -59,30 +59,40 @@ def make_checkpoint(folder: Path) -> Path:
 
 
 @contextmanager
-def serve(checkpoint: Path | str, log: Path) -> Iterator[str]:
-    """The address of the app, started as a user starts it; what it prints goes to `log`."""
+def started(checkpoint: Path | str, log: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The address and the process of the app, started as a user starts it; what it prints goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "xlmrxl.cli", "app", "--model", str(checkpoint), "--port", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen([*command, "--no-browser"], stdout=output, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}"
     try:
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@contextmanager
+def serve(checkpoint: Path | str, log: Path) -> Iterator[str]:
+    """The address of the app once it is there."""
+    with started(checkpoint, log) as (url, process):
         deadline = time.monotonic() + START
         while not answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the app did not start:\n{log.read_text()}")
             time.sleep(0.2)
         yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
-def answers(url: str) -> bool:
+def answers(url: str, ready: bool = True) -> bool:
+    """Whether the app is up; if not `ready`, whether anything is there, be it the page that says to wait."""
     try:
         with urllib.request.urlopen(url, timeout=5):
             return True
+    except HTTPError as error:
+        error.close()
+        return not ready
     except (URLError, TimeoutError, ConnectionError):
         return False
