@@ -1,1 +1,18 @@
-"""Jupyter widgets: the views of xlmrxl in a notebook cell. They come with the views themselves; none is here yet."""
+"""Jupyter widgets: the tasks and the views of xlmrxl in a notebook cell, each usable in one line on a loaded model.
+
+    from xlmrxl.widgets import MaskFiller
+    MaskFiller(session, "Paris is the <mask> of France.")
+
+What a widget shows can be read back from its traits, and changes when they are set.
+"""
+
+try:
+    import anywidget as _anywidget  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("xlmrxl.widgets needs anywidget: pip install 'xlmrxl[widgets]'") from error
+
+from xlmrxl.widgets.choose import ChoiceScorer
+from xlmrxl.widgets.classify import TextClassifier
+from xlmrxl.widgets.fill import MaskFiller
+
+__all__ = ["ChoiceScorer", "MaskFiller", "TextClassifier"]

@@ -1,8 +1,11 @@
-"""Which pieces of a vocabulary may be offered as fills, and which are parts of words."""
+"""Which pieces of a vocabulary may be offered as fills, which are parts of words, and how they can be shown."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +14,13 @@ from xlmrxl.tasks.masked import kind_of
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 from xlmrxl.vocabulary import SPACE
 
+if TYPE_CHECKING:
+    from xlmrxl.tasks.masked import Token
+
+JOINER = "\u200d"
+DOTTED_CIRCLE = "◌"
+JOINING = ((0x0600, 0x077F), (0x07C0, 0x07FF), (0x0840, 0x08FF), (0x1800, 0x18AF))
+"""Arabic and its relatives, Syriac, N'Ko, Mandaic, Mongolian: letters change shape with their neighbours."""
 NEVER_FIRST = "ะาำๅๆฯ々ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"
 """Signs that no word of Thai or Japanese begins with, and which Unicode calls letters."""
 NEVER_LAST = "เแโใไ"
@@ -20,6 +30,33 @@ NEVER_LAST = "เแโใไ"
 def readable(piece: str) -> str:
     """A piece without the space before it; a lone space is shown as such a mark, since it could not be seen."""
     return piece.replace(SPACE, " ").strip() or SPACE
+
+
+def continues(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a token goes on with the word of the one before it: neither is special, and no space stands between."""
+    if place == 0 or tokens[place].special or tokens[place - 1].special:
+        return False
+    return not tokens[place].piece.startswith(SPACE)
+
+
+def standing_alone(tokens: Sequence[Token], place: int) -> str:
+    """A token's piece as it can stand alone: letters keep the shape they have in the word, loose marks get a base."""
+    token = tokens[place]
+    if token.special:
+        return token.piece
+    text = token.piece.removeprefix(SPACE) or SPACE
+    if unicodedata.category(text[0]).startswith("M"):
+        text = DOTTED_CIRCLE + text
+    if continues(tokens, place) and _joins(text[0]) and _joins(tokens[place - 1].piece[-1]):
+        text = JOINER + text
+    follows = place + 1 < len(tokens) and continues(tokens, place + 1)
+    if follows and _joins(text[-1]) and _joins(tokens[place + 1].piece[0]):
+        text += JOINER
+    return text
+
+
+def _joins(character: str) -> bool:
+    return any(first <= ord(character) <= last for first, last in JOINING)
 
 
 @lru_cache(maxsize=8)

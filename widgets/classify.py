@@ -1,0 +1,154 @@
+"""`TextClassifier`: a text, its labels, and the words behind one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.hub import DEFAULT
+from xlmrxl.progress import Progress
+from xlmrxl.tasks.teach import Taught, TaughtResult
+from xlmrxl.tasks.templates import FOLDER
+from xlmrxl.widgets.task import TaskWidget, opened, script
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+    from xlmrxl.tasks.attribution import Attribution
+    from xlmrxl.tasks.classify import ClassifyResult
+
+PAIRS = "entailment"
+"""The task that reads two texts."""
+
+
+class TextClassifier(TaskWidget):
+    """Classify a text, and see which words made it so.
+
+    Args:
+        model: a session with a masked language model, or with a head for texts; a classifier that was taught
+            (`session.teach`); or the name of a model to load.
+        text: what is classified.
+        second: the second text of a pair.
+        labels: to choose from; those of the task if there are none. A dict gives each its words.
+        task, language: whose templates, and whose labels, a masked language model is asked with.
+        explained: a label whose words are shown.
+        **options: of `tasks.classify.classify`, kept for every text: `templates`, `calibration`.
+    """
+
+    text = traitlets.Unicode("", help="What is classified.").tag(sync=True)
+    second = traitlets.Unicode("", help="The second text, where the task or the model reads pairs.").tag(sync=True)
+    labels = traitlets.Union(
+        [traitlets.List(traitlets.Unicode()), traitlets.Dict()],
+        help="Labels of one's own, or a dict from them to their words; empty for those of the task.",
+    ).tag(sync=True)
+    task = traitlets.Unicode("topic", help="topic, sentiment or entailment.").tag(sync=True)
+    language = traitlets.Unicode("en", help="Of the templates and the words.").tag(sync=True)
+    explained = traitlets.Unicode("", help="The label whose words are shown; empty for none.").tag(sync=True)
+    scores = traitlets.Dict(help="From each label to its probability (of a regression, its value), the best first.")
+    best = traitlets.Unicode("", help="The best label; empty without an answer.")
+    words = traitlets.List(help="What each word does for the explained label, dicts with `word` and `value`.")
+    attribution = traitlets.Any(None, allow_none=True, help="The same as the whole result of `Session.explain`.")
+    form = traitlets.Dict(help="What the page offers to choose from.").tag(sync=True)
+
+    _esm = script("classify.js")
+    _question_traits = ("text", "second", "labels", "task", "language", "explained")
+
+    def __init__(
+        self,
+        model: Session | Taught | str | os.PathLike[str] = DEFAULT,
+        text: str = "",
+        *,
+        second: str = "",
+        labels: Sequence[str] | Mapping[str, Sequence[str]] = (),
+        task: str = "topic",
+        language: str = "en",
+        explained: str = "",
+        **options: Any,
+    ) -> None:
+        self._model = opened(model)
+        self._options = options
+        self._last: tuple[tuple[str, str, dict[str, Any]], ClassifyResult | TaughtResult] | None = None
+        taught = isinstance(self._model, Taught)
+        self._cloze = not taught and isinstance(self._model.model, XLMRobertaXLForMaskedLM)
+        tasks = {path.stem: _labels(path) for path in sorted(FOLDER.glob("*.json"))} if self._cloze else {}
+        form = {"tasks": tasks, "pairs": [PAIRS] if self._cloze else not taught}
+        super().__init__(
+            text=text,
+            second=second,
+            labels=dict(labels) if isinstance(labels, Mapping) else list(labels),
+            task=task,
+            language=language,
+            explained=explained,
+            form=form,
+        )
+
+    def _question(self) -> dict[str, Any] | None:
+        if not self.text.strip() and not self.second.strip():
+            return None
+        asked: dict[str, Any] = dict(self._options)
+        if self._cloze:
+            asked |= {"labels": self.labels or None, "task": self.task, "language": self.language}
+        return {"texts": (self.text, self.second), "asked": asked, "explained": self.explained}
+
+    def _answer(
+        self, question: dict[str, Any], progress: Progress | bool
+    ) -> tuple[ClassifyResult | TaughtResult, Attribution | None]:
+        (text, second), asked, label = question.values()
+        if asked.get("task") == PAIRS and "templates" not in asked and not second.strip():
+            raise ValueError("The second text is empty: write what may follow from the first.")
+        if self._last is None or self._last[0] != (text, second, asked):
+            result = self._model.classify((text, second) if second.strip() else text, **asked, progress=progress)
+            self._last = (text, second, asked), result
+        result = self._last[1]
+        if not label:
+            return result, None
+        if second.strip():
+            raise ValueError("Only a single text can be explained, not a pair: leave the second text out.")
+        if isinstance(self._model, Taught):
+            return result, self._model.attribute(text, label, progress=progress)
+        return result, self._model.explain(text, label=label, **asked, progress=progress)
+
+    def _shown(self, answer: tuple[ClassifyResult | TaughtResult, Attribution | None] | None) -> dict[str, Any]:
+        if answer is None:
+            return {"scores": {}, "best": "", "words": [], "attribution": None, "found": {}}
+        result, attribution = answer
+        taught = isinstance(result, TaughtResult)
+        found = result.content()
+        if taught:
+            found |= {"method": "taught", "kind": "single"}
+            found["labels"] = [{"label": each.label, "score": each.probability} for each in result.labels]
+        scores = {each["label"]: each["score"] for each in found["labels"]}
+        words = []
+        if attribution is not None:
+            words = attribution.rows()
+            found["why"] = {"label": attribution.label, "score": attribution.score, "words": _pieces(attribution)}
+        return {
+            "result": result,
+            "scores": scores,
+            "best": max(scores, key=scores.__getitem__),
+            "words": words,
+            "attribution": attribution,
+            "found": found,
+        }
+
+
+def _labels(path: Path) -> dict[str, list[str]]:
+    """Of each language that a task's file has, its labels."""
+    return {code: list(entry["labels"]) for code, entry in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def _pieces(attribution: Attribution) -> list[dict[str, Any]]:
+    """The words in the order of the text, and what stands between them, which has no value."""
+    pieces: list[dict[str, Any]] = []
+    done = 0
+    for word in attribution.words:
+        pieces.append({"text": attribution.text[done : word.start]})
+        pieces.append({"text": word.word, "value": word.value})
+        done = word.end
+    pieces.append({"text": attribution.text[done:]})
+    return pieces

@@ -1,0 +1,158 @@
+"""`MaskFiller`: a sentence with masks, and what the model would put there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from xlmrxl.hub import DEFAULT
+from xlmrxl.progress import Progress
+from xlmrxl.tasks.pieces import continues, standing_alone
+from xlmrxl.vocabulary import MASK_TOKEN
+from xlmrxl.widgets.task import TaskWidget, opened, script
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+    from xlmrxl.tasks.fill import Fill, FillResult
+    from xlmrxl.tasks.masked import Token
+
+WAYS: dict[str, dict[str, Any]] = {"pieces": {}, "words": {"words": True}, "joint": {"method": "joint"}}
+"""What `Session.fill_mask` is told for each way."""
+
+
+class MaskFiller(TaskWidget):
+    """Fill the masks of a sentence; click a fill to put it there, click a token to mask it.
+
+    Args:
+        model: a session with a masked language model, or the name of a model to load.
+        text: with `<mask>` where something is missing.
+        way: `"pieces"`, `"words"` or `"joint"`.
+        top_k: how many fills for each mask.
+        **options: of `tasks.fill.fill_mask`, kept for every text: `script`, `targets`, `punctuation` …
+    """
+
+    text = traitlets.Unicode("", help="The sentence, with <mask> where something is missing.").tag(sync=True)
+    way = traitlets.Enum(
+        list(WAYS), "pieces", help="Single pieces, whole words of several, or all masks together."
+    ).tag(sync=True)
+    top_k = traitlets.Int(5, min=1, help="How many fills for each mask.").tag(sync=True)
+    selected = traitlets.List(
+        traitlets.Int(min=0), help="Of each mask, which fill stands in the sentence, 0 the best."
+    ).tag(sync=True)
+    fills = traitlets.List(help="Of each mask its fills, dicts with `text` and `probability`, the best first.")
+    scores = traitlets.List(help="Of each way to fill all masks together its log-probability, nats.")
+    sentence = traitlets.Unicode("", help="The text with the selected fills in it.")
+
+    _esm = script("fill.js")
+    _question_traits = ("text", "way", "top_k")
+
+    def __init__(
+        self,
+        model: Session | str | os.PathLike[str] = DEFAULT,
+        text: str = "",
+        *,
+        way: str = "pieces",
+        top_k: int = 5,
+        **options: Any,
+    ) -> None:
+        self._session = opened(model)
+        self._options = options
+        super().__init__(text=text, way=way, top_k=top_k)
+        self.observe(self._complete, ["selected", "found"])
+        self._complete()
+
+    def _question(self) -> dict[str, Any] | None:
+        if not self.text.strip():
+            return None
+        return {"text": self.text, "top_k": self.top_k, **self._options, **WAYS[self.way]}
+
+    def _answer(self, question: dict[str, Any], progress: Progress | bool) -> FillResult:
+        return self._session.fill_mask(**question, progress=progress)
+
+    def _shown(self, result: FillResult | None) -> dict[str, Any]:
+        if result is None:
+            return {"fills": [], "scores": [], "selected": [], "found": {}}
+        masks = [mask.fills for mask in result.masks]
+        if result.joint:
+            masks = [tuple(way.fills[number] for way in result.joint) for number in range(len(masks))]
+        scores = [way.score for way in result.joint]
+        found = {
+            "text": result.text,
+            "parts": _parts(result),
+            "tokens": _tokens(result.tokens),
+            "masks": [
+                {
+                    "position": mask.position,
+                    "entropy": mask.entropy,
+                    "searched": any(fill.score is not None for fill in fills),
+                    "fills": [_fill(fill) for fill in fills],
+                }
+                for mask, fills in zip(result.masks, masks, strict=True)
+            ],
+            "scores": scores,
+        }
+        return {
+            "fills": [[fill.content() for fill in fills] for fills in masks],
+            "scores": scores,
+            "selected": [0] * len(masks),
+            "found": found,
+        }
+
+    @traitlets.validate("selected")
+    def _check_selected(self, proposal: dict[str, Any]) -> list[int]:
+        chosen: list[int] = proposal["value"]
+        if len(chosen) != len(self.fills):
+            raise traitlets.TraitError(f"The text has {len(self.fills)} masks; give as many numbers, not {chosen}.")
+        for number, (rank, fills) in enumerate(zip(chosen, self.fills, strict=True), 1):
+            if rank and rank >= len(fills):
+                raise traitlets.TraitError(f"Mask {number} has {len(fills)} fills, 0 the best; there is no {rank}.")
+        if self.scores and len(set(chosen)) > 1:
+            raise traitlets.TraitError(f"All masks are filled together: give the same way for each, not {chosen}.")
+        return chosen
+
+    def _complete(self, _: Any = None) -> None:
+        """Put the selected fills into the text."""
+        pieces = list(self.found.get("parts", [self.text]))
+        for place in range(len(self.selected) - 1, -1, -1):
+            fills = self.fills[place]
+            pieces.insert(place + 1, fills[self.selected[place]]["text"] if fills else MASK_TOKEN)
+        self.set_trait("sentence", "".join(pieces))
+
+
+def _parts(result: FillResult) -> list[str]:
+    """What stands around the masks: one part more than there are masks. Spaces beside a mask stay."""
+    parts, done = [], 0
+    for mask in result.masks:
+        token = result.tokens[mask.position]
+        place = result.text[token.start : token.end]
+        parts.append(result.text[done : token.start] + place[: len(place) - len(place.lstrip())])
+        done = token.end
+    return [*parts, result.text[done:]]
+
+
+def _fill(fill: Fill) -> dict[str, Any]:
+    shown = fill.text if fill.text.strip() else fill.piece  # what could not be seen is shown as its piece
+    return {"text": shown, "piece": fill.piece, "probability": fill.probability}
+
+
+def _tokens(tokens: tuple[Token, ...]) -> list[dict[str, Any]]:
+    """The tokens for the page: `joined` are those that go on with the word before."""
+    found, masks = [], 0
+    for place, token in enumerate(tokens):
+        mask = token.piece == MASK_TOKEN
+        masks += mask
+        found.append(
+            {
+                "text": standing_alone(tokens, place),
+                "piece": token.piece,
+                "id": token.id,
+                "start": token.start,
+                "end": token.end,
+                "mask": masks if mask else 0,
+                "special": token.special or token.start >= token.end,
+                "joined": continues(tokens, place),
+            }
+        )
+    return found

@@ -1,0 +1,83 @@
+const QUESTIONS = { "": "none: it just goes on", cause: "cause: because …", effect: "effect: so …" };
+
+function render({ model, el }) {
+  return widget({ model, el }, (ask) => {
+    const prompt = textBox(ask, { placeholder: "It rained all night.", className: "x-sentence-box" });
+    const list = h("div", { className: "x-stack", role: "group", "aria-label": "Choices" });
+    const { languages } = model.get("form");
+    const question = choice("Question", QUESTIONS, () => { showLanguage(); ask(); });
+    const language = h("select", { onchange: () => ask() });
+    const languageField = field("Language of the “because” and “so”", language);
+
+    function showLanguage() {
+      languageField.hidden = !question.picked();
+    }
+
+    const boxes = () => [...list.querySelectorAll("textarea")];
+    function addChoice(value = "") {
+      const number = boxes().length + 1;
+      const box = textBox(ask, { placeholder: `Choice ${number}`, "aria-label": `Choice ${number}`, value });
+      list.append(box);
+      return box;
+    }
+    const add = h("button", { type: "button", onclick: () => addChoice().focus() }, "Add a choice");
+
+    function answer(found) {
+      const best = found.choices[found.best];
+      const head = best.prior === null;
+      const rows = found.choices.map((each, index) => row(each, index === found.best));
+      return [
+        unseen(`The best choice: ${best.text}, ${percent(best.probability)}`, { role: "status" }),
+        h("div", { className: "x-choices" }, heading("Choices"), h("ol", { role: "list" }, rows),
+          h("p", { className: "x-note" }, head ? "Each choice was scored by what the model was taught or made for."
+            : "A choice is scored by how much likelier the prompt makes it: its log-probability after the prompt, less "
+              + "the one without the prompt, in nats. The bars share out 100% by these scores.")),
+      ];
+    }
+
+    function row(each, best) {
+      let facts = `score ${signed(each.score, 2, true)}`;
+      if (each.prior !== null) {
+        facts = `after the prompt ${signed(each.raw, 1)} · without it ${signed(each.prior, 1)} · `
+          + `score ${signed(each.score, 1, true)}`;
+      }
+      if (each.unknown) facts += ` · not read: ${each.unknown}`;
+      return h("li", { className: best ? "x-best" : "" },
+        h("p", { className: "x-choice", dir: "auto" }, own("bdi", each.text),
+          best ? h("span", { className: "x-tag" }, "best") : null),
+        h("div", { className: "x-scale" }, h("div", { className: "x-bar", "aria-hidden": "true" }, bar(each.probability, 1)),
+          h("span", { className: "x-percent" }, percent(each.probability))),
+        h("p", { className: "x-facts" }, facts));
+    }
+
+    return {
+      verb: "Choose",
+      doing: "Choosing",
+      hint: "Write a prompt and what may go with it, and press Enter.",
+      form: [field("Prompt", prompt, "x-wide"), h("div", { className: "x-field x-wide" }, h("span", {}, "Choices"), list),
+        languages.length ? h("div", { className: "x-fields" }, question, languageField) : null],
+      buttons: [add],
+      question: () => ({ prompt: prompt.value, choices: boxes().map((box) => box.value).filter((text) => text.trim()),
+        question: question.picked() || "", language: language.value || model.get("language") }),
+      fill() {
+        prompt.value = model.get("prompt");
+        prompt.grow();
+        const given = model.get("choices");
+        const there = boxes();
+        const most = Math.max(2, given.length, there.findLastIndex((box) => box === list.getRootNode().activeElement) + 1);
+        for (let place = 0; place < most; place += 1) {
+          const box = there[place] || addChoice();
+          box.value = given[place] ?? "";
+          box.grow();
+        }
+        there.slice(most).forEach((box) => box.remove());
+        question.pick(model.get("question"));
+        options(language, languages.map((code) => [code, languageName(code)]), model.get("language"));
+        showLanguage();
+      },
+      answer,
+    };
+  });
+}
+
+export default { render };

@@ -1,0 +1,170 @@
+"""What the widgets of the tasks share: a form whose traits are the question, and an answer that follows them.
+
+The traits of a question may be set in Python or on the page; either way the model is asked at once, in the thread that
+set them, so that the line after `widget.text = …` reads the new answer. Some front ends (JupyterLab with ipykernel 7)
+handle what the page sends in a thread of its own while a cell runs: then whatever runs a model waits in one line, and
+what has been overtaken by a newer question is given up.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anywidget
+import traitlets
+
+from xlmrxl import load
+from xlmrxl.hub import DEFAULT, CheckpointError
+from xlmrxl.progress import DELAY, Progress
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+STATIC = Path(__file__).parent / "static"
+OFTEN = 0.1
+"""Seconds between two reports of progress to the page."""
+MODEL = threading.RLock()
+"""Held by whoever runs a model."""
+
+M = TypeVar("M")
+log = logging.getLogger(__name__)
+
+
+def script(name: str) -> str:
+    """The ES module of a widget: what all share and its own file, since a widget's module cannot import another."""
+    return "\n".join((STATIC / part).read_text(encoding="utf-8") for part in ("parts.js", name))
+
+
+def style() -> str:
+    """The style sheet of the widgets."""
+    return (STATIC / "style.css").read_text(encoding="utf-8")
+
+
+def opened(model: M | str | os.PathLike[str]) -> M | Session:
+    """The model itself, or the session that its name stands for, loaded with a progress bar.
+
+    Raises:
+        ValueError: the name looks like a text.
+        CheckpointError: there is no such model.
+    """
+    if not isinstance(model, str | os.PathLike):
+        return model
+    if not os.path.exists(model) and any(character.isspace() for character in str(model).strip()):
+        raise ValueError(
+            f"{str(model)!r} is no name of a model. Give a session or a name first and the text after it, or the text "
+            "by its name: text=…"
+        )
+    return load(model)
+
+
+def sentence(problem: Exception) -> str:
+    """What the widget says of a failure."""
+    if isinstance(problem, ValueError | TypeError | CheckpointError):
+        return str(problem)
+    return f"That failed, and it was not your text: {type(problem).__name__}: {problem}"
+
+
+class _OvertakenError(Exception):
+    """A newer question has been asked."""
+
+
+class TaskWidget(anywidget.AnyWidget):
+    """A question in traits, and the answer of a model."""
+
+    error = traitlets.Unicode("", help="Why there is no answer, in a sentence; empty when there is one.").tag(sync=True)
+    working = traitlets.Bool(False, help="Whether the model is at work.").tag(sync=True)
+    progress = traitlets.List(
+        traitlets.Int(), help="How much is done and how much there is, once it takes longer than a second."
+    ).tag(sync=True)
+    found = traitlets.Dict(help="What the page draws; read the other traits instead.").tag(sync=True)
+    asked = traitlets.Int(0, help="Counts what the page has asked for.").tag(sync=True)
+    answered = traitlets.Int(0, help="The last of them that has been dealt with.").tag(sync=True)
+    result = traitlets.Any(None, allow_none=True, help="The whole result, with all that a task's results can do.")
+
+    _css = style()
+    _question_traits: tuple[str, ...] = ()
+
+    def __init__(self, **question: Any) -> None:
+        self._latest: object = None
+        self._current: dict[str, Any] | None = None  # the question whose answer is shown or on its way
+        self._question_set = False
+        super().__init__(**question)
+        self.observe(self._follow, [*self._question_traits, "asked"])
+        self._question_set = True
+        self._ask(True)
+
+    def _question(self) -> dict[str, Any] | None:
+        """The traits as the model is asked, None where there is nothing to ask yet."""
+        raise NotImplementedError
+
+    def _answer(self, question: dict[str, Any], progress: Progress | bool) -> Any:
+        """The result."""
+        raise NotImplementedError
+
+    def _shown(self, result: Any) -> dict[str, Any]:
+        """The traits that show a result, or that there is none (None)."""
+        raise NotImplementedError
+
+    def _follow(self, _: Mapping[str, Any]) -> None:
+        self._ask(None)
+
+    def _ask(self, progress: Progress | bool | None) -> None:
+        """Answer what the traits ask, unless that has been done.
+
+        Args:
+            progress: as in a task; None shows it in the widget.
+        """
+        asked, question = self.asked, self._question()
+        if question is not None and question == self._current and not self.error:
+            self.answered = asked
+            return
+        turn = self._latest = object()
+        self._current = question
+        values: dict[str, Any] = {"error": "", "result": None}
+        try:
+            if question is not None:
+                self.working = True
+                with MODEL:
+                    if self._latest is not turn:
+                        return
+                    values["result"] = self._answer(question, self._telling(turn) if progress is None else progress)
+        except _OvertakenError:
+            return
+        except Exception as problem:
+            if not isinstance(problem, ValueError | TypeError | CheckpointError):
+                log.exception("%s failed", type(self).__name__)
+            values["error"] = sentence(problem)
+        except BaseException:  # interrupted: the same question may be asked again
+            self._current = None
+            self.set_trait("working", False)
+            raise
+        if self._latest is not turn:
+            return
+        values |= self._shown(values["result"]) | {"working": False, "progress": [], "answered": asked}
+        # All at once, so that whoever observes one of them finds the others in accord with it.
+        with self.hold_trait_notifications():
+            for name, value in values.items():
+                self.set_trait(name, value)
+
+    def _telling(self, turn: object) -> Progress:
+        begun = last = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            if self._latest is not turn:
+                raise _OvertakenError
+            now = time.monotonic()
+            if now - begun > DELAY and now - last > OFTEN:
+                last = now
+                self.progress = [done, total]
+
+        return tell
+
+
+__all__ = ["DEFAULT", "TaskWidget", "opened", "script"]
