@@ -5,6 +5,7 @@ Weights are (heads, queries, keys), each row of queries adding up to 1, as in `o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,12 +28,15 @@ STATISTICS = {
     "next": Statistic("What of a token's attention goes to the token after it: aᵢ,ᵢ₊₁", "mass"),
     "previous": Statistic("What of a token's attention goes to the token before it: aᵢ,ᵢ₋₁", "mass"),
     "confidence": Statistic("The largest weight of a token's attention: maxⱼ aᵢⱼ", "mass"),
-    "norm": Statistic("How much is moved to a token: Σⱼ ‖aᵢⱼ f(xⱼ)‖ (Kobayashi et al. 2020)", "length of the stream"),
+    "norm": Statistic("How much a token is given: Σⱼ ‖aᵢⱼ f(xⱼ)‖ (Kobayashi et al. 2020)", "length"),
+    "norm_special": Statistic("What of that comes from <s> and </s>: the same over them, divided by it", "share"),
 }
 """Numbers that every head has, each a mean over the tokens i of the text, a <mask> among them; <s> and </s> are left
 out as queries, since heads that find nothing rest there. a are the head's weights."""
-MEASURED = tuple(name for name in STATISTICS if name != "norm")
-"""Those that follow from the weights."""
+ON_DEMAND = ("norm", "norm_special")
+"""Those that take more than the weights: one pass over the layers when they are first asked for."""
+MEASURED = tuple(name for name in STATISTICS if name not in ON_DEMAND)
+"""The others."""
 
 
 def statistics(weights: Tensor, inner: Tensor) -> dict[str, Tensor]:
@@ -59,6 +63,19 @@ def statistics(weights: Tensor, inner: Tensor) -> dict[str, Tensor]:
         "confidence": weights.amax(-1),
     }
     return {name: row[:, inner].mean(-1) for name, row in rows.items()}
+
+
+def norm_statistics(received: np.ndarray, norms: np.ndarray, inner: Sequence[bool]) -> dict[str, np.ndarray]:
+    """The numbers of ON_DEMAND, (layers, heads) each.
+
+    Args:
+        received: (layers, heads, keys): the mean weight that a key gets from the tokens of the text.
+        norms: (layers, heads, keys): ‖f(xⱼ)‖.
+        inner: (sequence,): the tokens of the text; the others are <s> and </s>.
+    """
+    given = received * norms
+    total = given.sum(-1)
+    return {"norm": total, "norm_special": given[..., ~np.array(inner)].sum(-1) / total}
 
 
 def thumbnails(weights: Tensor, size: int) -> Tensor:

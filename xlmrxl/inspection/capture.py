@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xlmrxl.model import XLMRobertaXLLayer, XLMRobertaXLModel
 from xlmrxl.progress import Progress
@@ -86,6 +86,20 @@ class Encoder:
         weights: Tensor = attention.self(normed, None, None, None, None, True)[1]
         return weights[0].float()
 
+    def value_norms(self, i: int, state: Tensor) -> Tensor:
+        """‖f(xⱼ)‖ of each head and token of layer i, (heads, sequence) in float32, from its state (sequence, hidden).
+
+        f goes through the head's value projection, bias included, and the head's part of the output projection, bias
+        left out (Kobayashi et al. 2020, Attention is Not Only a Weight, arXiv:2004.10102). x is what the layer's heads
+        read, which in this model is the layer norm of the state.
+        """
+        attention = self.layers[i].attention
+        value = attention.self.value(attention.self_attn_layer_norm(state.to(self.device)[None]))[0].float()
+        output = _map_of(attention.output.dense, value)
+        size = attention.self.attention_head_size
+        heads = [slice(start, start + size) for start in range(0, value.shape[1], size)]
+        return torch.stack([(value[:, head] @ output[head].float()).norm(dim=-1) for head in heads])
+
     def finish(self, stream: Tensor) -> Tensor:
         """What leaves the last layer to the last state: through the final layer norm."""
         out: Tensor = self.base.encoder.LayerNorm(stream)
@@ -117,6 +131,18 @@ class Encoder:
         with torch.inference_mode():
             states[count] = self.finish(stream)[0]
         return states
+
+
+def _map_of(dense: nn.Module, like: Tensor) -> Tensor:
+    """The weights of a linear layer of any precision, (inputs, outputs), on a device; its bias is left out."""
+    if isinstance(dense, nn.Linear) and not dense.weight.is_meta:
+        return dense.weight.T
+    # Quantised or offloaded weights are to be had only by multiplying. The first row is there with either sign, which
+    # gives the bias away.
+    dtype = dense.weight.dtype if isinstance(dense, nn.Linear) else torch.float32
+    ones = torch.eye(like.shape[1], dtype=dtype, device=like.device)
+    out: Tensor = dense(torch.cat([ones, -ones[:1]]))
+    return out[:-1] - (out[:1] + out[-1:]) / 2
 
 
 class Kept:

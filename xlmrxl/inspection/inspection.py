@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,30 +10,17 @@ import torch
 from torch import Tensor
 
 from xlmrxl.inspection import attention as measures
-from xlmrxl.inspection.attention import MEASURED, STATISTICS
+from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS
 from xlmrxl.inspection.capture import KEEPS, Encoder, Kept, Recent
+from xlmrxl.inspection.words import tokens_and_segments, words_of
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.masked import Token, room, tokens_of
-from xlmrxl.tasks.masked import words as words_of
 from xlmrxl.tasks.result import Source
-from xlmrxl.vocabulary import SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
 
 THUMBNAIL = 16
 """Rows and columns of a head's thumbnail."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word of a text, or a special token."""
-
-    text: str  # as it is written
-    start: int  # offsets in characters of its own text
-    end: int
-    segment: int | None  # 0 or 1: which text it is in; None for <s> and </s>
-    tokens: tuple[int, ...]  # its places among the tokens
 
 
 def inspect(
@@ -101,26 +87,25 @@ class Inspection:
     ) -> None:
         self.session, self.text, self.second, self.keep = session, text, second, keep
         self.source = Source.of(session, keep=keep)
-        tokens, border = _tokens(session, text, second)
-        self.tokens = tokens
-        self.segments = tuple(
-            int(place >= border) if _is_text(token, session) else None for place, token in enumerate(tokens)
-        )
-        self.words = _words(tokens, self.segments, (text, second or ""))
+        self.tokens, self.segments = tokens_and_segments(session, text, second)
+        self.words = words_of(self.tokens, self.segments, (text, second))
         self._encoder = encoder
         self.layers, self.heads = len(encoder.layers), encoder.heads
-        length = len(tokens)
+        length = len(self.tokens)
         self._statistics = {name: np.empty((self.layers, self.heads), np.float32) for name in MEASURED}
         side = min(THUMBNAIL, length)
         self._thumbnails = np.empty((self.layers, self.heads, side, side), np.float32)
         self._means = np.empty((self.layers, length, length), np.float32)
         self._max = np.zeros((length, length), np.float32)
+        self._received = np.empty((self.layers, self.heads, length), np.float32)
         kept = None if keep == "recompute" else Kept(keep)
-        inner = torch.tensor([segment is not None for segment in self.segments])
+        self._inner = [segment is not None for segment in self.segments]
+        inner = torch.tensor(self._inner)
 
         def look(i: int, weights: Tensor) -> None:
             for name, row in measures.statistics(weights, inner.to(weights.device)).items():
                 self._statistics[name][i] = row.cpu().numpy()
+            self._received[i] = weights[:, inner.to(weights.device)].mean(1).cpu().numpy()
             self._thumbnails[i] = measures.thumbnails(weights, THUMBNAIL).cpu().numpy()
             self._means[i] = weights.mean(0).cpu().numpy()
             np.maximum(self._max, weights.amax(0).cpu().numpy(), out=self._max)
@@ -128,7 +113,7 @@ class Inspection:
                 kept.add(weights)
 
         with shown(progress, "Reading", "layer") as told:
-            self.hidden_states = encoder.read([token.id for token in tokens], look, told)
+            self.hidden_states = encoder.read([token.id for token in self.tokens], look, told)
         self._attention = Recent(self._look) if kept is None else kept
 
     def __repr__(self) -> str:
@@ -154,23 +139,41 @@ class Inspection:
         self._check(layer, head)
         return self._layer(layer)[head].numpy().copy()
 
-    def mean_attention(self, heads: Sequence[tuple[int, int]] | None = None) -> np.ndarray:
+    def mean_attention(
+        self, heads: Sequence[tuple[int, int]] | None = None, *, progress: Progress | bool = True
+    ) -> np.ndarray:
         """The mean over some heads, each a (layer, head), or over all: (tokens, tokens) float32."""
         if heads is None:
-            return self._means.mean(0)
-        by_layer = self._by_layer(heads)
-        total = sum(self._layer(layer)[chosen].sum(0, dtype=torch.float64) for layer, chosen in by_layer.items())
-        assert isinstance(total, Tensor)
-        return (total / sum(map(len, by_layer.values()))).float().numpy()
+            everything: np.ndarray = self._means.mean(0)
+            return everything
+        total, chosen = np.zeros(self._max.shape), self._by_layer(heads)
+        for layer, weights in self._each(progress, chosen):
+            total += weights[chosen[layer]].sum(0, dtype=torch.float64).numpy()
+        mean: np.ndarray = total / sum(map(len, chosen.values()))
+        return mean.astype(np.float32)
 
-    def max_attention(self, heads: Sequence[tuple[int, int]] | None = None) -> np.ndarray:
+    def max_attention(
+        self, heads: Sequence[tuple[int, int]] | None = None, *, progress: Progress | bool = True
+    ) -> np.ndarray:
         """The largest weight among some heads, each a (layer, head), or among all: (tokens, tokens) float32."""
-        if heads is None:
-            return self._max.copy()
-        parts = [self._layer(layer)[chosen].amax(0) for layer, chosen in self._by_layer(heads).items()]
-        return torch.stack(parts).amax(0).numpy()
+        most = self._max.copy() if heads is None else np.zeros_like(self._max)
+        chosen = {} if heads is None else self._by_layer(heads)
+        for layer, weights in self._each(progress, chosen):
+            np.maximum(most, weights[chosen[layer]].amax(0).numpy(), out=most)
+        return most
 
-    def thumbnails(self, size: int = THUMBNAIL) -> np.ndarray:
+    def norm_attention(self, layer: int, head: int) -> np.ndarray:
+        """‖aᵢⱼ f(xⱼ)‖, (tokens, tokens) float32: how long the vector is that a head moves from token j to token i.
+
+        Norm-weighted attention (Kobayashi et al. 2020, arXiv:2004.10102): f is the head's value and output projection,
+        so that a large weight on a token which gives next to nothing, as on <s>, counts as little as it does.
+        """
+        self._check(layer, head)
+        with torch.inference_mode():
+            norms = self._encoder.value_norms(layer, self.hidden_states[layer])[head].cpu()
+        return (self._layer(layer)[head] * norms).numpy()
+
+    def thumbnails(self, size: int = THUMBNAIL, *, progress: Progress | bool = True) -> np.ndarray:
         """Every head in small: (layers, heads, size, size) float32 means over blocks of tokens; a short text has fewer.
 
         Only those of 16 blocks are at hand; others are computed from all weights.
@@ -179,14 +182,78 @@ class Inspection:
             return self._thumbnails.copy()
         if size < 1:
             raise ValueError(f"size is {size}; it must be at least 1.")
-        made = [measures.thumbnails(self._layer(layer), size).numpy() for layer in range(self.layers)]
-        return np.stack(made)
+        return np.stack([measures.thumbnails(weights, size).numpy() for _, weights in self._each(progress)])
 
-    def statistic(self, name: str) -> np.ndarray:
+    def statistic(self, name: str, *, progress: Progress | bool = True) -> np.ndarray:
         """One of STATISTICS for every head, (layers, heads) float32."""
         if name not in STATISTICS:
             raise ValueError(f"There is no statistic {name!r}; there are {', '.join(STATISTICS)}.")
+        if name in ON_DEMAND and name not in self._statistics:
+            norms = np.empty_like(self._received)
+            with shown(progress, "Weighing attention", "layer") as told:
+                for layer in range(self.layers):
+                    with torch.inference_mode():
+                        norms[layer] = self._encoder.value_norms(layer, self.hidden_states[layer]).cpu().numpy()
+                    told(layer + 1, self.layers)
+            self._statistics.update(measures.norm_statistics(self._received, norms, self._inner))
         return self._statistics[name].copy()
+
+    def pair(
+        self, query: int | Sequence[int], key: int | Sequence[int], *, progress: Progress | bool = True
+    ) -> np.ndarray:
+        """How much every head looks from one token to another, (layers, heads) float32.
+
+        Args:
+            query: the token that looks, or several: the mean of theirs.
+            key: the token that is looked at, or several: the sum of what they get, as for the tokens of a word.
+            progress: called with the layers that are done and how many there are; True for a bar.
+        """
+        queries, keys = self._places("query", query), self._places("key", key)
+        rows = [weights[:, queries][:, :, keys].sum(2).mean(1).numpy() for _, weights in self._each(progress)]
+        return np.stack(rows)
+
+    def rank(
+        self,
+        by: str | tuple[int | Sequence[int], int | Sequence[int]],
+        top: int | None = 10,
+        *,
+        lowest: bool = False,
+        progress: Progress | bool = True,
+    ) -> list[tuple[int, int, float]]:
+        """The heads that have most of something.
+
+        Args:
+            by: one of STATISTICS, or (query, key) as in `pair`: which heads look from one token to another.
+            top: how many; None for all.
+            lowest: those that have least instead.
+            progress: as in `pair`.
+
+        Returns:
+            (layer, head, value), the first in front.
+        """
+        values = self.statistic(by, progress=progress) if isinstance(by, str) else self.pair(*by, progress=progress)
+        order = np.argsort(values if lowest else -values, axis=None, kind="stable")[:top]
+        return [(*divmod(int(place), self.heads), float(values.flat[place])) for place in order]
+
+    def edges(self, layer: int, head: int, mass: float = 0.7) -> list[tuple[int, int, float]]:
+        """Of a head, the fewest keys of each query whose weights add up to `mass`: (query, key, weight).
+
+        Raises:
+            ValueError: there is no such head, or `mass` is not above 0 and at most 1.
+        """
+        if not 0 < mass <= 1:
+            raise ValueError(f"mass is {mass}; it must be above 0 and at most 1.")
+        return measures.top_edges(self.attention(layer, head), mass)
+
+    def rollout(self, up_to: int | None = None) -> np.ndarray:
+        """What of each token of the text is in each token after a layer, (tokens, tokens) float32.
+
+        Args:
+            up_to: the last layer that counts; the last of all if not given. See `attention.rollout`.
+        """
+        last = self.layers - 1 if up_to is None else up_to
+        self._check(last, 0)
+        return measures.rollout(self._means[: last + 1])
 
     def hidden_state(self, i: int) -> np.ndarray:
         """State i, (tokens, hidden) float32."""
@@ -201,6 +268,23 @@ class Inspection:
     def _layer(self, layer: int) -> Tensor:
         self._check(layer, 0)
         return self._attention.get(layer)
+
+    def _each(self, progress: Progress | bool, layers: Collection[int] | None = None) -> Iterator[tuple[int, Tensor]]:
+        """Layers, all if none are named, with their weights."""
+        layers = range(self.layers) if layers is None else layers
+        with shown(progress, "Looking at heads", "layer") as told:
+            for done, layer in enumerate(layers, 1):
+                yield layer, self._layer(layer)
+                told(done, len(layers))
+
+    def _places(self, name: str, places: int | Sequence[int]) -> list[int]:
+        found = list(places) if isinstance(places, Sequence | np.ndarray) else [places]
+        for place in found:
+            if not 0 <= place < len(self.tokens):
+                raise ValueError(f"{name} is {place}; there are tokens 0 to {len(self.tokens) - 1}.")
+        if not found:
+            raise ValueError(f"{name} names no token; there are tokens 0 to {len(self.tokens) - 1}.")
+        return found
 
     def _check(self, layer: int, head: int) -> None:
         if not (0 <= layer < self.layers and 0 <= head < self.heads):
@@ -218,66 +302,3 @@ class Inspection:
         if not grouped:
             raise ValueError("No head is given; give some, each as (layer, head), or None for all of them.")
         return grouped
-
-
-def _tokens(session: Session, text: str, second: str | None) -> tuple[tuple[Token, ...], int]:
-    """The tokens of a text or a pair, `<s> text </s></s> second </s>`, and where those of the second begin."""
-    tokens = _checked(session, text, "The text")
-    border = len(tokens)
-    if second is not None:
-        tokens += [tokens[-1], *_checked(session, second, "The second text")[1:]]
-        if len(tokens) > room(session):
-            raise ValueError(
-                f"The pair has {len(tokens)} tokens, but the model reads at most {room(session)}. Shorten it."
-            )
-    return tuple(tokens), border
-
-
-def _checked(session: Session, text: str, name: str) -> list[Token]:
-    tokens = tokens_of(session, text)
-    if not any(_is_text(token, session) for token in tokens):
-        raise ValueError(f"{name} is empty, {text!r}: there is nothing to read.")
-    return tokens
-
-
-def _is_text(token: Token, session: Session) -> bool:
-    """Whether a token is one of a text: a <mask>, or none of the special ones."""
-    return not token.special or token.id == session.tokenizer.mask_token_id
-
-
-def _words(tokens: Sequence[Token], segments: Sequence[int | None], texts: tuple[str, str]) -> tuple[Word, ...]:
-    """The words that the tasks know (`tasks.masked.words`), parted only where Unicode parts words (UAX #29).
-
-    In scripts without spaces a piece is a word. What Unicode keeps together is never torn apart: letters with their
-    marks, emoji that make one, numbers such as 3.14. A space that is a piece of its own belongs to what follows it.
-    """
-    borders = [_borders(text) for text in texts]
-    begins = {word.start for word in words_of(tokens)}
-    groups: list[list[int]] = []
-    for place, token in enumerate(tokens):
-        before = tokens[place - 1] if place else token
-        if token.special or before.special:
-            joined = False
-        elif place not in begins or token.start < before.end:  # several tokens of one character overlap
-            joined = True
-        else:
-            joined = before.piece == SPACE or token.start not in borders[segments[place] or 0]
-        if joined:
-            groups[-1].append(place)
-        else:
-            groups.append([place])
-    found = []
-    for group in groups:
-        first, segment = tokens[group[0]], segments[group[0]]
-        start, end = first.start, tokens[group[-1]].end
-        text = first.piece if first.special else texts[segment or 0][start:end] or first.piece
-        found.append(Word(text, start, end, segment, tuple(group)))
-    return tuple(found)
-
-
-def _borders(text: str) -> set[int]:
-    """Where Unicode lets a word begin: at the default word boundaries that are within no grapheme cluster."""
-    import regex  # noqa: PLC0415 - the standard library does not know them
-
-    words = {match.start() for match in regex.finditer(r"(?w)\b", text)}
-    return words & {match.start() for match in regex.finditer(r"\X", text)}
