@@ -21,6 +21,7 @@ from xlmrxl.heads import (
 )
 from xlmrxl.hub import DEFAULT, CheckpointError
 from xlmrxl.inspection.inspection import Inspection, inspect
+from xlmrxl.inspection.languages import Parallel, parallel
 from xlmrxl.loading import Hold, assign, narrow_type, stored_dtype, stored_precision
 from xlmrxl.plan import Plan, size
 from xlmrxl.plan import plan as make_plan
@@ -191,6 +192,12 @@ class Session:
     def inspect(self, text: str, second: str | None = None, **options: Any) -> Inspection:
         """What the model does inside with a text, or a pair; see `inspection.inspection.inspect`."""
         return inspect(self, text, second, **options)
+
+    def parallel(
+        self, texts: Sequence[str] | Mapping[str, str], languages: Sequence[str] | None = None, **options: Any
+    ) -> Parallel:
+        """Several texts inspected together, the same in several languages; see `inspection.languages.parallel`."""
+        return parallel(self, texts, languages, **options)
 
     def __repr__(self) -> str:
         millions = self.model.num_parameters() / 1e6

@@ -1,0 +1,219 @@
+"""Hidden states laid out in a plane: principal components and UMAP, state by state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from xlmrxl.inspection.grid import Array, frozen, source_of
+from xlmrxl.inspection.parts import Part, parts_of, points, several
+from xlmrxl.tasks.result import Result
+
+if TYPE_CHECKING:
+    from xlmrxl.inspection.inspection import Inspection
+
+METHODS = ("pca", "umap")
+BASES = ("common", "each")
+SCALES = ("state", "none")
+EXACT = 640
+"""Up to this many rows or columns the singular values are computed exactly, beyond by subspace iteration."""
+
+
+class Components(NamedTuple):
+    """Principal components."""
+
+    axes: Array  # (components, hidden), of length 1
+    points: Array  # (n, components)
+    explained: Array  # (components,), the share of the variance that each has
+
+
+def principal(x: Array, count: int) -> Components:
+    """The first principal components of rows (n, hidden), the same in every run: start and signs are fixed.
+
+    Up to 640 rows or columns from the singular values; beyond, by subspace iteration (Halko, Martinsson and Tropp
+    2011, Finding Structure with Randomness), whose first components agree with those where their variances differ.
+    The number with the largest absolute value on each axis is above zero.
+    """
+    x = x - x.mean(0)
+    axes = np.linalg.svd(x, full_matrices=False)[2] if min(x.shape) <= EXACT else _subspace(x, count)
+    axes = axes[:count]
+    axes = axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(1)] < 0, -1, 1)[:, None]
+    points = x @ axes.T
+    variances = np.square(points, dtype=np.float64).sum(0)
+    total = float(np.square(x, dtype=np.float64).sum())
+    return Components(axes, points, variances / total if total else np.zeros_like(variances))
+
+
+def _subspace(x: Array, count: int, spare: int = 16, rounds: int = 12) -> Array:
+    """The first right singular vectors of x (n, hidden), (count, hidden)."""
+    start = np.random.default_rng(0).standard_normal((x.shape[1], count + spare)).astype(x.dtype)
+    basis = np.linalg.qr(start)[0]
+    for _ in range(rounds):
+        basis = np.linalg.qr(x.T @ (x @ basis))[0]
+    rotation = np.linalg.svd(x @ basis, full_matrices=False)[2]
+    axes: Array = rotation[:count] @ basis.T
+    return axes
+
+
+def umap(x: Array, count: int) -> Array:
+    """Rows (n, hidden) laid out by UMAP (McInnes, Healy and Melville 2018) by their cosine, the same in every run.
+
+    Raises:
+        ModuleNotFoundError: umap-learn is not installed.
+        ValueError: fewer than four rows.
+    """
+    if len(x) < 4:
+        raise ValueError(f"UMAP needs 4 points or more; there are {len(x)}. Use pca.")
+    try:
+        from umap import UMAP  # noqa: PLC0415 - takes seconds, and few have it
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "UMAP needs umap-learn. Install it with: pip install umap-learn - or use pca."
+        ) from error
+    # With few points its spectral start has no eigenvectors to take.
+    start = "spectral" if len(x) > count + 2 else "random"
+    model = UMAP(
+        n_components=count, n_neighbors=min(15, len(x) - 1), metric="cosine", init=start, random_state=0, n_jobs=1
+    )
+    return np.asarray(model.fit_transform(x))
+
+
+@dataclass(frozen=True, eq=False)
+class Projection(Result):
+    """States in few dimensions.
+
+    Attributes:
+        method, basis, scale: as in `project`.
+        of: what a point is.
+        states: which, in the order of `points`.
+        labels: of the points.
+        groups: of each point, the name of the text or language it is from.
+        points: (states, points, components), float32.
+        explained: (1 or states, components), the share of the variance that each component has; None for UMAP.
+    """
+
+    method: str
+    basis: str
+    scale: str
+    of: str
+    states: tuple[int, ...]
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]
+    points: Array
+    explained: Array | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", frozen(self.points))
+        if self.explained is not None:
+            object.__setattr__(self, "explained", frozen(self.explained))
+
+    def content(self) -> dict[str, Any]:
+        """All attributes as plain values."""
+        return {
+            "method": self.method,
+            "basis": self.basis,
+            "scale": self.scale,
+            "of": self.of,
+            "states": self.states,
+            "labels": self.labels,
+            "groups": self.groups,
+            "points": self.points.tolist(),
+            "explained": None if self.explained is None else self.explained.tolist(),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a point in a state."""
+        names = [f"component_{i}" for i in range(self.points.shape[2])]
+        return [
+            {
+                "state": state,
+                "point": i,
+                "label": self.labels[i],
+                "group": self.groups[i],
+                **dict(zip(names, p, strict=True)),
+            }
+            for state, points in zip(self.states, self.points.tolist(), strict=True)
+            for i, p in enumerate(points)
+        ]
+
+
+def project(
+    inspections: Inspection | Sequence[Inspection],
+    *,
+    states: Sequence[int] | None = None,
+    of: str = "tokens",
+    groups: Sequence[str] | None = None,
+    method: str = "pca",
+    basis: str = "common",
+    scale: str = "state",
+    special: bool = False,
+    components: int = 2,
+) -> Projection:
+    """Lay out the states of tokens, words or texts in a plane, state by state.
+
+    Args:
+        inspections: one, or several whose points share the plane.
+        states: which; all if not given.
+        of: `"tokens"`, `"words"` or `"texts"`.
+        groups: the name of each inspection; otherwise `text 1`, `text 2` of a pair or of several.
+        method: `"pca"`, or `"umap"`, which needs umap-learn.
+        basis: `"common"`, one plane for all states, so that a point can be followed through them; or `"each"`, the
+            best plane of every state, whose axes mean something else in each (only their signs are brought in line).
+        scale: `"state"` takes each state's mean off and brings its points to a root mean square length of 1, so that
+            the late states, which are far longer, do not fill the plane alone; `"none"` leaves them.
+        special: whether `<s>` and `</s>` are among the tokens or words; they lie far from all others.
+        components: how many dimensions.
+
+    Raises:
+        ValueError: an unknown option, or too few points.
+        ModuleNotFoundError: umap-learn is needed and not installed.
+    """
+    for name, value, known in (("method", method, METHODS), ("basis", basis, BASES), ("scale", scale, SCALES)):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
+    rows = several(inspections)
+    chosen = [parts_of(inspection, of, special) for inspection in rows]
+    count = sum(map(len, chosen))
+    states = tuple(range(rows[0].layers + 1) if states is None else states)
+    if components >= count * (len(states) if basis == "common" else 1):
+        raise ValueError(f"There are {count} {of}, too few for {components} dimensions.")
+    stack = np.stack([points(rows, chosen, i).astype(np.float32) for i in states])
+    if scale == "state":
+        stack = np.stack([scaled(x) for x in stack])
+    laid, explained = reduced(stack, method, basis, components)
+    source = source_of(
+        rows[0], texts=len(rows), of=of, method=method, basis=basis, scale=scale, special=special, components=components
+    )
+    labels = tuple(part.label for parts in chosen for part in parts)
+    return Projection(source, method, basis, scale, of, states, labels, _group_names(chosen, groups), laid, explained)
+
+
+def scaled(x: Array) -> Array:
+    """Rows (n, hidden) without their mean, brought to a root mean square length of 1."""
+    x = x - x.mean(0)
+    length = float(np.sqrt(np.square(x, dtype=np.float64).sum(-1).mean()))
+    return x / length if length else x
+
+
+def reduced(stack: Array, method: str, basis: str, count: int) -> tuple[Array, Array | None]:
+    """States (states, n, hidden) as points (states, n, count), and PCA's shares of variance (1 or states, count)."""
+    groups = [stack.reshape(-1, stack.shape[-1])] if basis == "common" else list(stack)
+    if method == "umap":
+        return np.concatenate([umap(x, count) for x in groups]).reshape(*stack.shape[:2], count), None
+    found = [principal(x, count) for x in groups]
+    laid = np.concatenate([one.points for one in found]).reshape(*stack.shape[:2], count)
+    if basis == "each":
+        for i in range(1, len(laid)):
+            laid[i] *= np.where((laid[i - 1] * laid[i]).sum(0) < 0, -1, 1)
+    return laid, np.stack([one.explained for one in found])
+
+
+def _group_names(chosen: Sequence[Sequence[Part]], groups: Sequence[str] | None) -> tuple[str, ...]:
+    """The group of every part."""
+    if groups is None and len(chosen) == 1:
+        return tuple("special" if part.segment is None else f"text {part.segment + 1}" for part in chosen[0])
+    names = [f"text {n}" for n in range(1, len(chosen) + 1)] if groups is None else groups
+    return tuple(name for name, parts in zip(names, chosen, strict=True) for _ in parts)
