@@ -68,7 +68,8 @@ class Encoder:
 
     def step(self, i: int, stream: Tensor, head_mask: Tensor | None = None) -> Tensor:
         """State i to state i + 1, both (batch, sequence, hidden); head_mask is (batch, heads, 1, 1)."""
-        out: Tensor = self.layers[i](stream, None, head_mask)[0]
+        mask = None if head_mask is None else head_mask.to(stream)
+        out: Tensor = self.layers[i](stream, None, mask)[0]
         return out
 
     def step_and_look(self, i: int, stream: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from xlmrxl.inspection import attention as measures
+from xlmrxl.inspection.ablation import Ablation, Sweep, ablate, sweep
 from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS
 from xlmrxl.inspection.capture import KEEPS, Encoder, Kept, Recent
+from xlmrxl.inspection.lens import Lens, lens
 from xlmrxl.inspection.words import tokens_and_segments, words_of
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.result import Source
@@ -89,7 +91,7 @@ class Inspection:
         self.source = Source.of(session, keep=keep)
         self.tokens, self.segments = tokens_and_segments(session, text, second)
         self.words = words_of(self.tokens, self.segments, (text, second))
-        self._encoder = encoder
+        self.encoder = encoder
         self.layers, self.heads = len(encoder.layers), encoder.heads
         length = len(self.tokens)
         self._statistics = {name: np.empty((self.layers, self.heads), np.float32) for name in MEASURED}
@@ -146,7 +148,7 @@ class Inspection:
         if heads is None:
             everything: np.ndarray = self._means.mean(0)
             return everything
-        total, chosen = np.zeros(self._max.shape), self._by_layer(heads)
+        total, chosen = np.zeros(self._max.shape), self.chosen_heads(heads)
         for layer, weights in self._each(progress, chosen):
             total += weights[chosen[layer]].sum(0, dtype=torch.float64).numpy()
         mean: np.ndarray = total / sum(map(len, chosen.values()))
@@ -157,7 +159,7 @@ class Inspection:
     ) -> np.ndarray:
         """The largest weight among some heads, each a (layer, head), or among all: (tokens, tokens) float32."""
         most = self._max.copy() if heads is None else np.zeros_like(self._max)
-        chosen = {} if heads is None else self._by_layer(heads)
+        chosen = {} if heads is None else self.chosen_heads(heads)
         for layer, weights in self._each(progress, chosen):
             np.maximum(most, weights[chosen[layer]].amax(0).numpy(), out=most)
         return most
@@ -170,7 +172,7 @@ class Inspection:
         """
         self._check(layer, head)
         with torch.inference_mode():
-            norms = self._encoder.value_norms(layer, self.hidden_states[layer])[head].cpu()
+            norms = self.encoder.value_norms(layer, self.hidden_states[layer])[head].cpu()
         return (self._layer(layer)[head] * norms).numpy()
 
     def thumbnails(self, size: int = THUMBNAIL, *, progress: Progress | bool = True) -> np.ndarray:
@@ -193,7 +195,7 @@ class Inspection:
             with shown(progress, "Weighing attention", "layer") as told:
                 for layer in range(self.layers):
                     with torch.inference_mode():
-                        norms[layer] = self._encoder.value_norms(layer, self.hidden_states[layer]).cpu().numpy()
+                        norms[layer] = self.encoder.value_norms(layer, self.hidden_states[layer]).cpu().numpy()
                     told(layer + 1, self.layers)
             self._statistics.update(measures.norm_statistics(self._received, norms, self._inner))
         return self._statistics[name].copy()
@@ -208,7 +210,7 @@ class Inspection:
             key: the token that is looked at, or several: the sum of what they get, as for the tokens of a word.
             progress: called with the layers that are done and how many there are; True for a bar.
         """
-        queries, keys = self._places("query", query), self._places("key", key)
+        queries, keys = self.places("query", query), self.places("key", key)
         rows = [weights[:, queries][:, :, keys].sum(2).mean(1).numpy() for _, weights in self._each(progress)]
         return np.stack(rows)
 
@@ -261,9 +263,78 @@ class Inspection:
             raise ValueError(f"There is no state {i}; there are 0 (the embeddings) to {self.layers}.")
         return self.hidden_states[i].float().numpy().copy()
 
+    def ablate(
+        self,
+        heads: Sequence[tuple[int, int]] = (),
+        layers: Sequence[int] = (),
+        *,
+        at: Sequence[int] | None = None,
+        top_k: int = 5,
+        progress: Progress | bool = True,
+    ) -> Ablation:
+        """Switch off heads, or all heads of some layers, and see the change at a mask or in a label.
+
+        See `ablation.ablate`.
+        """
+        return ablate(self, heads, layers, at=at, top_k=top_k, progress=progress)
+
+    def sweep(
+        self,
+        *,
+        at: Sequence[int] | None = None,
+        target: str | Sequence[str] | None = None,
+        progress: Progress | bool = True,
+    ) -> Sweep:
+        """Switch off each head in turn and measure how much it matters; see `ablation.sweep`."""
+        return sweep(self, at=at, target=target, progress=progress)
+
+    def lens(
+        self,
+        positions: Sequence[int] | None = None,
+        targets: Sequence[str] = (),
+        top_k: int = 5,
+        *,
+        progress: Progress | bool = True,
+    ) -> Lens:
+        """What the LM head says of each state at some tokens; see `lens.lens`."""
+        return lens(self, positions, targets, top_k, progress=progress)
+
+    def stream(self, i: int) -> Tensor:
+        """State i as it flows through the model, (1, tokens, hidden), where the model is."""
+        return self.hidden_states[i][None].to(self.encoder.device)
+
+    def places(self, name: str, places: int | Sequence[int], none: str = "") -> list[int]:
+        """Places among the tokens as a list.
+
+        Raises:
+            ValueError: there is no such token, or none is named; `name` is what they are called, `none` what is then
+                said.
+        """
+        found = list(places) if isinstance(places, Sequence | np.ndarray) else [places]
+        for place in found:
+            if not 0 <= place < len(self.tokens):
+                raise ValueError(f"{name} is {place}; there are tokens 0 to {len(self.tokens) - 1}.")
+        if not found:
+            raise ValueError(none or f"{name} names no token; there are tokens 0 to {len(self.tokens) - 1}.")
+        return found
+
+    def chosen_heads(self, heads: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
+        """Heads grouped by their layer, each once.
+
+        Raises:
+            ValueError: there is no such head, or none is named.
+        """
+        grouped: dict[int, list[int]] = {}
+        for layer, head in dict.fromkeys(heads):
+            self._check(layer, head)
+            grouped.setdefault(layer, []).append(head)
+        if not grouped:
+            raise ValueError("No head is named. Name some, each as (layer, head).")
+        return grouped
+
     def _look(self, layer: int) -> Tensor:
         with torch.inference_mode():
-            return self._encoder.look(layer, self.hidden_states[layer]).cpu()
+            return self.encoder.look(layer, self.hidden_states[layer]).cpu()
 
     def _layer(self, layer: int) -> Tensor:
         self._check(layer, 0)
@@ -277,28 +348,9 @@ class Inspection:
                 yield layer, self._layer(layer)
                 told(done, len(layers))
 
-    def _places(self, name: str, places: int | Sequence[int]) -> list[int]:
-        found = list(places) if isinstance(places, Sequence | np.ndarray) else [places]
-        for place in found:
-            if not 0 <= place < len(self.tokens):
-                raise ValueError(f"{name} is {place}; there are tokens 0 to {len(self.tokens) - 1}.")
-        if not found:
-            raise ValueError(f"{name} names no token; there are tokens 0 to {len(self.tokens) - 1}.")
-        return found
-
     def _check(self, layer: int, head: int) -> None:
         if not (0 <= layer < self.layers and 0 <= head < self.heads):
             raise ValueError(
                 f"There is no layer {layer} with a head {head}; there are layers 0 to {self.layers - 1} and heads 0 to "
                 f"{self.heads - 1}."
             )
-
-    def _by_layer(self, heads: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
-        """Heads grouped by their layer, each once."""
-        grouped: dict[int, list[int]] = {}
-        for layer, head in dict.fromkeys(heads):
-            self._check(layer, head)
-            grouped.setdefault(layer, []).append(head)
-        if not grouped:
-            raise ValueError("No head is given; give some, each as (layer, head), or None for all of them.")
-        return grouped

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from xlmrxl.session import Session
 
 
-SHARES = ("probability", "score", "raw", "accuracy")
+SHARES = ("probability", "score", "raw", "accuracy", "before", "after")
 """Columns whose values from 0 to 1 are drawn as bars."""
 BAR = "rgba(48, 125, 149, 0.35)"
 """The app's hue, light enough for the text on it in a light notebook and in a dark one."""

@@ -1,0 +1,308 @@
+"""Heads switched off, and what becomes of the model's prediction: some at a time, or each in turn.
+
+A head is switched off by multiplying its attention weights by 0, as `head_mask` does (Michel et al. 2019, Are Sixteen
+Heads Really Better than One?, arXiv:1905.10650): the bias of the output projection and the feed-forward sublayer stay.
+What is not switched off is run beside what is, in the same batch, so that they differ by the ablation and not by the
+order in which a processor adds numbers of 16 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from xlmrxl.inspection.grid import Axis, Grid, source_of
+from xlmrxl.inspection.readout import Readout
+from xlmrxl.progress import Progress, shown
+from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY
+from xlmrxl.tasks.masked import LOGITS_AT_ONCE, TOKENS_AT_ONCE
+from xlmrxl.tasks.result import Result, number, table_text
+
+if TYPE_CHECKING:
+    from xlmrxl.inspection.inspection import Inspection
+
+Head = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A token or a label that the model may predict."""
+
+    id: int  # of the token or the label
+    text: str
+    before: float  # its probability; of a regression or a choice, the number
+    after: float  # the same without the heads
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the ablation does to one distribution."""
+
+    title: str  # the piece that is read, or "label", "start", "end"
+    position: int | None  # its place among the tokens; None where it is of the whole text
+    kl: float | None  # Kullback-Leibler divergence of what is after from what was before, nats; None of a number
+    outcomes: tuple[Outcome, ...]  # the likeliest before and the likeliest after, in the order from before
+
+
+@dataclass(frozen=True)
+class Ablation(Result):
+    """A text, the heads that were switched off, and what that does at each mask, or to each label."""
+
+    text: str
+    second: str | None
+    heads: tuple[Head, ...]  # (layer, head), those of whole layers left out
+    layers: tuple[int, ...]  # of which all heads were switched off
+    effects: tuple[Effect, ...]
+
+    def content(self) -> dict[str, Any]:
+        """`{…, "effects": [{"title": …, "kl": …, "outcomes": [{"text": …, "before": …, "after": …}, …]}, …]}`."""
+        return {
+            "text": self.text,
+            "second": self.second,
+            "heads": self.heads,
+            "layers": self.layers,
+            "effects": [{**vars(e), "outcomes": [vars(outcome) for outcome in e.outcomes]} for e in self.effects],
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row an outcome; `before` and `after` are probabilities, `number_before` and `number_after` are none."""
+        return [
+            {
+                "title": effect.title,
+                "position": effect.position,
+                "kl": effect.kl,
+                "outcome": outcome.text,
+                f"{'number_' if effect.kl is None else ''}before": outcome.before,
+                f"{'number_' if effect.kl is None else ''}after": outcome.after,
+            }
+            for effect in self.effects
+            for outcome in effect.outcomes
+        ]
+
+    def named(self) -> str:
+        """What was switched off: `L0 H3, L4 (all heads)`."""
+        heads = [f"L{layer} H{head}" for layer, head in self.heads]
+        return ", ".join([*heads, *(f"L{layer} (all heads)" for layer in self.layers)])
+
+    def __str__(self) -> str:
+        lines = [f"without {self.named()}"]
+        for effect in self.effects:
+            place = "" if effect.position is None else f" (token {effect.position})"
+            kl = "" if effect.kl is None else f": KL {number(effect.kl)} nats"
+            lines.append(f"{effect.title}{place}{kl}")
+            form = "{:8.4g} → {:8.4g}  {}" if effect.kl is None else "{:8.2%} → {:8.2%}  {}"
+            lines += [form.format(outcome.before, outcome.after, outcome.text) for outcome in effect.outcomes]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<p>Without <strong>{escape(self.named())}</strong>:</p>{super()._repr_html_()}"
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep(Grid):
+    """How much each head matters for a text: layers × heads.
+
+    Attributes:
+        text, second: what was read.
+        positions: the tokens whose predictions were measured; none where it is the whole text's.
+    """
+
+    text: str = ""
+    second: str | None = None
+    positions: tuple[int, ...] = ()
+
+    @property
+    def importance(self) -> Any:
+        """(layers, heads) float32, the same as `values`."""
+        return self.values
+
+    def top(self, count: int = 10) -> list[tuple[int, int, float]]:
+        """The heads that matter most, (layer, head, importance)."""
+        order = (-self.values).argsort(axis=None, kind="stable")[:count]
+        return [(*divmod(int(i), self.values.shape[1]), float(self.values.flat[i])) for i in order]
+
+    def content(self) -> dict[str, Any]:
+        """That of every grid, and the text."""
+        return {
+            "text": self.text,
+            "second": self.second,
+            "positions": self.positions,
+            **super().content(),
+        }
+
+    def __str__(self) -> str:
+        rows = [{"layer": layer, "head": head, self.unit: value} for layer, head, value in self.top()]
+        return f"{self.title}, {self.unit}\n{table_text(rows)}"
+
+    def _repr_html_(self) -> str:
+        most = float(abs(self.values).max()) or 1.0
+        head = "".join(f'<th scope="col">H{i}</th>' for i in range(self.values.shape[1]))
+        body = "".join(
+            f'<tr><th scope="row">L{layer}</th>{"".join(_shade(value, most) for value in line)}</tr>'
+            for layer, line in enumerate(self.values.tolist())
+        )
+        title = f"{self.title}, {self.unit}; the strongest colour is {number(most)}"
+        return f"<p>{escape(title)}</p><table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _shade(value: float, most: float) -> str:
+    colour = AGAINST if value < 0 else FOR
+    style = f"background-color:rgba({colour}, {OPACITY * abs(value) / most:.3f});text-align:right"
+    return f'<td style="{style}">{number(value)}</td>'
+
+
+def ablate(
+    inspection: Inspection,
+    heads: Sequence[Head] = (),
+    layers: Sequence[int] = (),
+    *,
+    at: Sequence[int] | None = None,
+    top_k: int = 5,
+    progress: Progress | bool = True,
+) -> Ablation:
+    """Switch off heads, or all heads of whole layers, and see what becomes of the prediction.
+
+    Args:
+        inspection: of a text.
+        heads: (layer, head) of each.
+        layers: those of which all heads are switched off; what their feed-forward sublayers do stays.
+        at: tokens at which a masked language model or a tagger is asked; if not given, the masks or all of the text.
+            A classifier is asked for the text's label.
+        top_k: how many of the likeliest outcomes to show from before, and how many from after.
+        progress: called with the layers that are done and how many there are; True for a bar.
+
+    Raises:
+        ValueError: there is no such head, layer or token, nothing is switched off, or there is nothing to predict.
+    """
+    readout = Readout(inspection, at)
+    if top_k < 1:
+        raise ValueError(f"top_k is {top_k}; it must be at least 1.")
+    off = inspection.chosen_heads([*heads, *((layer, head) for layer in layers for head in range(inspection.heads))])
+    first = min(off)
+    with shown(progress, "Switching off heads", "layer") as told, torch.inference_mode():
+        stream = inspection.stream(first).expand(2, -1, -1)
+        for layer in range(first, inspection.layers):
+            mask = None
+            if layer in off:
+                mask = torch.ones(2, inspection.heads, 1, 1)
+                mask[1, off[layer]] = 0
+            stream = inspection.encoder.step(layer, stream, mask)
+            told(layer + 1 - first, inspection.layers - first)
+        final = inspection.encoder.finish(stream)
+        effects = [
+            effect
+            for block in readout.blocks(2)
+            for effect in _effects(readout, readout.logits(final, block), block, top_k)
+        ]
+    whole = tuple(dict.fromkeys(layers))
+    single = tuple((layer, head) for layer, head in dict.fromkeys(heads) if layer not in whole)
+    source = source_of(inspection, heads=single, layers=whole, top_k=top_k, **({} if at is None else {"at": list(at)}))
+    return Ablation(source, inspection.text, inspection.second, single, whole, tuple(effects))
+
+
+def _effects(readout: Readout, logits: Tensor, block: slice, top_k: int) -> Iterator[Effect]:
+    """Of (2, distributions, classes) logits, before and after."""
+    logs = readout.logs(logits)
+    values = logs if readout.kind == "number" else logs.exp()
+    kls = readout.divergence(logits[0], logits[1]).tolist()
+    barred = ~readout.offered().to(logs.device)
+    best = logs.masked_fill(barred, -torch.inf).topk(min(top_k, int((~barred).sum())), dim=-1).indices
+    for n, (title, place) in enumerate(zip(readout.titles[block], readout.places[block], strict=True)):
+        ids = torch.tensor(list(dict.fromkeys(best[:, n].flatten().tolist())), device=logs.device)
+        ids = ids[logs[0, n, ids].argsort(descending=True, stable=True)]
+        before, after = values[0, n, ids].tolist(), values[1, n, ids].tolist()
+        outcomes = [Outcome(i, readout.name(i), *both) for i, *both in zip(ids.tolist(), before, after, strict=True)]
+        yield Effect(title, place, None if readout.kind == "number" else kls[n], tuple(outcomes))
+
+
+def sweep(
+    inspection: Inspection,
+    *,
+    at: Sequence[int] | None = None,
+    target: str | Sequence[str] | None = None,
+    progress: Progress | bool = True,
+) -> Sweep:
+    """Switch off each head in turn, and measure what that does to the prediction.
+
+    Many heads are switched off at once, each in a row of its own of the same batch. A row begins at the layer of its
+    head, from the state that the text has there without any ablation: on average half of the layers are saved.
+
+    Args:
+        inspection: of a text.
+        at: as in `ablate`.
+        target: a word of one piece, or a label (or one for each token of `at`): then measured is how much lower its
+            log-probability is without the head, in nats; below 0 where the head speaks against it. Without a target,
+            the Kullback-Leibler divergence of the distribution without the head from that with it, in nats. Both are
+            means over the tokens at which the model is asked. Of a regression or a choice, how much lower the number
+            is.
+        progress: called with the layers that are done, counted for each row, and how many there are; True for a bar.
+
+    Raises:
+        ValueError: there is no such token or label, a target of several pieces, or nothing to predict.
+    """
+    readout = Readout(inspection, at)
+    if target is None and readout.kind == "number":
+        target = readout.name(0)
+    targets = None if target is None else readout.targets(target)
+    count, heads = inspection.layers, inspection.heads
+    every = [(layer, head) for layer in range(count) for head in range(heads)]
+    # Rows of a batch: bounded by their states, and by their distributions at one token. One stays as it is.
+    size = max(1, min(TOKENS_AT_ONCE // len(inspection.tokens), LOGITS_AT_ONCE // readout.classes) - 1)
+    batches = [every[start : start + size] for start in range(0, len(every), size)]
+    total = sum(count - layer for layer, _ in every) + sum(count - batch[0][0] for batch in batches)
+    importance = torch.empty(count * heads)
+    done = 0
+    with shown(progress, "Switching off heads", "layer") as told, torch.inference_mode():
+        for nth, batch in enumerate(batches):
+            stream = inspection.stream(batch[0][0])  # its first row stays as it is
+            for layer in range(batch[0][0], count):
+                off = [head for at_layer, head in batch if at_layer == layer]
+                mask = None
+                if off:
+                    stream = torch.cat([stream, stream[:1].expand(len(off), -1, -1)])
+                    mask = torch.ones(len(stream), heads, 1, 1)
+                    mask[range(-len(off), 0), off] = 0
+                stream = inspection.encoder.step(layer, stream, mask)
+                done += len(stream)
+                told(done, total)
+            final = inspection.encoder.finish(stream)
+            importance[nth * size : nth * size + len(batch)] = _importance(readout, final, targets)
+    measure, title, unit = "kl", "KL divergence of the prediction without each head", "nats"
+    if target is not None:
+        what, unit = ("number", "score") if readout.kind == "number" else ("log-probability", "nats")
+        words = target if isinstance(target, str) else ", ".join(target)
+        measure, title = "loss", f"how much lower the {what} of {words} is without each head"
+    settings = {} if at is None else {"at": list(at)}
+    return Sweep(
+        source_of(inspection, target=target, **settings),
+        measure,
+        title,
+        importance.view(count, heads).numpy(),
+        Axis.numbered("layer", count),
+        Axis.numbered("head", heads),
+        unit,
+        targets is not None,
+        inspection.text,
+        inspection.second,
+        tuple(place for place in readout.places if place is not None),
+    )
+
+
+def _importance(readout: Readout, final: Tensor, targets: Sequence[int] | None) -> Tensor:
+    """(rows - 1,): the mean over all distributions of how far each row is from the first one."""
+    total = torch.zeros(len(final) - 1)
+    for block in readout.blocks(len(final)):
+        logits = readout.logits(final, block)
+        if targets is None:
+            found = readout.divergence(logits[:1], logits[1:])
+        else:
+            wanted = torch.tensor(targets[block], device=logits.device)
+            found = readout.logs(logits).gather(-1, wanted[None, :, None].expand(len(logits), -1, 1))[..., 0]
+            found = found[:1] - found[1:]
+        total += found.sum(1).cpu()
+    return total / len(readout.places)
