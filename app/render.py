@@ -16,17 +16,12 @@ if TYPE_CHECKING:
     from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
     from xlmrxl.tasks.masked import Token
 
-WORD_START = "▁"
-JOINER = "\u200d"
-DOTTED_CIRCLE = "◌"
 MINUS = "−"
 ENTROPY = (
     "How undecided the model is here: 0 bits where it is sure of one piece, and one bit more "
     "for each doubling of the pieces that it takes for equally likely."
 )
 AXES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # where a scale of probabilities may end
-# Arabic and its relatives, Syriac, N'Ko, Mandaic, Mongolian: letters change shape with their neighbours.
-JOINING = ((0x0600, 0x077F), (0x07C0, 0x07FF), (0x0840, 0x08FF), (0x1800, 0x18AF))
 FILL_HINT = "Write a sentence with <mask> where a word is missing and press Enter, or choose a language."
 CLASSIFY_HINT = "Write a text and press Enter, or choose an example."
 CHOOSE_HINT = "Write a prompt and what may go with it, and press Enter, or choose an example."
@@ -166,13 +161,14 @@ def _sentence(result: FillResult) -> str:
 
 
 def _tokens(result: FillResult) -> str:
+    from xlmrxl.tasks.pieces import continues, standing_alone  # noqa: PLC0415 - torch comes along: not for a hint
+
     numbers = {mask.position: number for number, mask in enumerate(result.masks, 1)}
     words: list[list[str]] = []
     reachable = False
     for position, token in enumerate(result.tokens):
-        joined = bool(words) and _continues(result.tokens, position)
-        text = _piece(result.tokens, position, joined)
-        chip = _chip(token, text, numbers.get(position), reachable)
+        joined = continues(result.tokens, position)
+        chip = _chip(token, standing_alone(result.tokens, position), numbers.get(position), reachable)
         reachable = reachable or chip.startswith("<button")
         words[-1].append(chip) if joined else words.append([chip])
     html = "".join(f'<span class="x-word">{"".join(word)}</span>' for word in words)
@@ -183,32 +179,6 @@ def _tokens(result: FillResult) -> str:
         '<p class="x-readout" aria-hidden="true" data-idle="Click a token to mask it and fill again.">'
         "Click a token to mask it and fill again.</p></section>"
     )
-
-
-def _continues(tokens: Sequence[Token], position: int) -> bool:
-    """Whether a token belongs to the same word as the one before it."""
-    token, before = tokens[position], tokens[position - 1]
-    return not token.special and not before.special and not token.piece.startswith(WORD_START)
-
-
-def _piece(tokens: Sequence[Token], position: int, joined: bool) -> str:
-    """A piece as it can stand alone: letters keep the shape they have in the word, loose marks get a base."""
-    token = tokens[position]
-    if token.special:
-        return token.piece
-    text = token.piece.removeprefix(WORD_START) or WORD_START
-    if unicodedata.category(text[0]).startswith("M"):
-        text = DOTTED_CIRCLE + text
-    if joined and _joins(text[0]) and _joins(tokens[position - 1].piece[-1]):
-        text = JOINER + text
-    follows = position + 1 < len(tokens) and _continues(tokens, position + 1)
-    if follows and _joins(text[-1]) and _joins(tokens[position + 1].piece[0]):
-        text += JOINER
-    return text
-
-
-def _joins(character: str) -> bool:
-    return any(first <= ord(character) <= last for first, last in JOINING)
 
 
 def _chip(token: Token, text: str, number: int | None, reachable: bool) -> str:

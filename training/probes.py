@@ -24,6 +24,7 @@ from xlmrxl.heads import XLMRobertaXLForMaskedLM
 TOKENS_AT_ONCE = 8192
 PENALTIES = (1e-2, 3e-2, 1e-1, 3e-1)  # of the linear head's weights, chosen on English
 SOURCE = "eng_Latn"
+FOLDS = 5
 
 
 def batches(lengths: list[int]) -> Iterator[list[int]]:
@@ -128,24 +129,20 @@ class Topics:
 
 @dataclass(frozen=True)
 class TopicFigures:
-    layer: int  # 0 is the embeddings; chosen on English development sentences
-    penalty: float  # the same
+    layer: int  # 0 is the embeddings; the one that is most alike in all languages, chosen without labels
+    penalty: float  # chosen by cross-validation on English sentences
     languages: dict[str, Topics]
 
 
 def topics(reader: Reader, folder: Path, own: bool = True) -> TopicFigures:
     """A linear head on frozen features. `own=False` leaves out the heads trained on each language, most of the time."""
-    names = sorted({category for _, category in _sib(folder / SOURCE / "train.tsv")})
-    train, train_labels = _topic_features(reader, folder / SOURCE / "train.tsv", names)
-    dev, dev_labels = _topic_features(reader, folder / SOURCE / "dev.tsv", names)
-    best, choice = -1.0, (0, PENALTIES[0])
-    for layer in range(train.shape[1]):
-        for penalty in PENALTIES:
-            head = LinearHead(train[:, layer], train_labels, len(names), penalty)
-            if (accuracy := head.accuracy(dev[:, layer], dev_labels)) > best:
-                best, choice = accuracy, (layer, penalty)
-    layer, penalty = choice
-    english = LinearHead(train[:, layer], train_labels, len(names), penalty)
+    names = sorted({row["category"] for row in _rows(folder / SOURCE / "train.tsv")})
+    layer = _shared_layer(reader, folder)
+    parts = [_topic_features(reader, folder / SOURCE / f"{part}.tsv", names, layer) for part in ("train", "dev")]
+    train = torch.cat([features[:, layer] for features, _ in parts])
+    train_labels = torch.cat([labels for _, labels in parts])
+    penalty = _penalty(train, train_labels, len(names))
+    english = LinearHead(train, train_labels, len(names), penalty)
     majority = Counter(train_labels.tolist()).most_common(1)[0][0]
     out = {}
     for path in sorted(folder.glob("*/test.tsv")):
@@ -161,16 +158,46 @@ def topics(reader: Reader, folder: Path, own: bool = True) -> TopicFigures:
     return TopicFigures(layer, penalty, out)
 
 
-def _sib(path: Path) -> list[tuple[str, str]]:
+def _shared_layer(reader: Reader, folder: Path) -> int:
+    """The layer whose states say the most alike in all languages, found without a label: that after which a development
+    sentence's nearest neighbour in English is most often its own translation. Accuracy on English would choose the
+    embeddings: a head on them counts words, and knows nothing of another language's.
+    """
+    found = torch.zeros(reader.model.config.num_hidden_layers + 1)
+    english = _states(reader, folder / SOURCE / "dev.tsv")
+    for path in sorted(folder.glob("*/dev.tsv")):
+        if path.parent.name != SOURCE:
+            found += torch.stack(_found([_states(reader, path), english])).mean(0)
+    return int(found.argmax())
+
+
+def _states(reader: Reader, path: Path) -> Tensor:
+    rows = {row["index_id"]: row["text"] for row in _rows(path)}
+    return reader.features([rows[index] for index in sorted(rows, key=int)])
+
+
+def _penalty(features: Tensor, labels: Tensor, classes: int) -> float:
+    """The penalty that does best on English in cross-validation; (sentences, hidden) features."""
+    folds = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0)) % FOLDS
+
+    def right(penalty: float) -> float:
+        heads = [LinearHead(features[folds != i], labels[folds != i], classes, penalty) for i in range(FOLDS)]
+        each = [head.accuracy(features[folds == i], labels[folds == i]) for i, head in enumerate(heads)]
+        return sum(accuracy * int((folds == i).sum()) for i, accuracy in enumerate(each))
+
+    return max(PENALTIES, key=right)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return [(row["text"], row["category"]) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def _topic_features(reader: Reader, path: Path, names: list[str], last: int | None = None) -> tuple[Tensor, Tensor]:
-    texts, categories = zip(*_sib(path), strict=True)
-    features = reader.features(list(texts), last)
+    rows = _rows(path)
+    features = reader.features([row["text"] for row in rows], last)
     # What all sentences of a language share is the language, which would drown what one head can tell in another.
-    return features - features.mean(0), torch.tensor([names.index(category) for category in categories])
+    return features - features.mean(0), torch.tensor([names.index(row["category"]) for row in rows])
 
 
 class LinearHead:
@@ -237,10 +264,17 @@ def retrieval(reader: Reader, folder: Path) -> dict[str, Retrieval]:
         language = path.name.split(".")[1].split("-")[0]
         sides = []
         for file in (path.with_suffix(f".{language}"), path):
-            states = reader.features(file.read_text(encoding="utf-8").splitlines())
-            sides.append(F.normalize(states - states.mean(0), dim=-1).transpose(0, 1))
-        similarity = sides[0] @ sides[1].transpose(1, 2)
-        truth = torch.arange(similarity.shape[-1])
-        found = [(similarity.argmax(dim) == truth).double().mean(1) for dim in (1, 2)]
-        out[language] = Retrieval(len(truth), tuple(((found[0] + found[1]) / 2).tolist()))
+            sides.append(reader.features(file.read_text(encoding="utf-8").splitlines()))
+        found = _found(sides)
+        out[language] = Retrieval(len(sides[0]), tuple(((found[0] + found[1]) / 2).tolist()))
     return out
+
+
+def _found(sides: list[Tensor]) -> list[Tensor]:
+    """How often a sentence's nearest neighbour is its translation, by layer, to each side; (sentences, layers, hidden)
+    states of the same sentences on both.
+    """
+    units = [F.normalize(states - states.mean(0), dim=-1).transpose(0, 1) for states in sides]
+    similarity = units[0] @ units[1].transpose(1, 2)
+    truth = torch.arange(similarity.shape[-1])
+    return [(similarity.argmax(dim) == truth).double().mean(1) for dim in (1, 2)]

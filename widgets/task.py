@@ -36,9 +36,18 @@ M = TypeVar("M")
 log = logging.getLogger(__name__)
 
 
-def script(name: str) -> str:
-    """The ES module of a widget: what all share and its own file, since a widget's module cannot import another."""
-    return "\n".join((STATIC / part).read_text(encoding="utf-8") for part in ("parts.js", name))
+def script(name: str, **modules: str) -> str:
+    """The ES module of a widget: what all share and its own file, since a widget's module cannot import another.
+
+    Args:
+        name: of its own file.
+        **modules: texts of modules that import nothing, each in a scope of its own and known by what it exports.
+    """
+    parts = [(STATIC / part).read_text(encoding="utf-8") for part in ("parts.js", name)]
+    for constant, text in modules.items():
+        body, _, exported = text.rpartition("export default ")
+        parts.insert(0, f"const {constant} = (() => {{\n{body}\nreturn {exported}\n}})();")
+    return "\n".join(parts)
 
 
 def style() -> str:
@@ -147,8 +156,8 @@ class TaskWidget(anywidget.AnyWidget):
         if self._latest is not turn:
             return
         values |= self._shown(values["result"]) | {"working": False, "progress": [], "answered": asked}
-        # All at once, so that whoever observes one of them finds the others in accord with it.
-        with self.hold_trait_notifications():
+        # All at once: whoever observes one of them finds the others in accord with it, and the page gets one message.
+        with self.hold_sync(), self.hold_trait_notifications():
             for name, value in values.items():
                 self.set_trait(name, value)
 

@@ -164,9 +164,9 @@ function followTheme(root) {
 /**
  * A widget: a form, the state of its question, and the answer below.
  *
- * `build(ask)` returns {form, question, fill, redraw, hint, verb, doing}: the nodes of the form; the names of the traits
- * that it sets with `question()` as their values; `fill()` puts the traits into the form; `answer(found)` gives the
- * nodes of an answer; `extra` names further traits that redraw it.
+ * `build(ask)` returns `form` and `buttons`, their nodes; `verb` and `doing`, what the button says before and while it is
+ * done; `hint`, before there is an answer; `question()`, the traits that the form sets; `fill()`, which puts them into the
+ * form; `answer(found)`, the nodes of an answer; `extra`, names of more traits that change it; `end()`, the clean-up.
  */
 function widget({ model, el }, build) {
   const root = h("section", { className: "xlmrxl", "data-lm-suppress-shortcuts": "true" });
@@ -204,8 +204,11 @@ function widget({ model, el }, build) {
   function draw() {
     const found = model.get("found");
     const empty = !found || !Object.keys(found).length;
-    output.replaceChildren(...(empty ? (model.get("error") ? [] : [h("p", { className: "x-hint" }, parts.hint)])
-      : parts.answer(found)));
+    const hint = model.get("error") ? [] : [h("p", { className: "x-hint" }, parts.hint)];
+    const nodes = empty ? hint : parts.answer(found);
+    const there = [...output.childNodes];
+    // What stays is not put there again: it would lose where it is scrolled to.
+    if (nodes.length !== there.length || nodes.some((node, place) => node !== there[place])) output.replaceChildren(...nodes);
   }
 
   // Several traits change at once: the page is drawn once for all of them.
@@ -235,6 +238,7 @@ function widget({ model, el }, build) {
   el.append(root);
   return () => {
     stopTheme();
+    parts.end?.();
     for (const [name, action] of watched) model.off(`change:${name}`, action);
   };
 }

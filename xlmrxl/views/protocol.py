@@ -21,15 +21,15 @@ JSON of both, and `jsonModel({first, ask, selected, settings, changed})` of atte
 Layers and heads count from 0. A *side* is 0, the inspection, or 1, the other one (another language or precision).
 
 **First view.** `meta` is {"version": 1, "same_tokens": whether two sides have the same tokens and can be subtracted,
-"abilities": which of "ablate", "html" may be asked for, "statistics": [{"name", "label", "unit"}], "on_demand": the same of those that have to be asked for,
-"sides": [side]}, with of each side
+"abilities": which of "ablate" and "html" may be asked for, "statistics": [{"name", "label", "unit"}], "on_demand": the
+same of those that have to be asked for, "sides": [side]}, with of each side
 
     text, second    as they were given; `second` is null where there is no pair
     source          {"model", "revision", "precision", "version", "settings"}
     layers, heads, thumbnail (edge of a thumbnail in cells)
-    tokens          {"text": what the original says or, of special tokens and lone spaces, the piece; "piece"; "segment":
-                    0, 1, or null for <s> and </s>}, each a list with an entry per token
-    words           {"text", "tokens": [[index, …], …], "segment"}, each a list with an entry per word
+    tokens          {"text": the piece as it can stand alone, "segment": 0, 1, or null for <s> and </s>}, each a list
+                    with an entry per token
+    words           {"text", "segment", "tokens": [[index, …], …]}, each a list with an entry per word
     masks           [index, …] of the <mask> tokens
 
 `buffers` are two for each side, both deflated (zlib): the thumbnails, float32 (layers × heads) scales and then uint8
@@ -45,15 +45,17 @@ for each head) travel as one deflated buffer of float32 (layers, heads) and are 
     head        side, layer, head                           side, layer, head               [matrix]
     mean, max   side, heads: [[layer, head], …], null: all  side                            [matrix]
     rollout     side, up_to: layer                          side, up_to                     [matrix]
-    rank        side, by: a statistic's name, or            side, by, label, unit           [map]
+    rank        side, by: a statistic's name, or            side, by                        [map]
                 {"queries": [token, …], "keys": [token, …]}
     ablate      side, heads: [[layer, head], …],            side, found: Ablation.to_dict() []
                 layers: [layer, …], at: [token, …] or null
     html        heads: [[layer, head], …]                   name: of a file                 [the file, UTF-8]
 
 By two lists of tokens, heads are ranked by the attention to the keys (summed) from the queries (their mean), as
-attention between words is. The statistic "change", of two sides with the same tokens, is how far a head's rows differ
-between them: half the sum of the absolute differences, on average over the rows.
+attention between words is. To the statistics of `xlmrxl.inspection` come two: "importance", from a sweep that switches
+off each head in turn (of XL it takes minutes; leave it out with `AttentionView(…, sweep=False)`), and "change", of two
+sides with the same tokens: how far a head's rows differ between them, half the sum of the absolute differences, on
+average over the rows.
 
 A request that is wrong is answered {id, type, "error": one sentence}. Requests may come from strangers: nothing of them
 is trusted, and what one may cost is bounded by what the model costs.
@@ -68,8 +70,304 @@ is trusted, and what one may cost is bounded by what the model costs.
     special     true or false: whether <s> and </s> are shown
     renormalise false or true: whether rows are divided by the sum of what is shown of them
     mass        {"matrix": 1, "lines": 0.7}: of each row the fewest weights are drawn that reach this share of it
-    statistic   null or a name: what the map is coloured by
-    order       "model", "highest" or "lowest": how the map is sorted
+    statistic   null, a name, or {"queries": [token, …], "keys": [token, …]}: what the map is about
+    order       "model", "highest" or "lowest": how the map is sorted by that
+    cells       null, "patterns" or "values": what its cells show; null for values where there is a statistic
     compare     "sides" or "difference"
-    off         {"heads": [[layer, head], …], "layers": [layer, …]}: what is switched off
+    off         {"heads": [[layer, head], …], "layers": [layer, …], "at": null or [token, …]}: what is switched off,
+                and where the prediction is watched; null for the masks
 """
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS, Statistic
+from xlmrxl.tasks.pieces import standing_alone
+
+if TYPE_CHECKING:
+    from xlmrxl.inspection.inspection import Inspection
+
+Array = NDArray[Any]
+Reply = tuple[dict[str, Any], list[bytes]]
+Head = tuple[int, int]
+
+FRONT_END = Path(__file__).parent
+"""Where attention.js and the files that it imports are, for those who serve them from a static path."""
+PARTS = (
+    *("colours", "style", "dom", "weights", "explorer", "file"),
+    *("map", "matrix", "lines", "figure", "controls", "panels", "attention"),
+)
+"""The files of the front end; each imports of those before it."""
+IMPORTANCE = Statistic("What switching the head off does to the prediction: KL divergence", "nats")
+CHANGE = Statistic("How far rows differ between the two: ½ Σⱼ |aᵢⱼ − bᵢⱼ|", "mass")
+FILE_BYTES = 8_000_000
+"""What the matrices of a file asked for by a request may take before they are deflated; `save_html` has no limit."""
+
+
+def source() -> str:
+    """The front end as one ES module: its files one after the other, without the imports and exports between them."""
+    *parts, entry = [(FRONT_END / f"{name}.js").read_text(encoding="utf-8") for name in PARTS]
+    text = re.sub(r"^export (?=(async )?(function|class|const) )", "", "\n".join(parts), flags=re.MULTILINE)
+    return re.sub(r"^import \{[^}]*\} from \"\./\w+\.js\";\n", "", f"{text}\n{entry}", flags=re.MULTILINE)
+
+
+def packed(*arrays: Array) -> bytes:
+    """Arrays one after the other, little-endian and deflated."""
+    parts = [a.astype(np.uint8 if a.dtype == np.uint8 else "<f4", copy=False).tobytes() for a in arrays]
+    return zlib.compress(b"".join(parts), 9)
+
+
+def packed_levels(values: Array) -> bytes:
+    """Numbers from 0 up as uint8 levels with a float32 scale for each row of the last axis: scales first."""
+    scales = (values.max(-1) / 255).astype(np.float32)
+    levels = np.rint(values / np.where(scales > 0, scales, 1)[..., None]).clip(0, 255).astype(np.uint8)
+    return packed(scales, levels)
+
+
+def with_base64(reply: dict[str, Any], buffers: Sequence[bytes]) -> dict[str, Any]:
+    """A reply and its buffers as one dict for JSON: `buffers` in base64."""
+    return {**reply, "buffers": [base64.b64encode(buffer).decode("ascii") for buffer in buffers]}
+
+
+class AttentionView:
+    """One inspection, or two side by side, as the front end asks for them."""
+
+    def __init__(self, inspection: Inspection, other: Inspection | None = None, *, sweep: bool = True) -> None:
+        """A view of an inspection.
+
+        Args:
+            inspection: of a text.
+            other: of another text, or of the same by a model of another precision, with as many layers and heads.
+            sweep: whether the importance of all heads may be asked for.
+
+        Raises:
+            ValueError: the two have different numbers of layers or heads.
+        """
+        self.sides = (inspection,) if other is None else (inspection, other)
+        shapes = dict.fromkeys((side.layers, side.heads) for side in self.sides)
+        if len(shapes) > 1:
+            named = " and ".join(f"{layers} × {heads}" for layers, heads in shapes)
+            raise ValueError(f"Heads are compared one by one, but there are {named}. Inspect models of the same shape.")
+        self.layers, self.heads = inspection.layers, inspection.heads
+        ids = [[token.id for token in side.tokens] for side in self.sides]
+        self.same_tokens = other is not None and ids[0] == ids[1]
+        self.statistics = {name: STATISTICS[name] for name in (*MEASURED, *ON_DEMAND)}
+        if sweep:
+            self.statistics["importance"] = IMPORTANCE
+        if self.same_tokens:
+            self.statistics["change"] = CHANGE
+        self._maps: dict[tuple[int, str], Array] = {}
+        self._answers: dict[str, Callable[[Asked], Reply]] = {
+            "head": self._head,
+            "mean": self._mean,
+            "max": self._max,
+            "rollout": self._rollout,
+            "rank": self._rank,
+            "ablate": self._ablate,
+            "html": self._html,
+        }
+
+    def first(self) -> Reply:
+        """`meta` and `buffers`: what is needed to draw the map of all heads."""
+        known = [{"name": name, "label": what.what, "unit": what.unit} for name, what in self.statistics.items()]
+        meta = {
+            "version": 1,
+            "same_tokens": self.same_tokens,
+            "abilities": ["ablate", "html"],
+            "statistics": known[: len(MEASURED)],
+            "on_demand": known[len(MEASURED) :],
+            "sides": [described(side) for side in self.sides],
+        }
+        buffers = []
+        for side in self.sides:
+            small = side.thumbnails().reshape(self.layers, self.heads, -1)
+            buffers += [packed_levels(small), packed(np.stack([side.statistic(name) for name in MEASURED]))]
+        return meta, buffers
+
+    def map(self, side: int, name: str) -> Array:
+        """A statistic of every head of a side, (layers, heads) float32."""
+        if name in STATISTICS:
+            return self.sides[side].statistic(name, progress=False)
+        key = (0 if name == "change" else side, name)
+        if key not in self._maps:
+            swept = name == "importance"
+            self._maps[key] = self.sides[side].sweep(progress=False).values if swept else changes(*self.sides)
+        return self._maps[key]
+
+    def at_hand(self, name: str) -> bool:
+        """Whether a statistic takes no sweep any more."""
+        return name != "importance" or any(known == name for _, known in self._maps)
+
+    def answer(self, request: Any) -> Reply:
+        """The reply to one request, and its buffers; what is wrong with the request is said in the reply."""
+        asked = Asked(request, self)
+        try:
+            kind = asked.kind(self._answers)
+            reply, buffers = self._answers[kind](asked)
+        except (TypeError, ValueError, OSError) as error:
+            return {**asked.echo(), "error": str(error)}, []
+        return {**asked.echo(), **reply}, buffers
+
+    def _head(self, asked: Asked) -> Reply:
+        side, (layer, head) = asked.side(), asked.head()
+        reply = {"side": side, "layer": layer, "head": head}
+        return reply, [packed_levels(self.sides[side].attention(layer, head))]
+
+    def _mean(self, asked: Asked) -> Reply:
+        side, heads = asked.side(), asked.heads(all_if_none=True)
+        return {"side": side}, [packed_levels(self.sides[side].mean_attention(heads, progress=False))]
+
+    def _max(self, asked: Asked) -> Reply:
+        side, heads = asked.side(), asked.heads(all_if_none=True)
+        return {"side": side}, [packed_levels(self.sides[side].max_attention(heads, progress=False))]
+
+    def _rollout(self, asked: Asked) -> Reply:
+        side, up_to = asked.side(), asked.number("up_to", self.layers)
+        return {"side": side, "up_to": up_to}, [packed_levels(self.sides[side].rollout(up_to))]
+
+    def _rank(self, asked: Asked) -> Reply:
+        side, by = asked.side(), asked.by()
+        if isinstance(by, str):
+            return {"side": side, "by": by}, [packed(self.map(side, by))]
+        queries, keys = by
+        reply = {"side": side, "by": {"queries": queries, "keys": keys}}
+        return reply, [packed(self.sides[side].pair(queries, keys, progress=False))]
+
+    def _ablate(self, asked: Asked) -> Reply:
+        side, heads, layers = asked.side(), asked.heads() or [], asked.numbers("layers", self.layers)
+        if not heads and not layers:
+            raise ValueError("Nothing is switched off: give heads or layers.")
+        at = asked.numbers("at", len(self.sides[side].tokens)) or None
+        found = self.sides[side].ablate(heads, layers, at=at, progress=False)
+        return {"side": side, "found": found.to_dict()}, []
+
+    def _html(self, asked: Asked) -> Reply:
+        from xlmrxl.views.export import html  # noqa: PLC0415 - it reads this module's view
+
+        heads = asked.heads() or []
+        cost = sum(len(heads) * len(side.tokens) ** 2 for side in self.sides)
+        if cost > FILE_BYTES:
+            raise ValueError(
+                f"{len(heads)} heads are too many for a file made here. Choose fewer, or write it with "
+                "xlmrxl.views.export.save_html, which takes all of them."
+            )
+        return {"name": "attention.html"}, [html(self, heads).encode("utf-8")]
+
+
+def changes(before: Inspection, after: Inspection) -> Array:
+    """(layers, heads): how far the rows of each head differ, half the sum of the absolute differences on average."""
+    rows = []
+    for layer in range(before.layers):
+        apart = np.abs(after.layer_attention(layer) - before.layer_attention(layer))
+        rows.append(apart.sum(-1).mean(-1) / 2)
+    return np.stack(rows)
+
+
+def described(side: Inspection) -> dict[str, Any]:
+    """An inspection's entry in `meta`."""
+    return {
+        "text": side.text,
+        "second": side.second,
+        "source": side.source.to_dict(),
+        "layers": side.layers,
+        "heads": side.heads,
+        "thumbnail": side.thumbnails().shape[-1],
+        "tokens": {
+            "text": [standing_alone(side.tokens, place) for place in range(len(side.tokens))],
+            "segment": list(side.segments),
+        },
+        "words": {
+            "text": [word.text.strip() or word.text for word in side.words],
+            "segment": [word.segment for word in side.words],
+            "tokens": [list(word.tokens) for word in side.words],
+        },
+        "masks": list(side.masks),
+    }
+
+
+class Asked:
+    """A request that nothing is known of yet; what is read from it is valid, or a ValueError says what is not."""
+
+    def __init__(self, request: Any, view: AttentionView) -> None:
+        self._fields = request if isinstance(request, dict) else {}
+        self._view = view
+
+    def echo(self) -> dict[str, Any]:
+        """Its `id` and `type`, where they are such."""
+        id_, kind = self._fields.get("id"), self._fields.get("type")
+        return {
+            "id": id_ if isinstance(id_, int) or (isinstance(id_, str) and len(id_) <= 64) else None,
+            "type": kind if isinstance(kind, str) and len(kind) <= 16 else None,
+        }
+
+    def kind(self, known: Sequence[str] | dict[str, Any]) -> str:
+        kind = self._fields.get("type")
+        if not isinstance(kind, str) or kind not in known:
+            raise ValueError(f"The type of a request must be one of {', '.join(known)}.")
+        return kind
+
+    def side(self) -> int:
+        return self._index(self._fields.get("side", 0), len(self._view.sides), "side")
+
+    def number(self, name: str, count: int) -> int:
+        return self._index(self._fields.get(name), count, name)
+
+    def numbers(self, name: str, count: int) -> list[int]:
+        """A list of indices, each once; empty where it is left out."""
+        return self._indices(self._fields.get(name), count, name)
+
+    def head(self) -> Head:
+        return self.number("layer", self._view.layers), self.number("head", self._view.heads)
+
+    def heads(self, *, all_if_none: bool = False) -> list[Head] | None:
+        """A list of (layer, head), each once; None where it is left out."""
+        value = self._fields.get("heads")
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) > self._view.layers * self._view.heads:
+            raise ValueError("heads must be a list of [layer, head].")
+        if not value and all_if_none:
+            raise ValueError("heads is empty; leave it out for all of them.")
+        found = []
+        for pair in value:
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                raise ValueError("heads must be a list of [layer, head].")
+            layer, head = pair
+            found.append((self._index(layer, self._view.layers, "layer"), self._index(head, self._view.heads, "head")))
+        return list(dict.fromkeys(found))
+
+    def by(self) -> str | tuple[list[int], list[int]]:
+        """The name of a statistic, or tokens that look and tokens that are looked at."""
+        by = self._fields.get("by")
+        known = self._view.statistics
+        if isinstance(by, str) and by in known:
+            return by
+        if not isinstance(by, dict):
+            raise ValueError(f"by must be one of {', '.join(known)}, or tokens as queries and keys.")
+        count = len(self._view.sides[self.side()].tokens)
+        queries, keys = (self._indices(by.get(name), count, name) for name in ("queries", "keys"))
+        if not queries or not keys:
+            raise ValueError("by needs a token or more of each, queries and keys.")
+        return queries, keys
+
+    @staticmethod
+    def _index(value: Any, count: int, name: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
+            raise ValueError(f"{name} must be a whole number from 0 to {count - 1}.")
+        return value
+
+    def _indices(self, value: Any, count: int, name: str) -> list[int]:
+        if value is None:
+            return []
+        if not isinstance(value, list | tuple) or len(value) > count:
+            raise ValueError(f"{name} must be a list of whole numbers from 0 to {count - 1}.")
+        return list(dict.fromkeys(self._index(one, count, name) for one in value))
