@@ -64,9 +64,9 @@ def opened(model: M | str | os.PathLike[str]) -> M | Session:
     """
     if not isinstance(model, str | os.PathLike):
         return model
-    if not os.path.exists(model) and any(character.isspace() for character in str(model).strip()):
+    if isinstance(model, str) and len(model.split()) > 1 and not os.path.exists(model):
         raise ValueError(
-            f"{str(model)!r} is no name of a model. Give a session or a name first and the text after it, or the text "
+            f"{model!r} is no name of a model. Give a session or a name first and the text after it, or the text "
             "by its name: text=…"
         )
     return load(model)

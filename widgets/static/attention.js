@@ -1,0 +1,34 @@
+function render({ model, el }) {
+  return widget({ model, el }, (ask) => {
+    const text = textBox(ask, { placeholder: "The dog chased its tail.", className: "x-sentence-box" });
+    const second = textBox(ask);
+    const other = textBox(ask);
+    const more = h("details", { className: "x-more" }, h("summary", {}, "A second sentence, or another text beside it"),
+      field("Second sentence, read together with the first", second, "x-wide"),
+      field("Another text beside it, perhaps in another language", other, "x-wide"));
+    const place = h("div", { className: "x-explorer" });
+    let end = null;
+
+    return {
+      verb: "Look inside",
+      doing: "Reading",
+      hint: "Write a sentence and press Enter.",
+      form: [field("Text", text, "x-wide"), more],
+      question: () => ({ text: text.value, second: second.value, other: other.value }),
+      fill() {
+        for (const [box, name] of [[text, "text"], [second, "second"], [other, "other"]]) {
+          box.value = model.get(name);
+          box.grow();
+        }
+        if (second.value || other.value) more.open = true;
+      },
+      answer() {
+        end ??= attention.render({ model, el: place }) || (() => {});
+        return [place];
+      },
+      end: () => end?.(),
+    };
+  });
+}
+
+export default { render };
