@@ -193,7 +193,7 @@ def ablate(
                 mask[1, off[layer]] = 0
             stream = inspection.encoder.step(layer, stream, mask)
             told(layer + 1 - first, inspection.layers - first)
-        final = inspection.encoder.finish(stream)
+        final = inspection.encoder.finish(stream[:, readout.needed])
         effects = [
             effect
             for block in readout.blocks(2)
@@ -230,7 +230,8 @@ def sweep(
     """Switch off each head in turn, and measure what that does to the prediction.
 
     Many heads are switched off at once, each in a row of its own of the same batch. A row begins at the layer of its
-    head, from the state that the text has there without any ablation: on average half of the layers are saved.
+    head, from the state that the text has there without any ablation: on average half of the layers are saved. The last
+    layer's feed-forward sublayer and the head are run only where the prediction is read.
 
     Args:
         inspection: of a text.
@@ -262,12 +263,8 @@ def sweep(
             stream = inspection.stream(batch[0][0])  # its first row stays as it is
             for layer in range(batch[0][0], count):
                 off = [head for at_layer, head in batch if at_layer == layer]
-                mask = None
-                if off:
-                    stream = torch.cat([stream, stream[:1].expand(len(off), -1, -1)])
-                    mask = torch.ones(len(stream), heads, 1, 1)
-                    mask[range(-len(off), 0), off] = 0
-                stream = inspection.encoder.step(layer, stream, mask)
+                needed = readout.needed if layer == count - 1 else None
+                stream = inspection.encoder.branch(layer, stream, off, needed)
                 done += len(stream)
                 told(done, total)
             final = inspection.encoder.finish(stream)

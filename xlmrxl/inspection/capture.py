@@ -7,7 +7,7 @@ and never more than one layer's weights are held.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -58,8 +58,9 @@ class Encoder:
 
     @property
     def device(self) -> torch.device:
-        """Where the texts enter."""
-        return self.base.device
+        """Where the texts enter; whatever of the model is elsewhere, accelerate moves them to."""
+        device = self.base.device
+        return torch.device("cpu") if device.type == "meta" else device
 
     def embed(self, ids: list[int]) -> Tensor:
         """Ids of one text to state 0, (1, sequence, hidden)."""
@@ -71,6 +72,32 @@ class Encoder:
         mask = None if head_mask is None else head_mask.to(stream)
         out: Tensor = self.layers[i](stream, None, mask)[0]
         return out
+
+    def branch(self, i: int, stream: Tensor, off: Sequence[int], at: Sequence[int] | None = None) -> Tensor:
+        """State i to state i + 1, with rows added in which the first row goes on without one of the layer's heads.
+
+        The first row's attention serves for them: they differ from it only in what the output projection gets.
+
+        Args:
+            i: the layer.
+            stream: (rows, sequence, hidden).
+            off: the heads, each to be switched off in an added row.
+            at: tokens whose state is wanted; all if not given.
+
+        Returns:
+            (rows + heads, tokens wanted, hidden).
+        """
+        layer = self.layers[i]
+        attention = layer.attention
+        context = attention.self(attention.self_attn_layer_norm(stream), None, None, None, None, False)[0]
+        if off:
+            kept = torch.ones(len(off), self.heads)
+            kept[range(len(off)), off] = 0
+            kept = kept.repeat_interleave(attention.self.attention_head_size, 1)[:, None].to(context)
+            context = torch.cat([context, context[:1] * kept])
+            stream = torch.cat([stream, stream[:1].expand(len(off), -1, -1)])
+        stream = attention.output(context, stream)
+        return layer.feed_forward(stream if at is None else stream[:, at])
 
     def step_and_look(self, i: int, stream: Tensor) -> tuple[Tensor, Tensor]:
         """State i to state i + 1, and the layer's attention (heads, sequence, sequence) in float32."""

@@ -127,6 +127,12 @@ class Inspection:
         )
 
     @property
+    def nbytes(self) -> int:
+        """What is held of the text, in bytes; the model not counted."""
+        arrays = [self._thumbnails, self._means, self._max, self._received, *self._statistics.values()]
+        return self.hidden_states.nbytes + self._attention.nbytes + sum(array.nbytes for array in arrays)
+
+    @property
     def masks(self) -> tuple[int, ...]:
         """The places of <mask> among the tokens."""
         mask = self.session.tokenizer.mask_token_id

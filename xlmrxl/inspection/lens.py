@@ -198,7 +198,7 @@ def lens(
     wanted = torch.tensor(
         [[one_piece(inspection, place, word) for word in targets] for place in chosen], dtype=torch.long
     )
-    barred = barred_pieces(tokenizer, None, True, model.config.vocab_size).to(inspection.session.device)
+    barred = barred_pieces(tokenizer, None, True, model.config.vocab_size)
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
     cells = []
     with shown(progress, "Looking through the lens", "state") as told:
@@ -233,7 +233,7 @@ def _cells_of(
 ) -> Iterator[LensCell]:
     """Of (positions, vocabulary) logits of one state; `wanted` are the ids of the targets, (positions, targets)."""
     logs = logits.log_softmax(-1)
-    best = logs.masked_fill(barred, -torch.inf).topk(top_k, dim=-1).indices
+    best = logs.masked_fill(barred.to(logs.device), -torch.inf).topk(top_k, dim=-1).indices
     ids = torch.cat([best, wanted.to(best)], 1)
     found = logs.gather(1, ids)
     ranks = torch.stack([(logs > column[:, None]).sum(-1) + 1 for column in found.T], 1)

@@ -37,6 +37,7 @@ class Readout:
 
     Attributes:
         places: for each distribution the token it is of, None where it is of the whole text.
+        needed: the tokens whose last states the head reads for them.
         titles: of the distributions.
         classes: how many outcomes each has.
         kind: `"softmax"`, one outcome of all; `"sigmoid"`, yes or no for each; `"number"`, no probabilities.
@@ -60,12 +61,14 @@ class Readout:
             chosen = inspection.places("at", at if at is not None else inspection.masks if spoken else text, NO_MASK)
             self.places, self.titles = tuple(chosen), tuple(pieces[place] for place in chosen)
             self.classes = config.vocab_size if spoken else config.num_labels
+            self.needed = list(chosen)
         elif at is not None:
             raise ValueError("This model's head says something of the whole text, not at tokens: leave `at` out.")
         elif isinstance(self._model, XLMRobertaXLForQuestionAnswering):
             self.places, self.titles, self.classes = (None, None), ("start", "end"), len(pieces)
+            self.needed = list(range(len(pieces)))
         else:
-            self.places, self.titles = (None,), ("label",)
+            self.places, self.titles, self.needed = (None,), ("label",), [0]
             if isinstance(self._model, XLMRobertaXLForMultipleChoice):
                 self.kind, self.classes, self.titles = "number", 1, ("score",)
             elif config.num_labels == 1 or config.problem_type == "regression":
@@ -80,12 +83,12 @@ class Readout:
             yield slice(start, start + step)
 
     def logits(self, final: Tensor, block: slice) -> Tensor:
-        """Last states (rows, sequence, hidden) to (rows, distributions of a block, classes) in float32."""
-        model, chosen = self._model, list(self.places[block])
+        """Last states of the tokens needed, (rows, tokens, hidden), to (rows, distributions, classes) in float32."""
+        model = self._model
         if isinstance(model, XLMRobertaXLForMaskedLM):
-            out: Tensor = model.lm_head(final[:, chosen])
+            out: Tensor = model.lm_head(final[:, block])
         elif isinstance(model, XLMRobertaXLForTokenClassification):
-            out = model.classifier(final[:, chosen])
+            out = model.classifier(final[:, block])
         elif isinstance(model, XLMRobertaXLForQuestionAnswering):
             out = model.qa_outputs(final).transpose(1, 2)[:, block]
         elif isinstance(model, XLMRobertaXLForMultipleChoice):
