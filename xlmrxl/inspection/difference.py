@@ -74,7 +74,7 @@ def drift(before: Inspection, after: Inspection, measure: str = "relative") -> G
         np.stack(values),
         states_axis(after),
         tokens_axis(after),
-        signed=measure == "cosine",
+        "" if measure == "cosine" else "share of the length",
     )
 
 

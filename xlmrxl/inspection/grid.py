@@ -61,7 +61,7 @@ class Grid(Result):
         values: (rows, columns), float32; not a number where it is not defined.
         row, column: what they are.
         unit: of the values.
-        signed: whether 0 is the middle of the scale, not its end.
+        signed: whether 0 is the middle of the scale, not its end: always where a value is below it.
     """
 
     measure: str
@@ -74,6 +74,7 @@ class Grid(Result):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", frozen(self.values))
+        object.__setattr__(self, "signed", self.signed or bool((self.values < 0).any()))
         if self.values.shape != (len(self.row.labels), len(self.column.labels)):
             raise ValueError(
                 f"{self.values.shape} values for {len(self.row.labels)} × {len(self.column.labels)} labels."

@@ -90,7 +90,7 @@ class Alignment(Result):
         """The similarities of all words with all."""
         first, second = (Axis(f"word of {name}", words) for name, words in zip(self.names, self.words, strict=True))
         title = f"cosine between words, state {self.state}"
-        return Grid(self.source, "cosine", title, self.similarity, first, second, signed=True)
+        return Grid(self.source, "cosine", title, self.similarity, first, second)
 
 
 class Parallel:
@@ -195,7 +195,7 @@ class Parallel:
         axis = Axis("text", self.names)
         source = self._source(state=state, of=of, remove=remove)
         title = f"cosine between texts, {state_name(self.inspections[0], state)}"
-        return Grid(source, "cosine", title, found.values, axis, axis, signed=True)
+        return Grid(source, "cosine", title, found.values, axis, axis)
 
     def project(self, **options: Any) -> Projection:
         """All texts in one plane, each point with its language; see `projection.project`."""

@@ -130,7 +130,7 @@ def cosines(
     axis = Axis(of.removesuffix("s"), tuple(part.label for parts in chosen for part in parts))
     source = source_of(rows[0], state=state, of=of, remove=remove, special=special)
     title = f"cosine between {of}, {state_name(rows[0], state)}"
-    return Grid(source, "cosine", title, cosine(x, x), axis, axis, signed=True)
+    return Grid(source, "cosine", title, cosine(x, x), axis, axis)
 
 
 def through(inspection: Inspection, reference: int | None = None) -> Grid:
@@ -155,7 +155,6 @@ def through(inspection: Inspection, reference: int | None = None) -> Grid:
         np.stack(values),
         states_axis(inspection),
         tokens_axis(inspection),
-        signed=True,
     )
 
 
@@ -168,7 +167,7 @@ def journey(inspection: Inspection, token: int) -> Grid:
     x = np.stack([inspection.hidden_state(i)[token] for i in range(inspection.layers + 1)])
     axis = states_axis(inspection)
     title = f"cosine between the states of token {token}, {inspection.tokens[token].piece}"
-    return Grid(source_of(inspection, token=token), "cosine", title, cosine(x, x), axis, axis, signed=True)
+    return Grid(source_of(inspection, token=token), "cosine", title, cosine(x, x), axis, axis)
 
 
 def anisotropy(inspections: Inspection | Sequence[Inspection], *, remove: int | None = None) -> Curves:
@@ -273,5 +272,4 @@ def cka(
         linear_cka(layers(inspection), None if other is None else layers(other), estimator),
         states_axis(inspection),
         states_axis(other or inspection),
-        signed=True,
     )

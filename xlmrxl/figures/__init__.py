@@ -1,0 +1,20 @@
+"""Plotly figures of what an inspection tells: the same for the app and for the notebook.
+
+    from xlmrxl import figures
+    figures.grid(states.cka(inspection), dark=True)
+
+Only scatter plots and heat maps are used, and of them only what plotly.js knows in version 3, which Gradio's front end
+carries, as well as in 4, for which plotly.py 7 writes. A slider changes the figure by itself (its steps restyle the
+traces), so nothing depends on frames, which Gradio does not hand on.
+
+Every text is escaped, since plotly reads HTML, TeX and `%{…}` in labels. Every figure names the model, its revision,
+its precision and the settings under its title, and carries them in `layout.meta`.
+"""
+
+from xlmrxl.figures.links import alignment
+from xlmrxl.figures.look import Figure
+from xlmrxl.figures.numbers import curves, grid
+from xlmrxl.figures.plane import projection
+from xlmrxl.figures.words import lens, lens_targets
+
+__all__ = ["Figure", "alignment", "curves", "grid", "lens", "lens_targets", "projection"]
