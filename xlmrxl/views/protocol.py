@@ -1,12 +1,12 @@
 """What the attention explorer's front end (attention.js) is sent, and what it may ask for.
 
-The front end is an ES module in the anywidget format: `export default { render({model, el}) }`. `source()` is the whole
-of it as one string, for anywidget's `_esm`; from a static path, attention.js can be loaded as it lies here, with the
-files it imports beside it. It knows its model by `get`, `set`, `on`, `off`, `save_changes` and `send`, and these traits:
+The front end is an ES module in the anywidget format: `export default { render({model, el}) }`. `source()` is all of it
+as one string, for anywidget's `_esm`; from a static path, attention.js can be loaded as it lies here, with the files
+that it imports beside it. It knows its model by `get`, `set`, `on`, `off`, `save_changes`, `send`, and these traits:
 
     meta        dict, from `AttentionView.first()`
-    buffers     list of bytes, from `AttentionView.first()`; set the two together (`hold_sync`): a change of `meta` draws
-                everything anew
+    buffers     list of bytes, from `AttentionView.first()`; set the two together (`hold_sync`): a change of `meta`
+                draws everything anew
     selected    dict {layer, head, side}: the head that was chosen last; set from either end
     settings    dict of what is shown and how; {} for the defaults; set from either end
 
@@ -36,8 +36,9 @@ same of those that have to be asked for, "sides": [side]}, with of each side
 (layers, heads, thumbnail, thumbnail); and the statistics, float32 (statistics, layers, heads) in the order of `meta`.
 
 **Matrices** travel as one deflated buffer: float32 (tokens) scales, one of each row, and then uint8 (tokens, tokens),
-rows are queries. A weight is level × scale of its row, and so at most half a scale from the model's. **Maps** (one value
-for each head) travel as one deflated buffer of float32 (layers, heads) and are exact. All numbers are little-endian.
+rows are queries. A weight is level × scale of its row, and so at most half a scale from the model's. **Maps** (one
+value for each head) travel as one deflated buffer of float32 (layers, heads) and are exact. All numbers are
+little-endian.
 
 **Requests.** `id` is an integer or a short string of the asker's and comes back; `side` may be left out where it is 0.
 
@@ -82,6 +83,7 @@ from __future__ import annotations
 
 import base64
 import re
+import unicodedata
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -92,13 +94,13 @@ from numpy.typing import NDArray
 
 from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS, Statistic
 from xlmrxl.tasks.pieces import standing_alone
+from xlmrxl.views.request import Request
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
 
 Array = NDArray[Any]
 Reply = tuple[dict[str, Any], list[bytes]]
-Head = tuple[int, int]
 
 FRONT_END = Path(__file__).parent
 """Where attention.js and the files that it imports are, for those who serve them from a static path."""
@@ -166,7 +168,7 @@ class AttentionView:
         if self.same_tokens:
             self.statistics["change"] = CHANGE
         self._maps: dict[tuple[int, str], Array] = {}
-        self._answers: dict[str, Callable[[Asked], Reply]] = {
+        self._answers: dict[str, Callable[[Request], Reply]] = {
             "head": self._head,
             "mean": self._mean,
             "max": self._max,
@@ -209,7 +211,8 @@ class AttentionView:
 
     def answer(self, request: Any) -> Reply:
         """The reply to one request, and its buffers; what is wrong with the request is said in the reply."""
-        asked = Asked(request, self)
+        lengths = [len(side.tokens) for side in self.sides]
+        asked = Request(request, lengths, self.layers, self.heads, self.statistics)
         try:
             kind = asked.kind(self._answers)
             reply, buffers = self._answers[kind](asked)
@@ -217,24 +220,24 @@ class AttentionView:
             return {**asked.echo(), "error": str(error)}, []
         return {**asked.echo(), **reply}, buffers
 
-    def _head(self, asked: Asked) -> Reply:
+    def _head(self, asked: Request) -> Reply:
         side, (layer, head) = asked.side(), asked.head()
         reply = {"side": side, "layer": layer, "head": head}
         return reply, [packed_levels(self.sides[side].attention(layer, head))]
 
-    def _mean(self, asked: Asked) -> Reply:
+    def _mean(self, asked: Request) -> Reply:
         side, heads = asked.side(), asked.heads(all_if_none=True)
         return {"side": side}, [packed_levels(self.sides[side].mean_attention(heads, progress=False))]
 
-    def _max(self, asked: Asked) -> Reply:
+    def _max(self, asked: Request) -> Reply:
         side, heads = asked.side(), asked.heads(all_if_none=True)
         return {"side": side}, [packed_levels(self.sides[side].max_attention(heads, progress=False))]
 
-    def _rollout(self, asked: Asked) -> Reply:
+    def _rollout(self, asked: Request) -> Reply:
         side, up_to = asked.side(), asked.number("up_to", self.layers)
         return {"side": side, "up_to": up_to}, [packed_levels(self.sides[side].rollout(up_to))]
 
-    def _rank(self, asked: Asked) -> Reply:
+    def _rank(self, asked: Request) -> Reply:
         side, by = asked.side(), asked.by()
         if isinstance(by, str):
             return {"side": side, "by": by}, [packed(self.map(side, by))]
@@ -242,7 +245,7 @@ class AttentionView:
         reply = {"side": side, "by": {"queries": queries, "keys": keys}}
         return reply, [packed(self.sides[side].pair(queries, keys, progress=False))]
 
-    def _ablate(self, asked: Asked) -> Reply:
+    def _ablate(self, asked: Request) -> Reply:
         side, heads, layers = asked.side(), asked.heads() or [], asked.numbers("layers", self.layers)
         if not heads and not layers:
             raise ValueError("Nothing is switched off: give heads or layers.")
@@ -250,7 +253,7 @@ class AttentionView:
         found = self.sides[side].ablate(heads, layers, at=at, progress=False)
         return {"side": side, "found": found.to_dict()}, []
 
-    def _html(self, asked: Asked) -> Reply:
+    def _html(self, asked: Request) -> Reply:
         from xlmrxl.views.export import html  # noqa: PLC0415 - it reads this module's view
 
         heads = asked.heads() or []
@@ -282,7 +285,7 @@ def described(side: Inspection) -> dict[str, Any]:
         "heads": side.heads,
         "thumbnail": side.thumbnails().shape[-1],
         "tokens": {
-            "text": [standing_alone(side.tokens, place) for place in range(len(side.tokens))],
+            "text": [piece_of(side, place) for place in range(len(side.tokens))],
             "segment": list(side.segments),
         },
         "words": {
@@ -294,80 +297,12 @@ def described(side: Inspection) -> dict[str, Any]:
     }
 
 
-class Asked:
-    """A request that nothing is known of yet; what is read from it is valid, or a ValueError says what is not."""
-
-    def __init__(self, request: Any, view: AttentionView) -> None:
-        self._fields = request if isinstance(request, dict) else {}
-        self._view = view
-
-    def echo(self) -> dict[str, Any]:
-        """Its `id` and `type`, where they are such."""
-        id_, kind = self._fields.get("id"), self._fields.get("type")
-        return {
-            "id": id_ if isinstance(id_, int) or (isinstance(id_, str) and len(id_) <= 64) else None,
-            "type": kind if isinstance(kind, str) and len(kind) <= 16 else None,
-        }
-
-    def kind(self, known: Sequence[str] | dict[str, Any]) -> str:
-        kind = self._fields.get("type")
-        if not isinstance(kind, str) or kind not in known:
-            raise ValueError(f"The type of a request must be one of {', '.join(known)}.")
-        return kind
-
-    def side(self) -> int:
-        return self._index(self._fields.get("side", 0), len(self._view.sides), "side")
-
-    def number(self, name: str, count: int) -> int:
-        return self._index(self._fields.get(name), count, name)
-
-    def numbers(self, name: str, count: int) -> list[int]:
-        """A list of indices, each once; empty where it is left out."""
-        return self._indices(self._fields.get(name), count, name)
-
-    def head(self) -> Head:
-        return self.number("layer", self._view.layers), self.number("head", self._view.heads)
-
-    def heads(self, *, all_if_none: bool = False) -> list[Head] | None:
-        """A list of (layer, head), each once; None where it is left out."""
-        value = self._fields.get("heads")
-        if value is None:
-            return None
-        if not isinstance(value, list) or len(value) > self._view.layers * self._view.heads:
-            raise ValueError("heads must be a list of [layer, head].")
-        if not value and all_if_none:
-            raise ValueError("heads is empty; leave it out for all of them.")
-        found = []
-        for pair in value:
-            if not isinstance(pair, list | tuple) or len(pair) != 2:
-                raise ValueError("heads must be a list of [layer, head].")
-            layer, head = pair
-            found.append((self._index(layer, self._view.layers, "layer"), self._index(head, self._view.heads, "head")))
-        return list(dict.fromkeys(found))
-
-    def by(self) -> str | tuple[list[int], list[int]]:
-        """The name of a statistic, or tokens that look and tokens that are looked at."""
-        by = self._fields.get("by")
-        known = self._view.statistics
-        if isinstance(by, str) and by in known:
-            return by
-        if not isinstance(by, dict):
-            raise ValueError(f"by must be one of {', '.join(known)}, or tokens as queries and keys.")
-        count = len(self._view.sides[self.side()].tokens)
-        queries, keys = (self._indices(by.get(name), count, name) for name in ("queries", "keys"))
-        if not queries or not keys:
-            raise ValueError("by needs a token or more of each, queries and keys.")
-        return queries, keys
-
-    @staticmethod
-    def _index(value: Any, count: int, name: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
-            raise ValueError(f"{name} must be a whole number from 0 to {count - 1}.")
-        return value
-
-    def _indices(self, value: Any, count: int, name: str) -> list[int]:
-        if value is None:
-            return []
-        if not isinstance(value, list | tuple) or len(value) > count:
-            raise ValueError(f"{name} must be a list of whole numbers from 0 to {count - 1}.")
-        return list(dict.fromkeys(self._index(one, count, name) for one in value))
+def piece_of(side: Inspection, place: int) -> str:
+    """A token as it can stand alone; what the vocabulary does not have, as the text has it."""
+    token, segment = side.tokens[place], side.segments[place]
+    if token.id == side.session.tokenizer.unk_token_id:
+        written = ((side.text, side.second or "")[segment or 0])[token.start : token.end].strip()
+        # A joiner or a selector of forms that has lost its emoji cannot be seen.
+        if any(unicodedata.category(character) not in ("Cf", "Mn", "Cc") for character in written):
+            return written
+    return standing_alone(side.tokens, place)

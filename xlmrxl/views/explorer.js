@@ -1,0 +1,420 @@
+// What the explorer knows and what was chosen: traits, requests, and what follows from them. Nothing here draws.
+
+import { Shown, number, unpackFloats, unpackLevels } from "./weights.js";
+
+const DEFAULTS = {
+  form: null,
+  show: "head",
+  chosen: [],
+  units: "pieces",
+  between: "all",
+  special: true,
+  renormalise: false,
+  mass: { matrix: 1, lines: 0.7 },
+  statistic: null,
+  order: "model",
+  cells: null,
+  compare: "sides",
+  off: { heads: [], layers: [], at: null },
+};
+const SHORT = 48; // tokens up to which lines can be told apart without choosing one
+const HELD_BYTES = 1 << 26; // of matrices that were asked for
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+export class Explorer {
+  /** model: get, set, on, off, save_changes, send; see protocol.py. */
+  constructor(model) {
+    this.model = model;
+    this.views = new Set();
+    this.parts = new Set();
+    this.waiting = new Map();
+    this.name = Math.random().toString(36).slice(2); // two displays of one widget hear each other's replies
+    this.count = 0;
+    this.on("msg:custom", (reply, buffers) => this.heard(reply, buffers));
+    this.on("change:meta", () => this.open());
+    this.on("change:settings", () => this.adopt());
+    this.on("change:selected", () => this.adopt());
+  }
+
+  on(event, heard) {
+    this.model.on(event, heard);
+    this.heardBy = [...(this.heardBy ?? []), [event, heard]];
+  }
+
+  close() {
+    for (const [event, heard] of this.heardBy) this.model.off(event, heard);
+    this.views.clear();
+  }
+
+  /** Views have `draw(parts)`, called before the next frame: "open", "map", "head", "focus", "off", "theme", "error". */
+  tell(...parts) {
+    if (!this.parts.size) {
+      requestAnimationFrame(() => {
+        const told = this.parts;
+        this.parts = new Set();
+        for (const view of this.views) view.draw(told);
+      });
+    }
+    for (const part of parts) this.parts.add(part);
+  }
+
+  // Data
+
+  async open() {
+    const meta = this.model.get("meta");
+    if (!meta?.sides?.length) return;
+    const turn = (this.turn = Symbol("meta"));
+    const buffers = this.model.get("buffers");
+    const { layers, heads } = meta.sides[0];
+    const read = await Promise.all(
+      meta.sides.map(async ({ thumbnail }, side) => [
+        await unpackLevels(buffers[2 * side], layers * heads, thumbnail ** 2),
+        await unpackFloats(buffers[2 * side + 1]),
+      ]),
+    );
+    if (turn !== this.turn) return;
+    Object.assign(this, { meta, layers, heads, sides: meta.sides });
+    this.thumbnails = read.map(([thumbnails]) => thumbnails);
+    this.maps = new Map(); // "side name" to a promise of (layers × heads) values
+    meta.statistics.forEach(({ name }, place) =>
+      read.forEach(([, values], side) => {
+        const at = place * layers * heads;
+        this.maps.set(this.mapKey(side, name), Promise.resolve(values.subarray(at, at + layers * heads)));
+      }),
+    );
+    this.inside = meta.inside && new Set(meta.inside.map(([layer, head]) => layer * heads + head));
+    this.cache = new Map();
+    this.focus = this.sides.map(() => ({ row: null, column: null }));
+    this.pins = this.sides.map(() => ({ rows: new Set(), columns: new Set() })); // first tokens of units
+    this.ablation = null;
+    this.shown = null;
+    this.known = new Map([...meta.statistics, ...meta.on_demand].map((known) => [known.name, known]));
+    this.settings = this.selected = null;
+    this.tell("open");
+    this.adopt();
+  }
+
+  /** Take over what the traits say, where it is new. */
+  adopt() {
+    if (!this.meta || this.putting) return;
+    const given = this.model.get("settings") ?? {};
+    const settings = { ...DEFAULTS, ...given, mass: { ...DEFAULTS.mass, ...given.mass }, off: { ...DEFAULTS.off, ...given.off } };
+    if (!this.sides.some(({ second }) => second !== null)) settings.between = "all";
+    if (!this.meta.same_tokens) settings.compare = "sides";
+    const first = this.meta.inside?.[0] ?? [0, 0];
+    const asked = this.model.get("selected") ?? {};
+    const valid = asked.layer >= 0 && asked.layer < this.layers && asked.head >= 0 && asked.head < this.heads;
+    const selected = valid ? { side: 0, ...asked } : { side: 0, layer: first[0], head: first[1] };
+    if (!this.sides[selected.side]) selected.side = 0;
+    if (same(settings, this.settings) && same(selected, this.selected)) return;
+    const restored = !this.settings && (settings.off.heads.length || settings.off.layers.length);
+    this.settings = settings;
+    this.selected = selected;
+    this.refresh();
+    if (restored) this.ablate();
+  }
+
+  /** Change settings. */
+  set(patch) {
+    this.put({ settings: { ...this.settings, ...patch } });
+  }
+
+  /** Set traits, here and in the model. */
+  put(traits) {
+    Object.assign(this, traits);
+    this.putting = true; // a model tells of every change, and of one trait before the next is set
+    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
+    this.putting = false;
+    this.model.save_changes();
+    this.refresh();
+  }
+
+  /** Choose a head; `add` it to those that were chosen (or take it out again), or have it alone. */
+  select(layer, head, { add = false, side = this.selected.side } = {}) {
+    let { show, chosen } = this.settings;
+    const now = [this.selected.layer, this.selected.head];
+    if (add) {
+      const held = chosen.length ? chosen : [now];
+      const without = held.filter((pair) => !same(pair, [layer, head]));
+      chosen = without.length < held.length && without.length ? without : [...without, [layer, head]];
+      if (!chosen.some((pair) => same(pair, [layer, head]))) [layer, head] = chosen[chosen.length - 1];
+      if (show === "head" && chosen.length > 1) show = "mean";
+    } else {
+      chosen = [[layer, head]];
+    }
+    if (chosen.length < 2 && (show === "mean" || show === "max")) show = "head";
+    this.put({ selected: { layer, head, side }, settings: { ...this.settings, show, chosen } });
+  }
+
+  // Requests
+
+  ask(request) {
+    const id = `${this.name}-${++this.count}`;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.model.send({ id, ...request });
+    });
+  }
+
+  heard(reply, buffers) {
+    const asker = this.waiting.get(reply?.id);
+    if (!asker) return;
+    this.waiting.delete(reply.id);
+    if (reply.error) asker.reject(new Error(reply.error));
+    else asker.resolve({ reply, buffers });
+  }
+
+  matrix(request) {
+    const key = JSON.stringify(request);
+    const size = this.sides[request.side].tokens.text.length;
+    const found =
+      this.cache.get(key) ??
+      this.ask(request).then(({ reply, buffers }) => reply.matrix ?? unpackLevels(buffers[0], size, size));
+    this.cache.delete(key);
+    this.cache.set(key, found);
+    found.catch(() => this.cache.delete(key));
+    while (this.cache.size > Math.max(4, HELD_BYTES / (4 * size * size))) {
+      this.cache.delete(this.cache.keys().next().value);
+    }
+    return found;
+  }
+
+  mapKey(side, by) {
+    return JSON.stringify([side, by]);
+  }
+
+  mapOf(side, by) {
+    const key = this.mapKey(side, by);
+    if (!this.maps.has(key)) {
+      const found = this.ask({ type: "rank", side, by }).then(({ reply, buffers }) => reply.map ?? unpackFloats(buffers[0]));
+      this.maps.set(key, found);
+      found.catch(() => this.maps.delete(key));
+    }
+    return this.maps.get(key);
+  }
+
+  request(side) {
+    const { show, chosen } = this.settings;
+    const { layer, head } = this.selected;
+    const row = Array.from({ length: this.heads }, (_, i) => [layer, i]);
+    switch (show) {
+      case "mean":
+      case "max":
+        if (chosen.length > 1) return { type: show, side, heads: chosen };
+        return { type: "head", side, layer, head };
+      case "layer-mean":
+      case "layer-max":
+        return { type: show.slice(6), side, heads: row };
+      case "all-mean":
+      case "all-max":
+        return { type: show.slice(4), side, heads: null };
+      case "rollout":
+        return { type: "rollout", side, up_to: layer };
+      default:
+        return { type: "head", side, layer, head };
+    }
+  }
+
+  /** Bring what is shown in line with what was chosen; what comes too late is dropped. */
+  refresh() {
+    this.tell("map", "settings");
+    this.refreshMap();
+    this.refreshHead();
+  }
+
+  async refreshHead() {
+    const turn = (this.turnHead = Symbol("head"));
+    const slow = setTimeout(() => this.wait(true), 150);
+    try {
+      const matrices = await Promise.all(this.sides.map((_, side) => this.matrix(this.request(side))));
+      if (turn !== this.turnHead) return;
+      const settings = { ...this.settings, mass: this.settings.mass[this.form] };
+      const shown = matrices.map((matrix, side) => Shown.of(matrix, this.sides[side], settings));
+      this.shown = settings.compare === "difference" ? [Shown.difference(...shown)] : shown;
+      this.error = null;
+      this.focus.forEach((focus, side) => {
+        const now = this.shown[side];
+        if (!now || focus.row >= now.rows.length || focus.column >= now.columns.length) this.focus[side] = { row: null, column: null };
+      });
+      this.tell("head", "focus");
+    } catch (error) {
+      if (turn !== this.turnHead) return;
+      this.error = error.message;
+      this.tell("error");
+    } finally {
+      clearTimeout(slow);
+      if (turn === this.turnHead) this.wait(false);
+    }
+  }
+
+  wait(waiting) {
+    this.isWaiting = waiting;
+    this.tell("waiting");
+  }
+
+  async refreshMap() {
+    const turn = (this.turnMap = Symbol("map"));
+    const { statistic, order, compare } = this.settings;
+    const map = { values: null, signed: false, order: Array.from({ length: this.layers * this.heads }, (_, i) => i) };
+    try {
+      if (statistic !== null) {
+        map.signed = compare === "difference" && statistic !== "change";
+        const sides = statistic === "change" ? [0] : map.signed ? [0, 1] : [this.selected.side];
+        const found = await Promise.all(sides.map((side) => this.mapOf(side, statistic)));
+        if (turn !== this.turnMap) return;
+        map.values = map.signed ? found[1].map((value, i) => value - found[0][i]) : found[0];
+        const real = map.values.filter(Number.isFinite);
+        map.peak = real.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+        map.least = real.reduce((least, v) => Math.min(least, v), Infinity);
+        map.most = real.reduce((most, v) => Math.max(most, v), -Infinity);
+        if (order !== "model") {
+          const sign = order === "highest" ? -1 : 1;
+          const key = (i) => (Number.isFinite(map.values[i]) ? sign * map.values[i] : Infinity);
+          map.order.sort((a, b) => key(a) - key(b) || a - b);
+        }
+      }
+      Object.assign(map, this.describe(statistic));
+      this.map = map;
+      this.mapError = null;
+    } catch (error) {
+      if (turn !== this.turnMap) return;
+      this.mapError = error.message;
+      this.map ??= map;
+    }
+    this.tell("map");
+  }
+
+  async ablate() {
+    const turn = (this.turnOff = Symbol("off"));
+    const { heads, layers, at } = this.settings.off;
+    if (!heads.length && !layers.length) {
+      this.ablation = null;
+      this.tell("off", "map");
+      return;
+    }
+    this.ablation = { waiting: true };
+    this.tell("off", "map");
+    try {
+      const asked = this.sides.map((_, side) => this.ask({ type: "ablate", side, heads, layers, at }));
+      const replies = await Promise.all(asked);
+      if (turn !== this.turnOff) return;
+      this.ablation = { found: replies.map(({ reply }) => reply.found) };
+    } catch (error) {
+      if (turn !== this.turnOff) return;
+      this.ablation = { error: error.message };
+    }
+    this.tell("off");
+  }
+
+  /** Switch a head, or a layer as a whole, off or on again. */
+  toggleOff(layer, head = null) {
+    const flip = (list, item) => (list.some((one) => same(one, item)) ? list.filter((one) => !same(one, item)) : [...list, item]);
+    const { heads, layers } = this.settings.off;
+    this.switchOff(head === null ? { layers: flip(layers, layer) } : { heads: flip(heads, [layer, head]) });
+  }
+
+  switchOff(patch) {
+    this.set({ off: { ...this.settings.off, ...patch } });
+    this.ablate();
+  }
+
+  isOff(layer, head) {
+    const { heads, layers } = this.settings.off;
+    return layers.includes(layer) || heads.some((pair) => same(pair, [layer, head]));
+  }
+
+  // What follows
+
+  get form() {
+    const longest = Math.max(...this.sides.map(({ tokens }) => tokens.text.length));
+    return this.settings.form ?? (longest <= SHORT ? "lines" : "matrix");
+  }
+
+  can(what) {
+    return this.meta.abilities.includes(what);
+  }
+
+  get cells() {
+    return this.map?.values ? (this.settings.cells ?? "values") : "patterns";
+  }
+
+  /** Where on the ramp a value of the map is: from the least to the most, or around 0 for differences. */
+  shareOf(value) {
+    const { signed, peak, least, most } = this.map;
+    if (signed) return peak ? (1 + value / peak) / 2 : 0.5;
+    return most > least ? (value - least) / (most - least) : 0;
+  }
+
+  isChosen(layer, head) {
+    const { layer: l, head: h } = this.selected;
+    return (layer === l && head === h) || this.settings.chosen.some((pair) => same(pair, [layer, head]));
+  }
+
+  /** What the head view shows, in words. */
+  get title() {
+    const { show, chosen } = this.settings;
+    const { layer, head } = this.selected;
+    const kind = show.endsWith("max") ? "Maximum" : "Mean";
+    if (show === "rollout") return `Rollout, layers 0 to ${layer}`;
+    if (show.startsWith("layer")) return `${kind} of layer ${layer}`;
+    if (show.startsWith("all")) return `${kind} of all heads`;
+    if (show !== "head" && chosen.length > 1) return `${kind} of ${chosen.length} heads`;
+    return `L${layer} H${head}`;
+  }
+
+  get mapTitle() {
+    if (this.map?.values) return `${this.map.name} of all heads${this.map.signed ? ", second minus first" : ""}`;
+    return "All heads, each to its own largest weight";
+  }
+
+  /** What the map is about, in words. */
+  describe(statistic) {
+    if (statistic === null) return { name: "", label: "", unit: "" };
+    if (typeof statistic === "string") return this.known.get(statistic) ?? { name: statistic, label: "", unit: "" };
+    const { tokens } = this.sides[this.selected.side];
+    const [from, to] = [statistic.queries, statistic.keys].map((list) => list.map((i) => tokens.text[i]).join(" "));
+    return { name: `${from} → ${to}`, label: "", unit: "", from, to };
+  }
+
+  /** The values of a head that need not be asked for, as text. */
+  async facts(layer, head, side = this.selected.side) {
+    const at = layer * this.heads + head;
+    const facts = [];
+    for (const { name, unit } of this.meta.statistics) {
+      facts.push(`${name} ${number((await this.mapOf(side, name))[at])}${unit === "mass" ? "" : ` ${unit}`}`);
+    }
+    return facts;
+  }
+
+  /** Point at a row (a query), a column (a key), or a cell of a side; null for nothing. */
+  point(side, row, column) {
+    const shared = this.meta.same_tokens ? this.focus.keys() : [side];
+    for (const other of shared) this.focus[other] = { row, column };
+    this.tell("focus");
+  }
+
+  /** Pin or unpin a unit, as a query ("rows") or as a key ("columns"). */
+  pin(side, axis, unit, keep = false) {
+    const shared = this.meta.same_tokens ? this.pins.keys() : [side];
+    for (const other of shared) {
+      const pins = this.pins[other][axis];
+      if (pins.has(unit.tokens[0]) && !keep) pins.delete(unit.tokens[0]);
+      else pins.add(unit.tokens[0]);
+    }
+    this.tell("focus", "pins");
+  }
+
+  unpin() {
+    for (const { rows, columns } of this.pins) {
+      rows.clear();
+      columns.clear();
+    }
+    this.focus = this.focus.map(() => ({ row: null, column: null }));
+    this.tell("focus", "pins");
+  }
+
+  isPinned(side, axis, unit) {
+    const pins = this.pins[side][axis];
+    return pins.size > 0 && unit.tokens.some((token) => pins.has(token));
+  }
+}
