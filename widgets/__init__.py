@@ -11,8 +11,10 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("xlmrxl.widgets needs anywidget: pip install 'xlmrxl[widgets]'") from error
 
+from xlmrxl.widgets.attention import AttentionExplorer
 from xlmrxl.widgets.choose import ChoiceScorer
 from xlmrxl.widgets.classify import TextClassifier
 from xlmrxl.widgets.fill import MaskFiller
+from xlmrxl.widgets.states import HiddenStateExplorer
 
-__all__ = ["ChoiceScorer", "MaskFiller", "TextClassifier"]
+__all__ = ["AttentionExplorer", "ChoiceScorer", "HiddenStateExplorer", "MaskFiller", "TextClassifier"]

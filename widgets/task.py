@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ import traitlets
 from xlmrxl import load
 from xlmrxl.hub import DEFAULT, CheckpointError
 from xlmrxl.progress import DELAY, Progress
+from xlmrxl.views.protocol import FRONT_END
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -43,11 +45,12 @@ def script(name: str, **modules: str) -> str:
         name: of its own file.
         **modules: texts of modules that import nothing, each in a scope of its own and known by what it exports.
     """
-    parts = [(STATIC / part).read_text(encoding="utf-8") for part in ("parts.js", name)]
+    paths = [FRONT_END / "colours.js", FRONT_END / "dom.js", STATIC / "parts.js", STATIC / name]
+    parts = [path.read_text(encoding="utf-8") for path in paths]
     for constant, text in modules.items():
         body, _, exported = text.rpartition("export default ")
         parts.insert(0, f"const {constant} = (() => {{\n{body}\nreturn {exported}\n}})();")
-    return "\n".join(parts)
+    return re.sub(r"^export (?!default)", "", "\n".join(parts), flags=re.MULTILINE)
 
 
 def style() -> str:

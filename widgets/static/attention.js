@@ -1,12 +1,12 @@
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
-    const text = textBox(ask, { placeholder: "The dog chased its tail.", className: "x-sentence-box" });
+    const text = textBox(ask, { placeholder: "The dog chased its tail.", class: "x-sentence-box" });
     const second = textBox(ask);
     const other = textBox(ask);
-    const more = h("details", { className: "x-more" }, h("summary", {}, "A second sentence, or another text beside it"),
+    const more = element("details", { class: "x-more" }, element("summary", {}, "A second sentence, or another text beside it"),
       field("Second sentence, read together with the first", second, "x-wide"),
       field("Another text beside it, perhaps in another language", other, "x-wide"));
-    const place = h("div", { className: "x-explorer" });
+    const place = element("div", { class: "x-explorer" });
     let end = null;
 
     return {

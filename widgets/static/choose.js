@@ -2,11 +2,11 @@ const QUESTIONS = { "": "none: it just goes on", cause: "cause: because …", ef
 
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
-    const prompt = textBox(ask, { placeholder: "It rained all night.", className: "x-sentence-box" });
-    const list = h("div", { className: "x-stack", role: "group", "aria-label": "Choices" });
+    const prompt = textBox(ask, { placeholder: "It rained all night.", class: "x-sentence-box" });
+    const list = element("div", { class: "x-stack", role: "group", "aria-label": "Choices" });
     const { languages } = model.get("form");
     const question = choice("Question", QUESTIONS, () => { showLanguage(); ask(); });
-    const language = h("select", { onchange: () => ask() });
+    const language = element("select", { change: () => ask() });
     const languageField = field("Language of the “because” and “so”", language);
 
     function showLanguage() {
@@ -14,13 +14,13 @@ function render({ model, el }) {
     }
 
     const boxes = () => [...list.querySelectorAll("textarea")];
-    function addChoice(value = "") {
+    function addChoice() {
       const number = boxes().length + 1;
-      const box = textBox(ask, { placeholder: `Choice ${number}`, "aria-label": `Choice ${number}`, value });
+      const box = textBox(ask, { placeholder: `Choice ${number}`, "aria-label": `Choice ${number}` });
       list.append(box);
       return box;
     }
-    const add = h("button", { type: "button", onclick: () => addChoice().focus() }, "Add a choice");
+    const add = element("button", { type: "button", click: () => addChoice().focus() }, "Add a choice");
 
     function answer(found) {
       const best = found.choices[found.best];
@@ -28,8 +28,8 @@ function render({ model, el }) {
       const rows = found.choices.map((each, index) => row(each, index === found.best));
       return [
         unseen(`The best choice: ${best.text}, ${percent(best.probability)}`, { role: "status" }),
-        h("div", { className: "x-choices" }, heading("Choices"), h("ol", { role: "list" }, rows),
-          h("p", { className: "x-note" }, head ? "Each choice was scored by what the model was taught or made for."
+        element("div", { class: "x-choices" }, heading("Choices"), element("ol", { role: "list" }, ...rows),
+          element("p", { class: "x-note" }, head ? "Each choice was scored by what the model was taught or made for."
             : "A choice is scored by how much likelier the prompt makes it: its log-probability after the prompt, less "
               + "the one without the prompt, in nats. The bars share out 100% by these scores.")),
       ];
@@ -42,20 +42,20 @@ function render({ model, el }) {
           + `score ${signed(each.score, 1, true)}`;
       }
       if (each.unknown) facts += ` · not read: ${each.unknown}`;
-      return h("li", { className: best ? "x-best" : "" },
-        h("p", { className: "x-choice", dir: "auto" }, own("bdi", each.text),
-          best ? h("span", { className: "x-tag" }, "best") : null),
-        h("div", { className: "x-scale" }, h("div", { className: "x-bar", "aria-hidden": "true" }, bar(each.probability, 1)),
-          h("span", { className: "x-percent" }, percent(each.probability))),
-        h("p", { className: "x-facts" }, facts));
+      return element("li", { class: best ? "x-best" : "" },
+        element("p", { class: "x-choice", dir: "auto" }, own(each.text),
+          best ? element("span", { class: "x-tag" }, "best") : null),
+        element("div", { class: "x-scale" }, element("div", { class: "x-bar", "aria-hidden": "true" }, bar(each.probability, 1)),
+          element("span", { class: "x-percent" }, percent(each.probability))),
+        element("p", { class: "x-facts" }, facts));
     }
 
     return {
       verb: "Choose",
       doing: "Choosing",
       hint: "Write a prompt and what may go with it, and press Enter.",
-      form: [field("Prompt", prompt, "x-wide"), h("div", { className: "x-field x-wide" }, h("span", {}, "Choices"), list),
-        languages.length ? h("div", { className: "x-fields" }, question, languageField) : null],
+      form: [field("Prompt", prompt, "x-wide"), element("div", { class: "x-field x-wide" }, element("span", {}, "Choices"), list),
+        languages.length ? element("div", { class: "x-fields" }, question, languageField) : null],
       buttons: [add],
       question: () => ({ prompt: prompt.value, choices: boxes().map((box) => box.value).filter((text) => text.trim()),
         question: question.picked() || "", language: language.value || model.get("language") }),

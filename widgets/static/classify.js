@@ -5,11 +5,11 @@ function render({ model, el }) {
   return widget({ model, el }, (ask) => {
     const { tasks, pairs } = model.get("form");
     const asks = Object.keys(tasks).length > 0; // others have their own labels
-    const text = textBox(ask, { placeholder: "The striker scored twice in the last ten minutes.", className: "x-sentence-box" });
+    const text = textBox(ask, { placeholder: "The striker scored twice in the last ten minutes.", class: "x-sentence-box" });
     const second = textBox(ask);
     const secondField = field(asks ? "Does this follow from it?" : "Second text, if the model reads pairs", second, "x-wide");
-    const task = h("select", { onchange: () => { showTask(); if (!missesPair()) ask({ explained: "" }); } });
-    const language = h("select", { onchange: () => { showTask(); ask({ explained: "" }); } });
+    const task = element("select", { change: () => { showTask(); if (!missesPair()) ask({ explained: "" }); } });
+    const language = element("select", { change: () => { showTask(); ask({ explained: "" }); } });
     const labels = textBox(ask);
     const labelsField = field("Labels of your own, with commas between them", labels, "x-wide");
 
@@ -39,8 +39,8 @@ function render({ model, el }) {
       const best = found.labels[0];
       return [
         unseen(`Classified. ${best.label}: ${value(best.score)}`, { role: "status" }),
-        h("div", { className: "x-fills x-labels" }, heading("Labels", found.tokens ? `${found.tokens} tokens read` : ""),
-          labelTable(found, regression, value), notes(found)),
+        element("div", { class: "x-fills x-labels" }, heading("Labels", found.tokens ? `${found.tokens} tokens read` : ""),
+          labelTable(found, regression, value), ...notes(found)),
         found.why ? why(found.why, regression) : null,
       ].filter((node) => node);
     }
@@ -50,27 +50,27 @@ function render({ model, el }) {
       const raws = { cloze: "raw", head: "logit" }[found.method];
       const single = found.pair === undefined;
       const rows = found.labels.map((label) => {
-        const name = own("bdi", label.label);
-        const button = h("button", { type: "button", title: `Which words made it ${label.label}?`,
+        const name = own(label.label);
+        const button = element("button", { type: "button", title: `Which words made it ${label.label}?`,
           "aria-pressed": String(model.get("explained") === label.label),
-          onclick: () => ask({ explained: label.label }) }, name);
-        const cells = [h("th", { scope: "row" }, single ? button : name)];
+          click: () => ask({ explained: label.label }) }, name);
+        const cells = [element("th", { scope: "row" }, single ? button : name)];
         if (!regression) {
           const pale = found.method === "cloze" ? bar(label.raw, axis, "x-raw") : null;
-          cells.push(h("td", { className: "x-bar", "aria-hidden": "true" }, bar(label.score, axis), pale));
+          cells.push(element("td", { class: "x-bar", "aria-hidden": "true" }, bar(label.score, axis), pale));
         }
-        cells.push(h("td", { className: "x-percent" }, value(label.score)));
+        cells.push(element("td", { class: "x-percent" }, value(label.score)));
         if (raws && !regression) {
           const raw = found.method === "cloze" ? percent(label.raw) : signed(label.raw, 2);
-          cells.push(h("td", { className: "x-percent x-pale" }, raw));
+          cells.push(element("td", { class: "x-percent x-pale" }, raw));
         }
-        return h("tr", {}, cells);
+        return element("tr", {}, ...cells);
       });
-      const head = [h("th", { scope: "col" }, unseen("Label")), regression ? null : ticks(axis),
-        h("th", { scope: "col" }, unseen(regression ? "Value" : "Probability")),
-        raws && !regression ? h("th", { scope: "col" }, raws) : null];
-      return h("table", {}, h("caption", { className: "x-unseen" }, "Labels and their probabilities"),
-        h("thead", {}, h("tr", {}, head)), roving(h("tbody", {}, rows)));
+      const head = [element("th", { scope: "col" }, unseen("Label")), regression ? null : ticks(axis),
+        element("th", { scope: "col" }, unseen(regression ? "Value" : "Probability")),
+        raws && !regression ? element("th", { scope: "col" }, raws) : null];
+      return element("table", {}, element("caption", { class: "x-unseen" }, "Labels and their probabilities"),
+        element("thead", {}, element("tr", {}, ...head)), roving(element("tbody", {}, ...rows)));
     }
 
     function notes(found) {
@@ -84,10 +84,10 @@ function render({ model, el }) {
       } else if (found.kind === "regression") {
         said.push("The model was fine-tuned for values, not for probabilities.");
       }
-      const nodes = said.map((note) => h("p", { className: "x-note" }, note));
+      const nodes = said.map((note) => element("p", { class: "x-note" }, note));
       if (found.pair === undefined && !found.why) {
-        nodes.push(h("button", { type: "button", className: "x-action",
-          onclick: () => ask({ explained: found.labels[0].label }) }, "Which words made it so"));
+        nodes.push(element("button", { type: "button", class: "x-action",
+          click: () => ask({ explained: found.labels[0].label }) }, "Which words made it so"));
       }
       return nodes;
     }
@@ -96,26 +96,26 @@ function render({ model, el }) {
       const value = (number) => (regression ? signed(number, 3, true) : `${signed(100 * number, 1, true)} points`);
       const words = found.words.filter((word) => word.value !== undefined);
       const strongest = Math.max(...words.map((word) => Math.abs(word.value)));
-      const readout = h("p", { className: "x-readout", "aria-hidden": "true" }, IDLE);
+      const readout = element("p", { class: "x-readout", "aria-hidden": "true" }, IDLE);
       const nodes = found.words.map((word) => {
         if (word.value === undefined) return word.text;
-        const node = h("span", { className: word.value < 0 ? "x-against" : "x-for",
-          onmouseenter: () => { readout.textContent = `${word.text} ${value(word.value)}`; } }, word.text);
+        const node = element("span", { class: word.value < 0 ? "x-against" : "x-for",
+          mouseenter: () => { readout.textContent = `${word.text} ${value(word.value)}`; } }, word.text);
         node.style.setProperty("--x-share", strongest ? (Math.abs(word.value) / strongest).toFixed(3) : "0");
         return node;
       });
       const most = [...words].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, 5);
       const sample = (side, sign, meaning) => {
-        const mark = h("b", { className: side }, value(sign * strongest));
+        const mark = element("b", { class: side }, value(sign * strongest));
         mark.style.setProperty("--x-share", "1");
-        return h("span", {}, mark, ` ${meaning}`);
+        return element("span", {}, mark, ` ${meaning}`);
       };
-      return h("div", { className: "x-why" },
+      return element("div", { class: "x-why" },
         unseen(`The strongest words: ${most.map((word) => `${word.text} ${value(word.value)}`).join("; ")}`, { role: "status" }),
-        h("h4", {}, h("div", {}, "Which words made it ", own("b", found.label)),
-          h("span", {}, regression ? signed(found.score, 3) : percent(found.score))),
-        h("p", { className: "x-sentence x-words", dir: "auto", onmouseleave: () => { readout.textContent = IDLE; } }, nodes),
-        h("p", { className: "x-legend" }, sample("x-against", -1, "speaks against"), sample("x-for", 1, "speaks for")),
+        element("h4", {}, element("div", {}, "Which words made it ", element("b", {}, own(found.label))),
+          element("span", {}, regression ? signed(found.score, 3) : percent(found.score))),
+        element("p", { class: "x-sentence x-words", dir: "auto", mouseleave: () => { readout.textContent = IDLE; } }, ...nodes),
+        element("p", { class: "x-legend" }, sample("x-against", -1, "speaks against"), sample("x-for", 1, "speaks for")),
         readout);
     }
 
@@ -124,7 +124,7 @@ function render({ model, el }) {
       doing: "Classifying",
       hint: "Write a text and press Enter.",
       form: [field("Text", text, "x-wide"), secondField,
-        asks ? h("div", { className: "x-fields" }, field("Task", task), field("Language of the text", language)) : null,
+        asks ? element("div", { class: "x-fields" }, field("Task", task), field("Language of the text", language)) : null,
         asks ? labelsField : null],
       question: () => {
         const asked = { text: text.value, second: secondField.hidden ? "" : second.value };

@@ -1,0 +1,369 @@
+"""`HiddenStateExplorer`: where tokens go from layer to layer, how alike they, the layers and the languages are."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from xlmrxl import figures
+from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.hub import DEFAULT
+from xlmrxl.inspection import states
+from xlmrxl.inspection.difference import drift
+from xlmrxl.inspection.grid import Curves, Grid
+from xlmrxl.inspection.inspection import Inspection
+from xlmrxl.inspection.languages import Alignment, Parallel, default_state, parallel
+from xlmrxl.inspection.lens import Lens, lens
+from xlmrxl.inspection.projection import Projection
+from xlmrxl.progress import Progress
+from xlmrxl.tasks.result import Result
+from xlmrxl.widgets.task import MODEL, TaskWidget, opened, script, sentence
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+MOST_KEPT = 64
+"""Results that are kept, so that going back to one costs nothing."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a view is made of."""
+
+    texts: Parallel
+    layer: int
+    position: int | None
+    of: str
+    which: int
+    beside: int
+    corrected: bool
+    progress: Progress | bool = False
+
+    @property
+    def one(self) -> Inspection:
+        """Of the text that a view of a single text shows."""
+        return self.texts.inspections[self.which]
+
+    @property
+    def remove(self) -> int | None:
+        return 0 if self.corrected else None
+
+    def of_token(self, grid: Grid) -> Grid | Curves:
+        """A grid of states and tokens, or the curve of the token at `position`."""
+        return grid if self.position is None else grid.curves([self.position])
+
+
+def _same_tokens(texts: Parallel) -> bool:
+    first, second, *_ = *texts.inspections, None
+    return second is not None and [token.id for token in first.tokens] == [token.id for token in second.tokens]
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at hidden states."""
+
+    name: str
+    what: str  # in a sentence, for the page
+    uses: tuple[str, ...]  # of the traits
+    make: Callable[[Asked], Result]
+    offered: Callable[[Parallel], bool] = lambda _: True
+
+
+def _several(texts: Parallel) -> bool:
+    return len(texts.inspections) > 1
+
+
+VIEWS = {
+    "projection": View(
+        "Projection",
+        "Every point is a token, a word or a text; the slider follows them through the layers in one plane.",
+        ("layer", "of"),
+        lambda asked: asked.texts.project(of=asked.of),
+    ),
+    "cosine": View(
+        "Similarity of tokens",
+        "The cosine of each with each in one state. Without the mean, what all share is taken off first.",
+        ("layer", "of", "corrected"),
+        lambda asked: states.cosines(asked.texts.inspections, asked.layer, of=asked.of, remove=asked.remove),
+    ),
+    "lens": View(
+        "Lens",
+        "What the LM head would say if the model ended after each layer: at the masks, or at the token chosen.",
+        ("which", "position"),
+        lambda asked: lens(
+            asked.one, None if asked.position is None else [asked.position], progress=asked.progress
+        ),
+        lambda texts: isinstance(texts.inspections[0].session.model, XLMRobertaXLForMaskedLM),
+    ),
+    "norms": View(
+        "Length",
+        "How long each token's state is after each layer.",
+        ("which", "position"),
+        lambda asked: asked.of_token(states.norms(asked.one)),
+    ),
+    "change": View(
+        "Change by layer",
+        "The cosine of each token's state with its own one layer before.",
+        ("which", "position"),
+        lambda asked: asked.of_token(states.through(asked.one)),
+    ),
+    "cka": View(
+        "Similarity of layers",
+        "Linear CKA: 1 where two layers lay out the tokens alike, up to a turn and a size.",
+        ("which",),
+        lambda asked: states.cka(asked.one),
+    ),
+    "languages": View(
+        "Texts by layer",
+        "How alike the texts are after each layer.",
+        ("of", "corrected"),
+        lambda asked: asked.texts.similarity("words" if asked.of == "tokens" else asked.of, remove=asked.remove),
+        _several,
+    ),
+    "alignment": View(
+        "Alignment",
+        "Which words of two texts are each other's nearest.",
+        ("layer", "which", "beside", "corrected"),
+        lambda asked: asked.texts.alignment(asked.which, asked.beside, asked.layer, remove=asked.remove),
+        _several,
+    ),
+    "drift": View(
+        "Difference of models",
+        "How far every token's state is from the first model's in the second, as a share of its length.",
+        ("position",),
+        lambda asked: asked.of_token(drift(*asked.texts.inspections[:2])),
+        _same_tokens,
+    ),
+}
+DRAWN: dict[type[Result], Callable[..., figures.Figure]] = {
+    Grid: figures.grid,
+    Curves: figures.curves,
+    Lens: figures.lens,
+    Alignment: figures.alignment,
+}
+
+
+class HiddenStateExplorer(TaskWidget):
+    """Look at the hidden states of one text, or of several beside each other.
+
+    Args:
+        model: a session; inspections that are there already, one, several, or a `Parallel`; or the name of a model.
+        texts: one, several, or a dict from languages to texts.
+        view: one of `VIEWS`.
+        layer: the state that is shown; two thirds up if not given.
+        position: the token whose lens or curve is shown; the masks, or all tokens, if not given.
+    """
+
+    texts = traitlets.List(traitlets.Unicode(), help="What is read.").tag(sync=True)
+    languages = traitlets.List(traitlets.Unicode(), help="What the texts are called; may be left empty.").tag(sync=True)
+    view = traitlets.Enum(list(VIEWS), "projection", help="What is shown.").tag(sync=True)
+    layer = traitlets.Int(
+        0, min=0, help="The state that is shown: 0 the embeddings, i what layer i - 1 gives, the last one the end."
+    ).tag(sync=True)
+    position = traitlets.Int(
+        None, allow_none=True, min=0, help="The token whose lens or curve is shown, counted from 0 (<s>); None for all."
+    ).tag(sync=True)
+    of = traitlets.Enum(["tokens", "words", "texts"], "tokens", help="What the points are.").tag(sync=True)
+    which = traitlets.Int(0, min=0, help="The text that a view of one text shows, counted from 0.").tag(sync=True)
+    beside = traitlets.Int(1, min=0, help="The text that it is aligned with.").tag(sync=True)
+    corrected = traitlets.Bool(False, help="Whether the mean, which all share, is taken off.").tag(sync=True)
+    dark = traitlets.Bool(False, help="Whether the page is dark; the page says so itself.").tag(sync=True)
+    inspections = traitlets.Any((), help="Of the texts, for everything else one may ask.")
+
+    _esm = script("states.js")
+    _question_traits = (
+        *("texts", "languages", "view", "layer", "position", "of", "which", "beside", "corrected", "dark"),
+    )
+
+    def __init__(
+        self,
+        model: Session | Inspection | Sequence[Inspection] | Parallel | str | os.PathLike[str] = DEFAULT,
+        texts: str | Sequence[str] | Mapping[str, str] = (),
+        *,
+        view: str = "projection",
+        layer: int | None = None,
+        position: int | None = None,
+        of: str = "tokens",
+    ) -> None:
+        model = opened(model)
+        given = _given(model)
+        if given is None:
+            self._session: Session = model
+            languages = list(texts) if isinstance(texts, Mapping) else []
+            texts = [texts] if isinstance(texts, str) else list(texts.values() if languages else texts)
+        else:
+            self._session = given.inspections[0].session
+            languages, texts = list(given.languages), [one.text for one in given.inspections]
+        self._texts = (tuple(texts), tuple(languages)), given
+        self._results: dict[tuple[Any, ...], Result] = {}
+        layers = self._session.model.config.num_hidden_layers
+        super().__init__(
+            texts=texts,
+            languages=languages,
+            view=view,
+            layer=default_state(layers) if layer is None else layer,
+            position=position,
+            of=of,
+        )
+        self.on_msg(self._reply)
+
+    @property
+    def figure(self) -> figures.Figure:
+        """What is shown, as a plotly figure for a light page.
+
+        Raises:
+            ValueError: nothing is shown.
+        """
+        return self._drawn(self._shown_result(), dark=False)
+
+    def save_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write what is shown as one HTML file that needs no network.
+
+        Raises:
+            ValueError: nothing is shown.
+        """
+        path = Path(path)
+        path.write_text(self._page(), encoding="utf-8")
+        return path
+
+    def _question(self) -> dict[str, Any] | None:
+        texts = self._question_texts()
+        if not texts[0]:
+            return None
+        used = VIEWS[self.view].uses
+        settings = {name: getattr(self, name) for name in used if (self.view, name) != ("projection", "layer")}
+        return {"texts": texts, "view": self.view, "dark": self.dark, **settings}
+
+    def _answer(self, question: dict[str, Any], progress: Progress | bool) -> tuple[Parallel, Result]:
+        texts = self._read(question["texts"], progress)
+        settings = {name: value for name, value in question.items() if name not in ("texts", "dark")}
+        view = VIEWS[self.view]
+        if not view.offered(texts):
+            raise ValueError(
+                f"The view {self.view} is not for this: it needs "
+                + {"lens": "a masked language model.", "drift": "the same text, inspected by two models."}.get(
+                    self.view, "two texts or more."
+                )
+            )
+        asked = Asked(
+            texts, self.layer, self.position, self.of, self.which, self.beside, self.corrected, progress=progress
+        )
+        self._check(asked, view)
+        key = tuple(settings.items())
+        if key not in self._results:
+            if len(self._results) >= MOST_KEPT:
+                self._results.clear()
+            self._results[key] = view.make(asked)
+        return texts, self._results[key]
+
+    def _read(self, wanted: tuple[tuple[str, ...], tuple[str, ...]], progress: Progress | bool) -> Parallel:
+        """The inspections of some texts, with what the texts are called."""
+        before, found = self._texts
+        if found is None or wanted != before:
+            texts, languages = wanted
+            names = languages if len(languages) == len(texts) else [f"text {n}" for n in range(1, len(texts) + 1)]
+            if len(texts) == 1:
+                found = Parallel([self._session.inspect(texts[0], progress=progress)], names[:1])
+            else:
+                found = parallel(self._session, texts, list(names), progress=progress)
+            self._texts = wanted, found
+            self._results.clear()
+        return found
+
+    def _check(self, asked: Asked, view: View) -> None:
+        for name, count in (
+            ("layer", asked.texts.layers + 1),
+            ("which", len(asked.texts.inspections)),
+            ("beside", len(asked.texts.inspections)),
+            ("position", len(asked.texts.inspections[min(asked.which, len(asked.texts.inspections) - 1)].tokens)),
+        ):
+            value = getattr(asked, name)
+            if name in view.uses and value is not None and value >= count:
+                raise ValueError(f"{name} is {value}; here it can be 0 to {count - 1}.")
+
+    def _shown(self, answer: tuple[Parallel, Result] | None) -> dict[str, Any]:
+        wanted, texts = self._texts
+        if answer is None and (texts is None or self._question_texts() != wanted):
+            return {"inspections": (), "found": {}}
+        # A view that cannot be had leaves the others to choose from.
+        texts, result = answer or (texts, None)
+        assert texts is not None
+        view = VIEWS[self.view]
+        found = {
+            "view": self.view,
+            "what": view.what,
+            "uses": view.uses,
+            "views": [[name, each.name] for name, each in VIEWS.items() if each.offered(texts) or name == self.view],
+            "layers": texts.layers,
+            "names": texts.names,
+            "tokens": [[token.piece for token in one.tokens] for one in texts.inspections],
+            "figure": "" if result is None else self._drawn(result, dark=self.dark).to_json(),
+        }
+        return {"result": result, "inspections": texts.inspections, "found": found}
+
+    def _question_texts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return tuple(text for text in self.texts if text.strip()), tuple(self.languages)
+
+    def _drawn(self, result: Result, dark: bool) -> figures.Figure:
+        if isinstance(result, Projection):
+            layer = self.layer if self.layer in result.states else None
+            return figures.projection(result, state=layer, dark=dark)
+        return DRAWN[type(result)](result, dark=dark)
+
+    def _shown_result(self) -> Result:
+        if self.result is None:
+            raise ValueError(self.error or "There is no text to show the states of: set texts.")
+        found: Result = self.result
+        return found
+
+    def _page(self) -> str:
+        page: str = self.figure.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
+        return page
+
+    def _reply(self, _: Any, content: Any, __: Any) -> None:
+        """Answer what the page asks for: what draws, and files of what is drawn."""
+        kind = content.get("type") if isinstance(content, dict) else None
+        files: dict[Any, Callable[[], str]] = {
+            "csv": lambda: self._shown_result().to_csv(),
+            "json": lambda: self._shown_result().to_json(),
+            "html": self._page,
+            "figure": lambda: self.figure.to_json(),
+        }
+        if kind == "plotly":
+            self.send({"type": kind}, [plotly()])
+        elif kind in files:
+            try:
+                with MODEL:
+                    self.send({"type": kind}, [files[kind]().encode("utf-8")])
+            except ValueError as problem:
+                self.error = sentence(problem)
+
+
+def _given(model: Any) -> Parallel | None:
+    """Inspections that are there already, with what their texts are called."""
+    if isinstance(model, Parallel):
+        return model
+    found = [model] if isinstance(model, Inspection) else list(model) if isinstance(model, list | tuple) else []
+    if not found:
+        return None
+    models = [(one.source.model, one.source.precision) for one in found]
+    if len(set(models)) == len(found) > 1:  # one text in several models is told by them
+        names = [precision if len({m for m, _ in models}) == 1 else model for model, precision in models]
+    else:
+        names = [f"text {n}" for n in range(1, len(found) + 1)]
+    return Parallel(found, names)
+
+
+@lru_cache(maxsize=1)
+def plotly() -> bytes:
+    """plotly.js, deflated: a page is given it once, when there is something to draw."""
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - 5 MB
+
+    return zlib.compress(get_plotlyjs().encode("utf-8"), 6)
