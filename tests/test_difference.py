@@ -11,7 +11,7 @@ import torch
 import xlmrxl
 from xlmrxl import Session, XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
 from xlmrxl.compare import compare
-from xlmrxl.inspection.difference import difference, drift
+from xlmrxl.inspection.difference import difference, drift, lens_divergence, word_probability
 from xlmrxl.inspection.grid import attention, statistic
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.states import cka, cosines, journey, norms, through
@@ -43,6 +43,7 @@ def both(tiny_folder: Path, session: Session) -> tuple[Inspection, Inspection]:
         (through, [0]),
         (journey, [3]),
         (cka, []),
+        (word_probability, ["a"]),
     ],
 )
 def test_a_difference_is_one_minus_the_other(both: tuple[Inspection, Inspection], what, arguments: list):
@@ -86,6 +87,29 @@ def test_drift_written_out(both: tuple[Inspection, Inspection]):
             )
             expected = (x[token] @ y[token]) / length / np.sqrt((y[token] ** 2).sum())
             assert angle.values[state, token] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_lens_of_both(session: Session, both: tuple[Inspection, Inspection], tiny_folder: Path):
+    before, after = both
+    found = lens_divergence(before, after)
+    places = before.masks
+    models = (session.model, xlmrxl.load(tiny_folder, precision="bf16").model)
+    for state in range(4):
+        logs = []
+        for one, model in zip(both, models, strict=True):
+            x = one.hidden_states[state][list(places)]
+            with torch.inference_mode():
+                x = model.lm_head(x if state == 3 else model.base_model.encoder.LayerNorm(x))
+            logs.append(x.double().log_softmax(-1)[0].numpy())
+        expected = sum(np.exp(p) * (p - q) for p, q in zip(*logs, strict=True))
+        assert found.values[state, 0] == pytest.approx(expected, rel=0.05, abs=1e-6)
+        assert found.values[state, 0] > 0
+    assert found.column.labels == ("<mask>",)
+    assert found.source.settings["minus"]["precision"] == "fp32"
+    assert not lens_divergence(before, before, [1, 2]).values.any()
+    probability = word_probability(before, "a", [1, 2])
+    assert probability.values.shape == (4, 2)
+    assert probability.values[3, 1] == before.lens([2], ["a"], progress=False).cells[3][0].targets[0].probability
 
 
 def test_what_cannot_be_subtracted(session: Session, both: tuple[Inspection, Inspection], tiny_folder: Path):

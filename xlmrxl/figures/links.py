@@ -25,7 +25,7 @@ def alignment(result: Alignment, *, dark: bool = False) -> Figure:
     width = max(sum(letters(word) + GAP for word in words) - GAP for words in result.words)
     lines = width <= WIDE
     along = [_along(words, width) if lines else [-float(i) for i in range(len(words))] for words in result.words]
-    traces = [_link(result, link, along, lines) for link in result.links]
+    traces = [_link(result, link, along, lines, dark) for link in result.links]
     linked = ({link.first for link in result.links}, {link.second for link in result.links})
     for side, words in enumerate(result.words):
         across = [1.0 - side if lines else float(side)] * len(words)
@@ -53,9 +53,9 @@ def alignment(result: Alignment, *, dark: bool = False) -> Figure:
     else:
         rows = max(map(len, result.words))
         figure = framed(result, title, traces, dark, inside=22 * rows, below=40)
-        figure.update_xaxes(**blank, range=[-0.8, 1.8], tickvals=[0, 1], ticktext=names)
+        figure.update_xaxes(**blank, range=[-0.8, 1.8], tickvals=[0, 1], ticktext=names, side="top")
         figure.update_yaxes(**blank, range=[0.6 - rows, 0.6], showticklabels=False)
-    figure.update_layout(margin={"b": 20 if lines else 40})
+    figure.update_layout(margin={"b": 20, "t": figure.layout.margin.t + (0 if lines else 20)})
     return figure
 
 
@@ -74,18 +74,18 @@ def _along(words: Sequence[str], width: float) -> list[float]:
     return [width - middle for middle in middles] if from_the_right(" ".join(words)) else middles
 
 
-def _link(result: Alignment, link: Link, along: Sequence[Sequence[float]], lines: bool) -> Any:
+def _link(result: Alignment, link: Link, along: Sequence[Sequence[float]], lines: bool, dark: bool) -> Any:
     """A line between two words, with a point in its middle that the pointer finds."""
     strength = min(max(link.similarity, 0.0), 1.0)
     start, end = along[0][link.first], along[1][link.second]
     ways = [start, (start + end) / 2, end]
     across = [0.88, 0.5, 0.12] if lines else [0.03, 0.5, 0.97]
-    words = [literal(words[place]) for words, place in zip(result.words, link, strict=False)]
+    words = [literal(result.words[0][link.first]), literal(result.words[1][link.second])]
     return go.Scatter(
         x=ways if lines else across,
         y=across if lines else ways,
         mode="lines",
-        line={"color": CATEGORIES[0], "width": 1 + 5 * strength},
+        line={"color": CATEGORIES[dark][0], "width": 1 + 5 * strength},
         opacity=0.25 + 0.7 * strength,
         text=" – ".join(words),
         customdata=[link.similarity] * 3,

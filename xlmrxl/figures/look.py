@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 
@@ -13,8 +13,11 @@ from xlmrxl.inspection.grid import Axis
 from xlmrxl.tasks.pieces import DOTTED_CIRCLE
 from xlmrxl.tasks.result import Result, Source, plain
 
-CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-"""Okabe and Ito's colours, told apart by the colour-blind; grey where they have black, which a dark page swallows."""
+CATEGORIES = {
+    False: ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442"),
+    True: ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#999999", "#0072B2"),
+}
+"""Okabe and Ito's colours, told apart by the colour-blind, grey instead of black; what the page swallows is last."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down", "pentagon", "hexagram")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 INK = {False: ("#171c1f", "#4e585d", "#e1e5e6", "#ffffff"), True: ("#f0f2f2", "#9aa4a8", "#394247", "#171c1f")}
@@ -37,7 +40,7 @@ NUMBERED = ("state", "layer", "head")
 MOST_TICKS = 64
 WORD_START = "▁"
 
-Figure = go.Figure
+Figure: TypeAlias = go.Figure
 
 
 def literal(text: str) -> str:
@@ -116,7 +119,7 @@ def framed(result: Result, title: str, traces: Sequence[Any], dark: bool, *, ins
             "font": {"family": FONT, "size": 12, "color": ink},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "colorway": list(CATEGORIES),
+            "colorway": list(CATEGORIES[dark]),
             "xaxis": axis,
             "yaxis": axis,
             "hoverlabel": {"bgcolor": behind, "bordercolor": lesser, "font": {"color": ink, "family": FONT}},

@@ -26,8 +26,8 @@ from xlmrxl.figures.look import (
 )
 from xlmrxl.inspection.grid import Array, Curves, Grid
 
-WIDE_RANGE = 100
-"""Numbers above zero whose largest is so many times the smallest are coloured by their logarithm."""
+WIDE_RANGE = 50
+"""Numbers above zero are coloured by their logarithm where the 95th percentile is so many times the 5th."""
 LEGEND = 5
 """About so many names stand in a row of the legend."""
 
@@ -37,26 +37,27 @@ def grid(result: Grid, *, dark: bool = False) -> Figure:
 
     What is signed is coloured on both sides of 0, alike as far as its largest absolute value; anything else from its
     smallest number to its largest, by their logarithms where these are far apart, as lengths are (the bar says so).
+    What everything is to itself, a diagonal of ones, does not widen the scale.
     """
     rows = len(result.values)
     square = result.row == result.column
-    figure = framed(result, result.title, [_heat(result, dark)], dark, inside=20 * max(rows, 16 if square else 8))
+    figure = framed(result, result.title, [_heat(result, dark)], dark, inside=20 * max(rows, 21 if square else 8))
     figure.update_xaxes(**ticks(result.column), showgrid=False)
     figure.update_yaxes(**ticks(result.row), showgrid=False, autorange="reversed")
     if square:
         figure.update_yaxes(scaleanchor="x", constrain="domain", constraintoward="top")
-        figure.update_xaxes(constrain="domain", constraintoward="left")
+        figure.update_xaxes(constrain="domain")
     return figure
 
 
 def _heat(result: Grid, dark: bool) -> Any:
     name = literal(result.measure)
     place = f"{literal(result.row.name)} %{{y}}<br>{literal(result.column.name)} %{{x}}<br>"
-    finite = result.values[np.isfinite(result.values)]
+    finite = result.values[np.isfinite(result.values) & ~_trivial(result)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     shared = {"hoverongaps": False, "colorscale": colours(DIVERGING if result.signed else SEQUENTIAL, dark)}
     title = result.unit or result.measure
-    if not result.signed and low > 0 and high / low > WIDE_RANGE:
+    if low > 0 and np.divide(*np.percentile(finite, (95, 5))) > WIDE_RANGE:
         steps = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
         return go.Heatmap(
             z=np.log10(result.values),
@@ -80,11 +81,17 @@ def _heat(result: Grid, dark: bool) -> Any:
     )
 
 
+def _trivial(result: Grid) -> Array:
+    """Where a grid says what something is to itself: the diagonal, if it is ones."""
+    ones = result.row == result.column and bool((np.abs(result.values.diagonal() - 1) < 1e-5).all())
+    return np.eye(*result.values.shape, dtype=bool) & ones
+
+
 def curves(result: Curves, *, dark: bool = False) -> Figure:
     """Curves over the states; what a guess would give as a dashed line."""
     numbered = result.x.name in NUMBERED
     x = [float(label if numbered else i) for i, label in enumerate(result.x.labels)]
-    traces = [_curve(result, x, i, values) for i, values in enumerate(result.values)]
+    traces = [_curve(result, x, i, values, dark) for i, values in enumerate(result.values)]
     if result.chance is not None:
         traces.append(
             go.Scatter(
@@ -106,13 +113,13 @@ def curves(result: Curves, *, dark: bool = False) -> Figure:
     return figure
 
 
-def _curve(result: Curves, x: list[float], i: int, values: Array) -> Any:
+def _curve(result: Curves, x: list[float], i: int, values: Array, dark: bool) -> Any:
     return go.Scatter(
         x=x,
         y=values,
         name=literal(shown_piece(result.names[i])),
         mode="lines+markers",
-        line={"color": nth(CATEGORIES, i), "dash": nth(DASHES, i // len(CATEGORIES)), "width": 2},
+        line={"color": nth(CATEGORIES[dark], i), "dash": nth(DASHES, i // len(CATEGORIES[dark])), "width": 2},
         marker={"symbol": nth(SYMBOLS, i), "size": 7},
         hovertemplate=f"{literal(result.x.name)} %{{x}}: %{{y:.4~g}}",
     )

@@ -44,7 +44,7 @@ def projection(
         chosen = set(range(len(result.labels)) if trajectories is None else trajectories)
         drawn = [(n, ways) for n, group in enumerate(places) if (ways := [i for i in group if i in chosen])]
         shown = trajectories is not None or len(chosen) <= MOST_WAYS
-        traces += [_ways(result, ways, n, shown, first=n == drawn[0][0]) for n, ways in drawn]
+        traces += [_ways(result, ways, n, dark, shown=shown, first=n == drawn[0][0]) for n, ways in drawn]
     legend = len(traces) > 1
     rows = -(-(len(groups) + 1) // 6)
     title = f"{result.of} in a plane by {result.method.upper()}"
@@ -78,7 +78,7 @@ def _points(result: Projection, active: int, places: Sequence[int], n: int, dark
         textfont={"size": 11, "color": INK[dark][0]},
         cliponaxis=False,
         marker={
-            "color": nth(CATEGORIES, n),
+            "color": nth(CATEGORIES[dark], n),
             "symbol": nth(SYMBOLS, n),
             "size": 9,
             "line": {"width": 1, "color": INK[dark][1]},
@@ -87,7 +87,7 @@ def _points(result: Projection, active: int, places: Sequence[int], n: int, dark
     )
 
 
-def _ways(result: Projection, places: Sequence[int], n: int, shown: bool, first: bool) -> Any:
+def _ways(result: Projection, places: Sequence[int], n: int, dark: bool, *, shown: bool, first: bool) -> Any:
     """The ways of a group's points through the states as one trace with gaps; all groups share a line of the legend."""
     gap = np.full((1, len(places), 2), np.nan, np.float32)
     ways = np.concatenate([result.points[:, places, :2], gap]).transpose(1, 0, 2).reshape(-1, 2)
@@ -98,8 +98,8 @@ def _ways(result: Projection, places: Sequence[int], n: int, shown: bool, first:
         legendgroup="ways",
         showlegend=first,
         mode="lines",
-        line={"color": nth(CATEGORIES, n), "width": 1},
-        opacity=0.55,
+        line={"color": nth(CATEGORIES[dark], n), "width": 1.5},
+        opacity=0.6,
         hoverinfo="skip",
         visible=True if shown else "legendonly",
     )
@@ -124,7 +124,7 @@ def _step(result: Projection, i: int, places: Sequence[Sequence[int]]) -> dict[s
         [[float(str(value)) for value in result.points[i, group, component]] for group in places]
         for component in (0, 1)
     )
-    axes = {}
+    axes: dict[str, Any] = {}
     for name, component in (("xaxis", 0), ("yaxis", 1)):
         axis = _axis(result, i, component)
         axes |= {f"{name}.range": axis["range"], f"{name}.title.text": axis["title_text"]}

@@ -18,7 +18,7 @@ def lens(result: Lens, *, dark: bool = False) -> Figure:
     """What each state says at each position: the likeliest word, coloured by its probability."""
     best = [[cell.fills[0] for cell in line] for line in result.cells]
     trace = go.Heatmap(
-        z=np.float32([[fill.probability for fill in line] for line in best]),
+        z=np.array([[fill.probability for fill in line] for line in best], np.float32),
         zmin=0,
         zmax=1,
         text=[[literal(short(fill.text, 14)) for fill in line] for line in best],

@@ -1,20 +1,25 @@
 """What changed between two inspections of the same tokens: by two precisions, or by a model before and after.
 
-difference(before, after, statistic, "entropy")
-difference(before, after, attention, 3, 5)
-difference(before, after, cosines, 12, remove=0)
-drift(before, after).curves()
+    difference(before, after, statistic, "entropy")
+    difference(before, after, attention, 3, 5)
+    difference(before, after, cosines, 12, remove=0)
+    difference(before, after, word_probability, "Paris")
+    drift(before, after).curves()
+    lens_divergence(before, after)
+
+Each gives a grid whose source names both models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlmrxl.inspection.grid import Array, Grid, source_of, states_axis, tokens_axis
+from xlmrxl.inspection.grid import Array, Axis, Grid, source_of, states_axis, tokens_axis
+from xlmrxl.inspection.lens import Lens, state_logits
 from xlmrxl.inspection.parts import beside, check_tokens
 from xlmrxl.inspection.states import cosine_by_row
 
@@ -32,7 +37,7 @@ def difference(
     Args:
         before, after: of the same tokens.
         what: makes the grid of one inspection: `grid.statistic`, `grid.attention`, `states.norms`, `states.cosines`,
-            `states.through`, `states.journey` or `states.cka`.
+            `states.through`, `states.journey`, `states.cka` or `word_probability`.
         *arguments, **options: of it.
 
     Returns:
@@ -75,6 +80,55 @@ def drift(before: Inspection, after: Inspection, measure: str = "relative") -> G
         states_axis(after),
         tokens_axis(after),
         "" if measure == "cosine" else "share of the length",
+    )
+
+
+def word_probability(inspection: Inspection, word: str, positions: Sequence[int] | None = None) -> Grid:
+    """The probability that the lens gives a word, states × positions; see `lens.lens`.
+
+    Raises:
+        CheckpointError: the model has no LM head.
+        ValueError: there is no such token, or the word has several pieces.
+    """
+    found: Lens = inspection.lens(positions, [word], top_k=1, progress=False)
+    return Grid(
+        found.source,
+        "probability",
+        f"probability of {word} after each layer",
+        found.probabilities(word),
+        states_axis(inspection),
+        Axis("token", found.pieces),
+    )
+
+
+def lens_divergence(before: Inspection, after: Inspection, positions: Sequence[int] | None = None) -> Grid:
+    """How far what the lens says has moved: by state and position, the Kullback-Leibler divergence of the distribution
+    after from that before, in nats, as `compare` has it.
+
+    Args:
+        before, after: of the same tokens, by masked language models of one vocabulary.
+        positions: as in `lens.lens`: if not given, the masks, or where there is none all tokens of the text.
+
+    Raises:
+        CheckpointError: a model has no LM head.
+        ValueError: their tokens differ, or their models have different numbers of layers or heads.
+    """
+    check_same(before, after)
+    text = [place for place, segment in enumerate(before.segments) if segment is not None]
+    chosen = before.places("positions", before.masks or text if positions is None else positions)
+    values = np.empty((before.layers + 1, len(chosen)))
+    for state in range(before.layers + 1):
+        for column, place in enumerate(chosen):
+            old, new = (state_logits(one, state, [place])[0].float().cpu().log_softmax(-1) for one in (before, after))
+            values[state, column] = float((old.exp() * (old - new)).sum())
+    return Grid(
+        source_of(after, positions=list(chosen), minus=beside(before)),
+        "kl",
+        "divergence of what the lens says",
+        np.maximum(values, 0),
+        states_axis(after),
+        Axis("token", tuple(after.tokens[place].piece for place in chosen)),
+        "nats",
     )
 
 
