@@ -290,6 +290,18 @@ def test_norm_weighted_attention_by_hand(tiny_config, vocabulary_file):
             assert inspection.statistic("norm_special")[layer, head] == pytest.approx(share, rel=1e-4)
 
 
+def test_a_head_that_gives_nothing_has_no_share_of_it(tiny_config, vocabulary_file):
+    session = random_session(tiny_config, vocabulary_file)
+    value = session.model.base_model.encoder.layer[1].attention.self.value
+    with torch.no_grad():
+        value.weight[8:12], value.bias[8:12] = 0, 0
+    inspection = session.inspect(TEXT)
+    assert inspection.statistic("norm")[1, 2] == 0
+    assert np.argwhere(np.isnan(inspection.statistic("norm_special"))).tolist() == [[1, 2]]
+    assert inspection.rank("norm_special", None)[-1][:2] == (1, 2)
+    assert inspection.norm_attention(1, 2).max() == 0
+
+
 def test_thumbnails_by_hand(session: Session, inspection: Inspection, weights: np.ndarray):
     length = weights.shape[-1]
     assert length > 16

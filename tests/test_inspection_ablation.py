@@ -110,7 +110,7 @@ def test_any_token_can_be_asked(inspection: Inspection):
 
 
 def test_how_an_ablation_shows_itself(inspection: Inspection):
-    found = inspection.ablate([(0, 3), (1, 1), (0, 3)], [1])
+    found = inspection.ablate([[0, 3], (1, 1), (0, 3)], [1])
     assert str(found).splitlines()[0] == "without L0 H3, L1 (all heads)"
     assert len(str(found).splitlines()) == 3 + len(found.rows())
     assert "KL" in str(found)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xlmrxl.inspection.grid import Axis, Grid, source_of
+from xlmrxl.inspection.grid import Array, Axis, Grid, source_of
 from xlmrxl.inspection.readout import Readout
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY
@@ -117,7 +117,7 @@ class Sweep(Grid):
     positions: tuple[int, ...] = ()
 
     @property
-    def importance(self) -> Any:
+    def importance(self) -> Array:
         """(layers, heads) float32, the same as `values`."""
         return self.values
 
@@ -179,6 +179,7 @@ def ablate(
     Raises:
         ValueError: there is no such head, layer or token, nothing is switched off, or there is nothing to predict.
     """
+    heads = [(layer, head) for layer, head in heads]
     readout = Readout(inspection, at)
     if top_k < 1:
         raise ValueError(f"top_k is {top_k}; it must be at least 1.")

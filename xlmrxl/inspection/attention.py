@@ -54,7 +54,7 @@ def statistics(weights: Tensor, inner: Tensor) -> dict[str, Tensor]:
     apart = (places[:, None] - places[None, :]).abs().to(weights.dtype)
     nothing = weights.new_zeros(weights.shape[0], 1)
     rows = {
-        "entropy": torch.special.entr(weights).sum(-1),
+        "entropy": -(weights * weights.clamp(min=torch.finfo(weights.dtype).tiny).log()).sum(-1),
         "distance": torch.einsum("hqk,qk->hq", weights, apart),
         "special": weights @ (~inner).to(weights.dtype),
         "self": weights.diagonal(dim1=1, dim2=2),
@@ -65,17 +65,18 @@ def statistics(weights: Tensor, inner: Tensor) -> dict[str, Tensor]:
     return {name: row[:, inner].mean(-1) for name, row in rows.items()}
 
 
-def norm_statistics(received: np.ndarray, norms: np.ndarray, inner: Sequence[bool]) -> dict[str, np.ndarray]:
+def norm_statistics(received: np.ndarray, norms: np.ndarray, inner: Sequence[int]) -> dict[str, np.ndarray]:
     """The numbers of ON_DEMAND, (layers, heads) each.
 
     Args:
         received: (layers, heads, keys): the mean weight that a key gets from the tokens of the text.
         norms: (layers, heads, keys): ‖f(xⱼ)‖.
-        inner: (sequence,): the tokens of the text; the others are <s> and </s>.
+        inner: places of the tokens of the text; the others are <s> and </s>.
     """
     given = received * norms
     total = given.sum(-1)
-    return {"norm": total, "norm_special": given[..., ~np.array(inner)].sum(-1) / total}
+    with np.errstate(invalid="ignore"):  # of a head that gives nothing at all the share is no number
+        return {"norm": total, "norm_special": np.delete(given, inner, axis=-1).sum(-1) / total}
 
 
 def thumbnails(weights: Tensor, size: int) -> Tensor:

@@ -187,7 +187,7 @@ class Kept:
         if self.form == "fp16":
             self._layers.append((weights.half().cpu(), None))
         else:
-            scales = weights.amax(-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 255
+            scales = (weights.amax(-1, keepdim=True) / 255).clamp(min=torch.finfo(torch.float32).tiny)
             self._layers.append(((weights / scales).round().to(torch.uint8).cpu(), scales.cpu()))
 
     def get(self, i: int) -> Tensor:

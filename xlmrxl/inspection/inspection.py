@@ -69,6 +69,7 @@ class Inspection:
         second: the second one of a pair.
         source: what has to be known to get this again.
         keep: how the weights are held; see `inspect`.
+        encoder: the model's layers, one at a time.
         tokens: as the model reads them; of a pair, offsets are into the token's own text.
         segments: for each token 0 or 1, the text it is in; None for <s> and </s>. A <mask> belongs to its text.
         words: of the tokens; special tokens are words of their own, and every token is in exactly one.
@@ -101,8 +102,8 @@ class Inspection:
         self._max = np.zeros((length, length), np.float32)
         self._received = np.empty((self.layers, self.heads, length), np.float32)
         kept = None if keep == "recompute" else Kept(keep)
-        self._inner = [segment is not None for segment in self.segments]
-        inner = torch.tensor(self._inner)
+        inner = torch.zeros(length, dtype=torch.bool)
+        inner[self.inner] = True
 
         def look(i: int, weights: Tensor) -> None:
             for name, row in measures.statistics(weights, inner.to(weights.device)).items():
@@ -131,6 +132,11 @@ class Inspection:
         """What is held of the text, in bytes; the model not counted."""
         arrays = [self._thumbnails, self._means, self._max, self._received, *self._statistics.values()]
         return self.hidden_states.nbytes + self._attention.nbytes + sum(array.nbytes for array in arrays)
+
+    @property
+    def inner(self) -> list[int]:
+        """The places of the tokens of the text, <mask> among them: all but <s> and </s>."""
+        return [place for place, segment in enumerate(self.segments) if segment is not None]
 
     @property
     def masks(self) -> tuple[int, ...]:
@@ -203,7 +209,7 @@ class Inspection:
                     with torch.inference_mode():
                         norms[layer] = self.encoder.value_norms(layer, self.hidden_states[layer]).cpu().numpy()
                     told(layer + 1, self.layers)
-            self._statistics.update(measures.norm_statistics(self._received, norms, self._inner))
+            self._statistics.update(measures.norm_statistics(self._received, norms, self.inner))
         return self._statistics[name].copy()
 
     def pair(
@@ -331,7 +337,7 @@ class Inspection:
             ValueError: there is no such head, or none is named.
         """
         grouped: dict[int, list[int]] = {}
-        for layer, head in dict.fromkeys(heads):
+        for layer, head in dict.fromkeys((layer, head) for layer, head in heads):
             self._check(layer, head)
             grouped.setdefault(layer, []).append(head)
         if not grouped:

@@ -152,7 +152,8 @@ def _shaded(probability: float, html: str, title: str) -> str:
 def state_logits(inspection: Inspection, state: int, positions: Sequence[int]) -> Tensor:
     """The LM head on one state at some tokens, (positions, vocabulary), where and in the type that the model has.
 
-    Those of the last state are the model's own logits, to the last bit: the same operations on the same numbers.
+    Those of the last state are the model's own logits to the last bit, as `model(ids, output_attentions=True)` gives
+    them: the same operations on the same numbers. Without output_attentions torch adds up attention in another order.
 
     Raises:
         CheckpointError: the model has no LM head.
@@ -194,8 +195,7 @@ def lens(
         raise ValueError(f"top_k is {top_k}; it must be between 1 and {most}, the tokens of this vocabulary.")
     if isinstance(targets, str):
         raise TypeError(f"targets is one string, {targets!r}; give a list of words.")
-    text = [place for place, segment in enumerate(inspection.segments) if segment is not None]
-    chosen = inspection.places("positions", inspection.masks or text if positions is None else positions)
+    chosen = inspection.places("positions", inspection.masks or inspection.inner if positions is None else positions)
     wanted = torch.tensor(
         [[one_piece(inspection, place, word) for word in targets] for place in chosen], dtype=torch.long
     )
@@ -238,7 +238,7 @@ def _cells_of(
     ids = torch.cat([best, wanted.to(best)], 1)
     found = logs.gather(1, ids)
     ranks = torch.stack([(logs > column[:, None]).sum(-1) + 1 for column in found.T], 1)
-    entropies = torch.special.entr(logs.exp()).sum(-1)
+    entropies = -(logs.exp() * logs).sum(-1)
     for n, place in enumerate(positions):
         numbers = zip(ids[n].tolist(), found[n].exp().tolist(), ranks[n].tolist(), strict=True)
         fills = [(i, tokenizer.convert_ids_to_tokens(i), p, rank) for i, p, rank in numbers]

@@ -18,7 +18,6 @@ from xlmrxl.heads import (
 )
 from xlmrxl.tasks.masked import LOGITS_AT_ONCE, spell, touching
 from xlmrxl.tasks.pieces import barred_pieces, readable
-from xlmrxl.vocabulary import SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
@@ -56,12 +55,12 @@ class Readout:
         self.places: tuple[int | None, ...]
         self.kind, self.classes = "softmax", config.num_labels
         if isinstance(self._model, XLMRobertaXLForMaskedLM | XLMRobertaXLForTokenClassification):
-            text = tuple(place for place, segment in enumerate(inspection.segments) if segment is not None)
-            spoken = isinstance(self._model, XLMRobertaXLForMaskedLM)
-            chosen = inspection.places("at", at if at is not None else inspection.masks if spoken else text, NO_MASK)
-            self.places, self.titles = tuple(chosen), tuple(pieces[place] for place in chosen)
-            self.classes = config.vocab_size if spoken else config.num_labels
-            self.needed = list(chosen)
+            speaks = isinstance(self._model, XLMRobertaXLForMaskedLM)
+            if at is None:
+                at = inspection.masks if speaks else inspection.inner
+            self.needed = inspection.places("at", at, NO_MASK)
+            self.places, self.titles = tuple(self.needed), tuple(pieces[place] for place in self.needed)
+            self.classes = config.vocab_size if speaks else config.num_labels
         elif at is not None:
             raise ValueError("This model's head says something of the whole text, not at tokens: leave `at` out.")
         elif isinstance(self._model, XLMRobertaXLForQuestionAnswering):
@@ -127,7 +126,7 @@ class Readout:
         if isinstance(self._model, XLMRobertaXLForMaskedLM):
             return readable(self._tokenizer.convert_ids_to_tokens(outcome))
         if isinstance(self._model, XLMRobertaXLForQuestionAnswering):
-            return self._inspection.tokens[outcome].piece.replace(SPACE, " ").strip() or SPACE
+            return readable(self._inspection.tokens[outcome].piece)
         if isinstance(self._model, XLMRobertaXLForMultipleChoice):
             return "score"
         return str(self._model.config.id2label.get(outcome, f"LABEL_{outcome}"))

@@ -1,0 +1,91 @@
+"""A sweep over all heads beside one forward a head, same model, same run.
+
+    python benchmarks/head_sweep.py [FOLDER] [--tokens 8 16 32 64] [--rounds 5]
+
+Switched off is each head in turn, measured is the divergence at a mask. One forward a head is `model(ids, head_mask=…)`
+as one writes it, with the distributions of every token, and as the sweep reads it, with those of the mask only. Rounds
+alternate; printed are the medians and the ratios to the sweep: above 1 the sweep is faster. That both find the same is
+checked first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+import xlmrxl
+from xlmrxl.inspection.inspection import Inspection
+
+FIRST = "The <mask> of France is"
+MORE = "the old house near the river was empty when they came back to the village in summer and winter"
+
+
+def text_of(tokens: int, session: xlmrxl.Session) -> str:
+    words = [*FIRST.split(), *MORE.split() * (tokens // 8)]
+    while len(session.tokenizer(" ".join(words))["input_ids"]) > tokens:
+        words.pop()
+    return " ".join(words)
+
+
+def one_by_one(inspection: Inspection, at_masks_only: bool) -> torch.Tensor:
+    """(layers, heads) divergences at the masks."""
+    model = inspection.session.model
+    ids = torch.tensor([[token.id for token in inspection.tokens]])
+    wanted = ids == inspection.session.tokenizer.mask_token_id
+
+    def logs(**options: torch.Tensor) -> torch.Tensor:
+        if at_masks_only:
+            return model(ids, logits_mask=wanted, **options).logits.log_softmax(-1)
+        return model(ids, **options).logits[wanted].log_softmax(-1)
+
+    found = torch.empty(inspection.layers, inspection.heads)
+    with torch.inference_mode():
+        before = logs()
+        for layer in range(inspection.layers):
+            for head in range(inspection.heads):
+                mask = torch.ones(inspection.layers, inspection.heads)
+                mask[layer, head] = 0
+                found[layer, head] = (before.exp() * (before - logs(head_mask=mask))).sum(-1).mean()
+    return found
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(xlmrxl.__file__).with_name("default"))
+    parser.add_argument("--tokens", type=int, nargs="+", default=[8, 16, 32, 64])
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    session = xlmrxl.load(arguments.folder, device="cpu")
+    print(f"{session}, {torch.get_num_threads()} threads")
+    print(
+        f"{'tokens':>6}{'masks':>6}{'sweep, s':>10}{'one a head, s':>16}{'ratio':>7}{'at the mask, s':>16}{'ratio':>7}"
+    )
+    for tokens in arguments.tokens:
+        inspection = session.inspect(text_of(tokens, session))
+        work: list[Callable[[], object]] = [
+            lambda inspection=inspection: inspection.sweep(progress=False).importance,
+            lambda inspection=inspection: one_by_one(inspection, False),
+            lambda inspection=inspection: one_by_one(inspection, True),
+        ]
+        torch.testing.assert_close(torch.tensor(work[0]()), work[2](), rtol=1e-2, atol=1e-5)
+        rounds = [[seconds(one) for one in work] for _ in range(arguments.rounds)]
+        swept, whole, part = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(
+            f"{len(inspection.tokens):>6}{len(inspection.masks):>6}{swept:>10.3f}{whole:>16.3f}{whole / swept:>7.1f}"
+            f"{part:>16.3f}{part / swept:>7.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
