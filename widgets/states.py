@@ -97,9 +97,7 @@ VIEWS = {
         "Lens",
         "What the LM head would say if the model ended after each layer: at the masks, or at the token chosen.",
         ("which", "position"),
-        lambda asked: lens(
-            asked.one, None if asked.position is None else [asked.position], progress=asked.progress
-        ),
+        lambda asked: lens(asked.one, None if asked.position is None else [asked.position], progress=asked.progress),
         lambda texts: isinstance(texts.inspections[0].session.model, XLMRobertaXLForMaskedLM),
     ),
     "norms": View(
@@ -323,6 +321,10 @@ class HiddenStateExplorer(TaskWidget):
         found: Result = self.result
         return found
 
+    def _light(self) -> str:
+        figure: str = self.figure.to_json()
+        return figure
+
     def _page(self) -> str:
         page: str = self.figure.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
         return page
@@ -334,7 +336,7 @@ class HiddenStateExplorer(TaskWidget):
             "csv": lambda: self._shown_result().to_csv(),
             "json": lambda: self._shown_result().to_json(),
             "html": self._page,
-            "figure": lambda: self.figure.to_json(),
+            "figure": self._light,
         }
         if kind == "plotly":
             self.send({"type": kind}, [plotly()])

@@ -48,7 +48,8 @@ HEADS: dict[type[XLMRobertaXLPreTrainedModel], str] = {
 }
 """The heads that a session can have, and what each is for."""
 SMALL = 2_000_000_000
-"""Up to this many bytes in float32, a model on the CPU is held in float32: nothing else is as fast there."""
+"""Up to this many bytes in float32, a model on the CPU is held in float32: it rounds nothing, and only processors with
+bfloat16 arithmetic are faster in anything else."""
 SPARE_ROWS = 2048
 """A vocabulary may have this many more rows than tokens (XL has 878); beyond, the two do not belong together."""
 
@@ -221,8 +222,9 @@ def load(
     Args:
         name: `"default"` for the embedded one, a name on the Hub (`facebook/xlm-roberta-xl`), or a folder.
         precision: `"fp32"`, `"bf16"`, `"fp16"`, `"8bit"`, `"4bit"`, or `"auto"`: what a quantised checkpoint has;
-            float32 for a small model on the CPU; otherwise the first of 16, 8 and 4 bits that fits the free memory.
-            On the CPU 16 bits are the fastest as well, and a bfloat16 checkpoint is mapped, not copied.
+            float32 for a small model on the CPU, which rounds nothing; otherwise the first of 16, 8 and 4 bits that
+            fits the free memory. On the CPU 16 bits are the fastest as well, and a bfloat16 checkpoint is mapped, not
+            copied.
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for the best there is that the model fits.
         double_quant: in 4 bits, quantise the scales too (0.37 bits a weight less).
         embeddings_8bit: hold the word embeddings in 8-bit rows (half of them: 0.6 GB of XL).
@@ -305,7 +307,7 @@ def _choose(table: Plan, precision: str, device: str, stored: torch.dtype) -> tu
     for place in places:
         if place == "cpu":
             if table.parameters * 4 <= SMALL:
-                return "fp32", place, "small enough for float32, the fastest on a CPU"
+                return "fp32", place, "small enough for float32, which rounds nothing"
             first = "fp16" if stored == torch.float16 else "bf16"
         else:
             first = "bf16" if place == "mps" or torch.cuda.is_bf16_supported() else "fp16"

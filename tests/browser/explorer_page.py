@@ -21,9 +21,27 @@ MOUNT = """async ({ first, traits, module }) => {
     painted[detail] = (painted[detail] ?? 0) + 1;
     if (painted.map && painted.head) resolve();
   }));
-  window.close = explorer.render({ model, el });
+  window.end = explorer.render({ model, el });
   await drawn;
 }"""
+SET = """(traits) => new Promise((resolve) => {
+  const el = document.getElementById("explorer");
+  const parts = new Set();
+  const heard = ({ detail }) => {
+    parts.add(detail);
+    if (!parts.has("map") || !parts.has("head")) return;
+    el.removeEventListener("painted", heard);
+    resolve();
+  };
+  el.addEventListener("painted", heard);
+  for (const [name, value] of Object.entries(traits)) model.set(name, value);
+})"""
+SHOWN = """() => document.getElementById("explorer").explorer.shown.map((shown) => ({
+  rows: shown.rows.map(({ text }) => text),
+  columns: shown.columns.map(({ text }) => text),
+  values: shown.rows.map((_, i) => shown.columns.map((_, j) => shown.value(i, j))),
+  errors: shown.rows.map((_, i) => shown.columns.map((_, j) => shown.error(i, j))),
+}))"""
 
 
 def serve(route: Any) -> None:
@@ -45,3 +63,14 @@ def mount(page: Any, view: AttentionView, module: str = "/explorer.js", **traits
     page.expose_function("ask", lambda request: with_base64(*view.answer(request)))
     page.goto(ADDRESS)
     page.evaluate(MOUNT, {"first": with_base64(*view.first()), "traits": traits, "module": module})
+
+
+def change(page: Any, **traits: Any) -> None:
+    """Set traits to something else, as Python does it in a notebook; returns once all is painted anew."""
+    page.evaluate(SET, traits)
+
+
+def shown(page: Any) -> list[dict[str, Any]]:
+    """Of each side the rows, the columns, their values and how far these may be off."""
+    found: list[dict[str, Any]] = page.evaluate(SHOWN)
+    return found

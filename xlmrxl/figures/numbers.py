@@ -27,7 +27,7 @@ from xlmrxl.figures.look import (
 from xlmrxl.inspection.grid import Array, Curves, Grid
 
 WIDE_RANGE = 50
-"""Numbers above zero are coloured by their logarithm where the 95th percentile is so many times the 5th."""
+"""Lengths are coloured by their logarithm where the 95th percentile is so many times the 5th."""
 LEGEND = 5
 """About so many names stand in a row of the legend."""
 
@@ -36,8 +36,8 @@ def grid(result: Grid, *, dark: bool = False) -> Figure:
     """A grid as a heat map: cosines, CKA, norms, the statistics or the importance of heads, and differences of these.
 
     What is signed is coloured on both sides of 0, alike as far as its largest absolute value; anything else from its
-    smallest number to its largest, by their logarithms where these are far apart, as lengths are (the bar says so).
-    What everything is to itself, a diagonal of ones, does not widen the scale.
+    smallest number to its largest; lengths that are far apart by their logarithms (the bar says so). What everything is to itself, a
+    diagonal of ones, does not widen the scale.
     """
     rows = len(result.values)
     square = result.row == result.column
@@ -57,7 +57,7 @@ def _heat(result: Grid, dark: bool) -> Any:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     shared = {"hoverongaps": False, "colorscale": colours(DIVERGING if result.signed else SEQUENTIAL, dark)}
     title = result.unit or result.measure
-    if low > 0 and np.divide(*np.percentile(finite, (95, 5))) > WIDE_RANGE:
+    if result.measure == "norm" and low > 0 and np.divide(*np.percentile(finite, (95, 5))) > WIDE_RANGE:
         steps = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
         return go.Heatmap(
             z=np.log10(result.values),
