@@ -158,10 +158,16 @@ def state_logits(inspection: Inspection, state: int, positions: Sequence[int]) -
     Raises:
         CheckpointError: the model has no LM head.
     """
+    return _logits(inspection, [(state, place) for place in positions])
+
+
+def _logits(inspection: Inspection, rows: Sequence[tuple[int, int]]) -> Tensor:
+    """Of (state, token) rows, either all of the last state or none."""
     model = inspection.session.require(XLMRobertaXLForMaskedLM)
+    states, places = map(list, zip(*rows, strict=True))
     with torch.inference_mode():
-        stream = inspection.stream(state)[0, list(positions)]
-        if state < inspection.layers:
+        stream = inspection.hidden_states[states, places].to(inspection.encoder.device)
+        if states[0] < inspection.layers:
             stream = inspection.encoder.finish(stream)
         logits: Tensor = model.lm_head(stream)
     return logits
@@ -196,21 +202,20 @@ def lens(
     if isinstance(targets, str):
         raise TypeError(f"targets is one string, {targets!r}; give a list of words.")
     chosen = inspection.places("positions", inspection.masks or inspection.inner if positions is None else positions)
-    wanted = torch.tensor(
-        [[one_piece(inspection, place, word) for word in targets] for place in chosen], dtype=torch.long
-    )
+    spelled = {place: [one_piece(inspection, place, word) for word in targets] for place in chosen}
     barred = barred_pieces(tokenizer, None, True, model.config.vocab_size)
+    # States are taken together, since each pass reads all rows of the vocabulary; the last one has a pass of its own.
+    inner = [(state, place) for state in range(inspection.layers) for place in chosen]
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
-    cells = []
+    cells: list[LensCell] = []
+    count = inspection.layers + 1
     with shown(progress, "Looking through the lens", "state") as told:
-        for state in range(inspection.layers + 1):
-            line: list[LensCell] = []
-            for start in range(0, len(chosen), step):
-                block = slice(start, start + step)
-                logits = state_logits(inspection, state, chosen[block]).float()
-                line += _cells_of(tokenizer, logits, barred, top_k, state, chosen[block], targets, wanted[block])
-            cells.append(tuple(line))
-            told(state + 1, inspection.layers + 1)
+        for rows in (inner, [(inspection.layers, place) for place in chosen]):
+            for start in range(0, len(rows), step):
+                block = rows[start : start + step]
+                wanted = torch.tensor([spelled[place] for _, place in block], dtype=torch.long)
+                cells += _cells_of(tokenizer, _logits(inspection, block).float(), barred, top_k, block, targets, wanted)
+                told(len(cells) // len(chosen), count)
     return Lens(
         source_of(inspection, positions=list(chosen), targets=list(targets), top_k=top_k),
         inspection.text,
@@ -218,7 +223,7 @@ def lens(
         tuple(chosen),
         tuple(inspection.tokens[place].piece for place in chosen),
         tuple(targets),
-        tuple(cells),
+        tuple(tuple(cells[i * len(chosen) : (i + 1) * len(chosen)]) for i in range(count)),
     )
 
 
@@ -227,19 +232,18 @@ def _cells_of(
     logits: Tensor,
     barred: Tensor,
     top_k: int,
-    state: int,
-    positions: Sequence[int],
+    rows: Sequence[tuple[int, int]],
     targets: Sequence[str],
     wanted: Tensor,
 ) -> Iterator[LensCell]:
-    """Of (positions, vocabulary) logits of one state; `wanted` are the ids of the targets, (positions, targets)."""
+    """Of (rows, vocabulary) logits; rows are (state, token), `wanted` the ids of the targets, (rows, targets)."""
     logs = logits.log_softmax(-1)
     best = logs.masked_fill(barred.to(logs.device), -torch.inf).topk(top_k, dim=-1).indices
     ids = torch.cat([best, wanted.to(best)], 1)
     found = logs.gather(1, ids)
     ranks = torch.stack([(logs > column[:, None]).sum(-1) + 1 for column in found.T], 1)
     entropies = -(logs.exp() * logs).sum(-1)
-    for n, place in enumerate(positions):
+    for n, (state, place) in enumerate(rows):
         numbers = zip(ids[n].tolist(), found[n].exp().tolist(), ranks[n].tolist(), strict=True)
         fills = [(i, tokenizer.convert_ids_to_tokens(i), p, rank) for i, p, rank in numbers]
         yield LensCell(
