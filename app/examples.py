@@ -24,6 +24,12 @@ class ChoiceExample(Example):  # its text is the prompt
     question: str = ""
 
 
+@dataclass(frozen=True)
+class PairExample(Example):
+    second: str = ""
+    way: str = "beside"
+
+
 EXAMPLES = (
     Example("en", "English", "She opened the <mask> and looked outside."),
     Example("fr", "Français", "Paris est la <mask> de la France."),
@@ -89,4 +95,14 @@ CHOICES = (
         "effect",
     ),
     ChoiceExample("sw", "Kiswahili", "Mji mkuu wa Kenya ni", ("Nairobi.", "Paris.", "Cairo.")),
+)
+
+PAIRS = (
+    PairExample("en", "English", "The dog did not cross the street because it was too <mask>."),
+    PairExample("de", "English and Deutsch", "The dog sleeps in the garden.", "Der Hund schläft im Garten."),
+    PairExample("ar", "العربية", "لم يعبر الكلب الشارع لأنه كان <mask> جدا."),
+    PairExample("hi", "हिन्दी", "कुत्ता बगीचे में <mask> रहा है।"),
+    PairExample("zh", "中文 and 日本語", "狗在花园里睡觉。", "犬は庭で寝ています。"),
+    PairExample("th", "ไทย", "สุนัขนอนหลับอยู่ใน<mask>"),
+    PairExample("en", "One pair", "Where does the dog sleep?", "The dog sleeps in the garden.", "pair"),
 )

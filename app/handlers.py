@@ -7,13 +7,14 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypedDict, TypeVar
 
 from xlmrxl.app.examples import Example
 from xlmrxl.tasks.templates import FOLDER, templates
 
 if TYPE_CHECKING:
+    from xlmrxl.inspection.inspection import Inspection
     from xlmrxl.session import Session
     from xlmrxl.tasks.attribution import Attribution
     from xlmrxl.tasks.choose import ChooseResult
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from xlmrxl.tasks.fill import FillResult
 
 TABS = {
-    "XLMRobertaXLForMaskedLM": ("fill", "classify", "choose"),
-    "XLMRobertaXLForSequenceClassification": ("classify",),
-    "XLMRobertaXLForMultipleChoice": ("choose",),
+    "XLMRobertaXLForMaskedLM": ("fill", "classify", "choose", "attention"),
+    "XLMRobertaXLForSequenceClassification": ("classify", "attention"),
+    "XLMRobertaXLForMultipleChoice": ("choose", "attention"),
+    "XLMRobertaXLForTokenClassification": ("attention",),
+    "XLMRobertaXLForQuestionAnswering": ("attention",),
 }
 """What the app can do with each head."""
 
@@ -39,6 +42,7 @@ MAX_EXPLAINED = 60  # words; the text is classified once without each
 MAX_CHOICES = 5
 MAX_CHOICE = 500  # characters
 PIECES, WORDS, JOINT = WAYS = ("pieces", "words", "joint")
+BESIDE, PAIR = "beside", "pair"
 OWN = "own"
 TASKS = ("topic", "sentiment", "entailment", OWN)  # for labels of one's own, the templates of the topics
 COMMAS = r"[,，،、\n]"
@@ -100,6 +104,14 @@ class ChooseJson(TypedDict):
     best: int
 
 
+class Seen(NamedTuple):
+    """What is looked into: one text, two beside each other, or two read as a pair."""
+
+    text: str
+    second: str
+    way: str
+
+
 R = TypeVar("R")
 E = TypeVar("E", bound=Example)
 
@@ -136,6 +148,17 @@ def tabs(session: Session) -> tuple[str, ...]:
     return TABS.get(type(session.model).__name__, ())  # by its name, since a class would bring torch along
 
 
+def is_small(session: Session) -> bool:
+    """Whether the model is so small that people are told, and that all of its heads can be tried at once."""
+    return session.model.num_parameters() < SMALL
+
+
+def public(session: Session) -> Session:
+    """The session under the name that strangers may read: where a folder lies on the machine is nobody's business."""
+    name = os.path.basename(os.path.abspath(session.name)) if os.path.isdir(session.name) else session.name
+    return replace(session, name=name)
+
+
 def is_masked(session: Session) -> bool:
     """Whether the model is a masked language model: others have their own labels and questions."""
     return "fill" in tabs(session)
@@ -167,6 +190,30 @@ def fill(session: Session, text: Any, top_k: Any, way: Any = PIECES) -> FillResu
 def outcome(session: Session, text: Any, top_k: Any, way: Any = PIECES) -> Outcome[FillResult]:
     """`fill`, with every failure turned into a sentence."""
     return attempt(lambda: fill(session, text, top_k, way), "filling")
+
+
+def seen(text: Any, second: Any = "", way: Any = BESIDE) -> Seen:
+    """What is looked into. Raises ValueError with one actionable sentence."""
+    if way not in (BESIDE, PAIR):
+        raise ValueError(f"Choose how two sentences are read: {BESIDE} or {PAIR}.")
+    if second is not None and not isinstance(second, str):
+        raise ValueError("The second sentence must be a string.")
+    other = _text(second, "second sentence", MAX_TEXT) if second and second.strip() else ""
+    return Seen(_text(text, "sentence", MAX_TEXT), other, way)
+
+
+def asked_about(packet: Any) -> tuple[Seen, Any]:
+    """What a request of a view is about, and the request, from what a page sent."""
+    if not isinstance(packet, list) or len(packet) != 2 or not isinstance(packet[0], list) or len(packet[0]) != 3:
+        raise ValueError("A request must be a list of what it is about (text, second text, way) and what is asked.")
+    return seen(*packet[0]), packet[1]
+
+
+def inspections(session: Session, seen: Seen) -> list[Inspection]:
+    """One, or two for texts beside each other."""
+    if seen.second and seen.way == PAIR:
+        return [session.inspect(seen.text, seen.second, progress=False)]
+    return [session.inspect(text, progress=False) for text in (seen.text, seen.second) if text]
 
 
 def languages() -> tuple[str, ...]:
@@ -329,11 +376,8 @@ def mask_token(data: Any) -> str:
 
 def model_line(session: Session) -> str:
     """What answers here: the model's name, its size as measured, and what to expect of it."""
-    # Of a folder only its own name: where it lies on the machine is nobody's business.
-    name = os.path.basename(os.path.abspath(session.name)) if os.path.isdir(session.name) else session.name
-    count = session.model.num_parameters()
-    warning = ". A small model: expect mistakes" if count < SMALL else ""
-    return f"Model {name}, {_count(count)} parameters{warning}."
+    warning = ". A small model: expect mistakes" if is_small(session) else ""
+    return f"Model {public(session).name}, {_count(session.model.num_parameters())} parameters{warning}."
 
 
 def _count(number: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from xlmrxl.app import handlers, render
+from xlmrxl.app.attention import attention_tab, head
 from xlmrxl.app.choose import choose_tab
 from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.fill import fill_tab
@@ -17,21 +18,23 @@ if TYPE_CHECKING:
 
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
 QUEUE = 32  # waiting visitors beyond which the app says that it is busy
-TABS = {"fill": ("Fill masks", fill_tab), "classify": ("Classify", classify_tab), "choose": ("Choose", choose_tab)}
-NO_TAB = "The app has nothing for the head of this model: use it on the command line (xlmrxl --help), or load another."
+TABS = {
+    "fill": ("Fill masks", fill_tab),
+    "classify": ("Classify", classify_tab),
+    "choose": ("Choose", choose_tab),
+    "attention": ("Attention", attention_tab),
+}
 
 
 def create_app(session: Session) -> gr.Blocks:
     """Build the app around a loaded model. Nothing is served yet; its look is given at launch, see `theme.look`."""
+    session = handlers.public(session)
     app = gr.Blocks(title=TITLE, analytics_enabled=False)
     with app:
         header = render.header_html(handlers.model_line(session))
         gr.HTML(header, apply_default_css=False, js_on_load=None, elem_id="header")
-        able = handlers.tabs(session)
-        if not able:
-            gr.HTML(render.problem_html(NO_TAB), apply_default_css=False, js_on_load=None)
-        with gr.Tabs(visible=bool(able)):
-            for name in able:
+        with gr.Tabs():
+            for name in handlers.tabs(session):
                 title, build = TABS[name]
                 with gr.Tab(title, id=name):
                     build(session)
@@ -59,6 +62,7 @@ def launch(
         ssr_mode=False,
         run_history=False,
         footer_links=["api"],
+        head=head(),
         **look(),
     )
     return app

@@ -24,6 +24,7 @@ ENTROPY = (
 AXES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # where a scale of probabilities may end
 FILL_HINT = "Write a sentence with <mask> where a word is missing and press Enter, or choose a language."
 CLASSIFY_HINT = "Write a text and press Enter, or choose an example."
+ATTENTION_HINT = "Write a sentence and press Enter, or choose an example: every head of the model, and where it looks."
 CHOOSE_HINT = "Write a prompt and what may go with it, and press Enter, or choose an example."
 
 R = TypeVar("R")

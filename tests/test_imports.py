@@ -47,7 +47,7 @@ ALLOWED = {
     "views": {"inspection", "tasks"},
     "cli": {"hub", "progress", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "app"},
     "app": {"app", "hub", "session", "tasks", "inspection", "figures", "views"},
-    "widgets": {"widgets", "hub", "progress", "session", "tasks", "inspection", "figures", "views"},
+    "widgets": {"widgets", "hub", "progress", "heads", "session", "tasks", "inspection", "figures", "views"},
 }
 """What each module (or folder of modules) may import of the others; `__init__` opens them all, on demand."""
 UI = {"gradio", "plotly", "anywidget"}

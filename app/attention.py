@@ -1,0 +1,110 @@
+"""The tab that shows where heads look. `python -m xlmrxl.app.attention` opens the app."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from xlmrxl.app import handlers, render
+from xlmrxl.app.examples import PAIRS
+from xlmrxl.app.handlers import MAX_TEXT, Seen
+from xlmrxl.app.parts import MODEL, chosen, panel, problem
+from xlmrxl.app.theme import script
+from xlmrxl.views.protocol import FRONT_END, AttentionView, with_base64
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
+WAYS = [("side by side", handlers.BESIDE), ("as one pair", handlers.PAIR)]
+KEPT = 8
+"""Texts whose inspections stay in memory; what a page asks of another is read again."""
+
+
+def attention_tab(session: Session) -> None:
+    """Build the tab inside the current `gr.Blocks`, with its events."""
+
+    @lru_cache(maxsize=KEPT)
+    def view(seen: Seen) -> AttentionView:
+        return AttentionView(*handlers.inspections(session, seen), sweep=handlers.is_small(session))
+
+    with gr.Column(elem_classes="x-input"):
+        with gr.Row(elem_classes="x-fields"):
+            text = gr.Textbox(
+                label="Sentence",
+                placeholder="The dog did not cross the street because it was too tired.",
+                lines=1,
+                max_lines=6,
+                max_length=MAX_TEXT,
+                elem_id="attention-text",
+                elem_classes="x-text-box x-short",
+            )
+            second = gr.Textbox(
+                label="Second sentence, if you like",
+                lines=1,
+                max_lines=6,
+                max_length=MAX_TEXT,
+                elem_id="attention-second",
+                elem_classes="x-text-box x-short",
+            )
+        with gr.Row(elem_classes="x-fields"):
+            way = gr.Radio(WAYS, value=handlers.BESIDE, label="Two sentences are read", elem_id="attention-way")
+            button = gr.Button("Look inside", variant="primary", elem_id="attention-button", min_width=140, scale=0)
+        examples = panel(render.examples_html(PAIRS), "attention-examples")
+    said = panel(render.hint_html(render.ATTENTION_HINT), "attention-said")
+
+    def ask(packet: Any) -> dict[str, Any]:
+        """Answer one request of the page, which names the texts it is about: nothing of a page is held here."""
+
+        def answer() -> dict[str, Any]:
+            seen, request = handlers.asked_about(packet)
+            return with_base64(*view(seen).answer(request))
+
+        outcome = handlers.attempt(answer, "answering a view")
+        return {"error": outcome.problem} if outcome.result is None else outcome.result
+
+    explorer = gr.HTML(
+        None,
+        html_template="<div></div>",
+        js_on_load=script("explorer.js"),
+        apply_default_css=False,
+        server_functions=[ask],
+        elem_id="attention-explorer",
+        visible="hidden",
+    )
+
+    def look(text: Any, second: Any, way: Any) -> tuple[str, Any]:
+        def first() -> dict[str, Any]:
+            seen = handlers.seen(text, second, way)
+            return {"first": with_base64(*view(seen).first()), "about": list(seen)}
+
+        outcome = handlers.attempt(first, "looking inside")
+        if outcome.result is None:
+            return problem(outcome), gr.HTML(visible="hidden")
+        return "", gr.HTML(value=outcome.result, visible=True)
+
+    def look_at_example(event: gr.EventData) -> tuple[Any, ...]:
+        outcome = chosen(PAIRS, event)
+        if (found := outcome.result) is None:
+            return gr.skip(), gr.skip(), gr.skip(), problem(outcome), gr.skip()
+        asked = (found.text, found.second, found.way)
+        return *asked, *look(*asked)
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": said}
+    gr.on([button.click, text.submit, second.submit], look, [text, second, way], [said, explorer], **quiet)
+    examples.select(look_at_example, None, [text, second, way, said, explorer], **quiet)
+
+
+def head() -> str:
+    """What the page's head needs: how to get the explorer, which is fetched when there is something to show."""
+    gr.set_static_paths([FRONT_END])
+    path = f"gradio_api/file={(FRONT_END / 'attention.js').as_posix()}"
+    return f"<script>window.xlmrxlExplorer = () => import(new URL({path!r}, document.baseURI));</script>"
+
+
+if __name__ == "__main__":
+    import xlmrxl
+    from xlmrxl.app import launch
+
+    launch(xlmrxl.load())
