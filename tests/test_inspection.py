@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from random_session import random_session
 from torch.nn import functional as F
 
 import xlmrxl
-from xlmrxl import Session, XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+from xlmrxl import Session
 from xlmrxl.inspection.attention import STATISTICS, rollout, thumbnails, top_edges
 from xlmrxl.inspection.capture import Kept, Recent
 from xlmrxl.inspection.inspection import Inspection
@@ -42,19 +42,6 @@ def outputs(inspection: Inspection):
     ids = torch.tensor([[token.id for token in inspection.tokens]])
     with torch.inference_mode():
         return inspection.session.model(ids, output_attentions=True, output_hidden_states=True)
-
-
-def random_session(config: XLMRobertaXLConfig, vocabulary_file: Path, precision: str = "fp32", **changes) -> Session:
-    config = copy.deepcopy(config)
-    for name, value in changes.items():
-        setattr(config, name, value)
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        model = XLMRobertaXLForMaskedLM(config)
-        for name, parameter in model.named_parameters():
-            if name.endswith("bias"):  # zero in a new model, which would hide one that is forgotten
-                torch.nn.init.normal_(parameter, std=0.3)
-    return Session(model.eval(), XLMRobertaTokenizer(vocabulary_file), "random", precision)
 
 
 # What is read

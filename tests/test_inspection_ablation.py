@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import csv
 import io
 import json
@@ -11,13 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from random_session import random_session
 
 import xlmrxl
 from xlmrxl import (
-    Session,
-    XLMRobertaTokenizer,
     XLMRobertaXLConfig,
-    XLMRobertaXLForMaskedLM,
     XLMRobertaXLForMultipleChoice,
     XLMRobertaXLForQuestionAnswering,
     XLMRobertaXLForSequenceClassification,
@@ -30,25 +27,9 @@ TEXT = "The <mask> of France is <mask>."
 LABELS = ["good", "bad", "so"]
 
 
-def session_of(head, config: XLMRobertaXLConfig, vocabulary_file: Path, **changes) -> Session:
-    config = copy.deepcopy(config)
-    if head is not XLMRobertaXLForQuestionAnswering:
-        config.id2label = dict(enumerate(LABELS))
-        config.label2id = {label: i for i, label in enumerate(LABELS)}
-    for name, value in changes.items():
-        setattr(config, name, value)
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model = head(config)
-        for name, parameter in model.named_parameters():
-            if name.endswith("bias"):
-                torch.nn.init.normal_(parameter, std=0.3)
-    return Session(model.eval(), XLMRobertaTokenizer(vocabulary_file), "random", "fp32")
-
-
 @pytest.fixture
 def inspection(tiny_config: XLMRobertaXLConfig, vocabulary_file: Path) -> Inspection:
-    return session_of(XLMRobertaXLForMaskedLM, tiny_config, vocabulary_file).inspect(TEXT)
+    return random_session(tiny_config, vocabulary_file).inspect(TEXT)
 
 
 def forward(inspection: Inspection, off: list[tuple[int, int]]):
@@ -155,7 +136,8 @@ HEADS = [
 
 @pytest.mark.parametrize(("head", "changes", "titles"), HEADS)
 def test_other_heads(tiny_config, vocabulary_file, head, changes, titles):
-    inspection = session_of(head, tiny_config, vocabulary_file, **changes).inspect("el perro duerme", "la casa")
+    labels = () if head is XLMRobertaXLForQuestionAnswering else LABELS
+    inspection = random_session(tiny_config, vocabulary_file, head, labels, **changes).inspect("el perro duerme", "la")
     found = inspection.ablate([(0, 1), (2, 2)], top_k=99)
     swept = inspection.sweep()
     inner = [i for i, segment in enumerate(inspection.segments) if segment is not None]
@@ -268,13 +250,15 @@ def test_the_sweep_of_a_target(inspection: Inspection):
 
 
 def test_the_sweep_of_a_label(tiny_config, vocabulary_file):
-    inspection = session_of(XLMRobertaXLForSequenceClassification, tiny_config, vocabulary_file).inspect("el perro")
+    inspection = random_session(tiny_config, vocabulary_file, XLMRobertaXLForSequenceClassification, LABELS).inspect(
+        "el perro"
+    )
     found = inspection.sweep(target="bad").importance
     before, after = (forward(inspection, off).log_softmax(-1)[0, 1] for off in ([], [(1, 3)]))
     assert found[1, 3] == pytest.approx(float(before - after), rel=1e-3)
     with pytest.raises(ValueError, match="There is no label 'worse'; there are good, bad, so"):
         inspection.sweep(target="worse")
-    questions = session_of(XLMRobertaXLForQuestionAnswering, tiny_config, vocabulary_file).inspect("el", "perro")
+    questions = random_session(tiny_config, vocabulary_file, XLMRobertaXLForQuestionAnswering).inspect("el", "perro")
     with pytest.raises(ValueError, match="Question answering has no targets"):
         questions.sweep(target="perro")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from random_session import random_session
 from torch.nn import functional as F
 
 import xlmrxl
-from xlmrxl import Session, XLMRobertaTokenizer, XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
+from xlmrxl import Session, XLMRobertaXLForSequenceClassification
 from xlmrxl.hub import CheckpointError
 from xlmrxl.inspection.lens import state_logits
 
@@ -21,13 +22,7 @@ TEXT = "The <mask> of <script>alert(1)</script> is <mask>, el perro."
 
 @pytest.fixture(scope="module")
 def session(tiny_config, vocabulary_file: Path) -> Session:
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
-        model = XLMRobertaXLForMaskedLM(tiny_config)
-        for name, parameter in model.named_parameters():
-            if name.endswith(("bias", "orm.weight")):  # zeros and ones in a new model
-                torch.nn.init.normal_(parameter, std=0.3, mean=float(name.endswith("weight")))
-    return Session(model.eval(), XLMRobertaTokenizer(vocabulary_file), "random", "fp32")
+    return random_session(tiny_config, vocabulary_file)
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +111,13 @@ def test_where_it_looks_if_nothing_is_said(session: Session, inspection):
     assert bare.lens().positions == tuple(range(1, len(bare.tokens) - 1))
 
 
-def test_rows_without_a_token_are_never_offered(session: Session, tiny_config, vocabulary_file):
-    model = XLMRobertaXLForMaskedLM(tiny_config).eval()
+def test_rows_without_a_token_are_never_offered(tiny_config, vocabulary_file):
+    loud = random_session(tiny_config, vocabulary_file)
     with torch.no_grad():
-        model.lm_head.bias[session.tokenizer.vocab_size :] = 50
-    loud = Session(model, session.tokenizer, "loud", "fp32")
+        loud.model.lm_head.bias[loud.tokenizer.vocab_size :] = 50
     for line in loud.inspect("<mask>").lens(top_k=3).cells:
-        assert [fill.rank for fill in line[0].fills] == [6, 7, 8] or line[0].fills[0].rank > 5
-        assert all(fill.id < session.tokenizer.vocab_size for fill in line[0].fills)
+        assert all(fill.id < loud.tokenizer.vocab_size for fill in line[0].fills)
+        assert all(fill.rank > 5 for fill in line[0].fills)
         assert line[0].fills[0].probability < 1e-9
 
 
@@ -151,9 +145,10 @@ def test_what_the_lens_cannot_do(inspection, tiny_config, vocabulary_file):
         inspection.lens([99])
     with pytest.raises(ValueError, match="positions names no token"):
         inspection.lens([])
-    model = XLMRobertaXLForSequenceClassification(tiny_config).eval()
-    other = Session(model, XLMRobertaTokenizer(vocabulary_file), "other", "fp32").inspect("el perro")
-    with pytest.raises(CheckpointError, match="needs a model with a head for masked language modelling, but other has"):
+    other = random_session(tiny_config, vocabulary_file, XLMRobertaXLForSequenceClassification).inspect("el perro")
+    with pytest.raises(
+        CheckpointError, match="needs a model with a head for masked language modelling, but random has"
+    ):
         other.lens()
 
 

@@ -153,7 +153,7 @@ class Sweep(Grid):
 def _shade(value: float, most: float) -> str:
     colour = AGAINST if value < 0 else FOR
     style = f"background-color:rgba({colour}, {OPACITY * abs(value) / most:.3f});text-align:right"
-    return f'<td style="{style}">{number(value)}</td>'
+    return f'<td style="{style}" title="{number(value)}">{value:.2g}</td>'  # 32 columns have to stand side by side
 
 
 def ablate(
