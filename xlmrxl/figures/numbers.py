@@ -36,8 +36,8 @@ def grid(result: Grid, *, dark: bool = False) -> Figure:
     """A grid as a heat map: cosines, CKA, norms, the statistics or the importance of heads, and differences of these.
 
     What is signed is coloured on both sides of 0, alike as far as its largest absolute value; anything else from its
-    smallest number to its largest; lengths that are far apart by their logarithms (the bar says so). What everything is to itself, a
-    diagonal of ones, does not widen the scale.
+    smallest number to its largest; lengths that are far apart by their logarithms (the bar says so). A diagonal of
+    ones, which everything has with itself, does not widen the scale.
     """
     rows = len(result.values)
     square = result.row == result.column
