@@ -98,9 +98,8 @@ def test_texts_are_shown_as_texts(drawn):
     assert set(texts(drawn, "plane", ".textpoint text")) == SHOWN
     assert texts(drawn, "plane", ".legendtext")[0] == "<i>en</i>"
     for name in DRAWN:
-        assert "m<i>o</i>del · revision main · 4bit · of <u>words</u> · xlmrxl 0.1.0" in texts(
-            drawn, name, ".gtitle-subtitle"
-        )
+        lines = texts(drawn, name, ".gtitle-subtitle tspan.line")
+        assert lines == ["m<i>o</i>del · revision main · 4bit · of <u>words</u>", "xlmrxl 0.1.0"]
     assert "<b>title</b>" in texts(drawn, "heat", ".gtitle")
     assert drawn.locator("#heat b, #heat script, #lines b, #plane i").count() == 0
 

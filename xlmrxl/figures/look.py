@@ -33,8 +33,8 @@ DIVERGING = {
 }
 """From below zero, orange, through zero, the page, to above, petrol."""
 FONT = "IBM Plex Sans, Noto Sans, Segoe UI, Helvetica Neue, Arial, sans-serif"
-CAPTION = 110
-"""Characters of a line of the caption."""
+CAPTION = 64
+"""Characters of a line of the caption: what a phone has room for."""
 NUMBERED = ("state", "layer", "head")
 """Axes whose labels are the numbers they stand at."""
 MOST_TICKS = 64
@@ -156,9 +156,10 @@ def colours(stops: Mapping[bool, Sequence[str]], dark: bool) -> list[list[Any]]:
     return [[i / (len(stops[dark]) - 1), colour] for i, colour in enumerate(stops[dark])]
 
 
-def colour_bar(title: str, **more: Any) -> dict[str, Any]:
+def colour_bar(title: str, length: int, **more: Any) -> dict[str, Any]:
     """A slim bar that says what the colours are of."""
-    return {"title": {"text": literal(title), "side": "right"}, "thickness": 12, "outlinewidth": 0, **more}
+    place = {"lenmode": "pixels", "len": length, "y": 1, "yanchor": "top", "ypad": 0}
+    return {"title": {"text": literal(title), "side": "right"}, "thickness": 12, "outlinewidth": 0, **place, **more}
 
 
 def nth(values: Sequence[str], i: int) -> str:

@@ -39,18 +39,14 @@ def grid(result: Grid, *, dark: bool = False) -> Figure:
     smallest number to its largest; lengths that are far apart by their logarithms (the bar says so). A diagonal of
     ones, which everything has with itself, does not widen the scale.
     """
-    rows = len(result.values)
-    square = result.row == result.column
-    figure = framed(result, result.title, [_heat(result, dark)], dark, inside=20 * max(rows, 21 if square else 8))
+    inside = 20 * max(len(result.values), 16 if result.row == result.column else 8)
+    figure = framed(result, result.title, [_heat(result, min(inside, 320), dark)], dark, inside=inside)
     figure.update_xaxes(**ticks(result.column), showgrid=False)
     figure.update_yaxes(**ticks(result.row), showgrid=False, autorange="reversed")
-    if square:
-        figure.update_yaxes(scaleanchor="x", constrain="domain", constraintoward="top")
-        figure.update_xaxes(constrain="domain")
     return figure
 
 
-def _heat(result: Grid, dark: bool) -> Any:
+def _heat(result: Grid, bar: int, dark: bool) -> Any:
     name = literal(result.measure)
     place = f"{literal(result.row.name)} %{{y}}<br>{literal(result.column.name)} %{{x}}<br>"
     finite = result.values[np.isfinite(result.values) & ~_trivial(result)]
@@ -63,7 +59,7 @@ def _heat(result: Grid, dark: bool) -> Any:
             z=np.log10(result.values),
             customdata=result.values,
             colorbar=colour_bar(
-                f"{title}, logarithmic", tickvals=steps, ticktext=[f"{10.0**step:g}" for step in steps]
+                f"{title}, logarithmic", bar, tickvals=steps, ticktext=[f"{10.0**step:g}" for step in steps]
             ),
             hovertemplate=f"{place}{name} %{{customdata:.4~g}}<extra></extra>",
             **shared,
@@ -75,7 +71,7 @@ def _heat(result: Grid, dark: bool) -> Any:
         z=result.values,
         zmin=low,
         zmax=high if low < high else low + 1,
-        colorbar=colour_bar(title),
+        colorbar=colour_bar(title, bar),
         hovertemplate=f"{place}{name} %{{z:.4~g}}<extra></extra>",
         **shared,
     )

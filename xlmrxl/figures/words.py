@@ -16,6 +16,7 @@ MOST_COLUMNS = 16
 
 def lens(result: Lens, *, dark: bool = False) -> Figure:
     """What each state says at each position: the likeliest word, coloured by its probability."""
+    count = len(result.cells)
     best = [[cell.fills[0] for cell in line] for line in result.cells]
     trace = go.Heatmap(
         z=np.array([[fill.probability for fill in line] for line in best], np.float32),
@@ -28,12 +29,11 @@ def lens(result: Lens, *, dark: bool = False) -> Figure:
             for line in result.cells
         ],
         colorscale=colours(SEQUENTIAL, dark),
-        colorbar=colour_bar("probability", tickformat=".0%"),
+        colorbar=colour_bar("probability", min(24 * max(count, 5), 320), tickformat=".0%"),
         hovertemplate="state %{y}, token %{x}<br>%{customdata}<extra></extra>",
         xgap=1,
         ygap=1,
     )
-    count = len(result.cells)
     figure = framed(result, "the likeliest word after each layer", [trace], dark, inside=24 * count)
     figure.update_xaxes(**ticks(Axis("token", result.pieces)), showgrid=False)
     figure.update_yaxes(**ticks(Axis.numbered("state", count)), showgrid=False, autorange="reversed")
