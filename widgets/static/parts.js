@@ -50,10 +50,14 @@ function unseen(text, settings = {}) {
   return element("span", { class: "x-unseen", ...settings }, text);
 }
 
+/** An id that no other widget on the page has: each has a copy of this file. */
+const prefix = `xlmrxl-${Math.random().toString(36).slice(2)}`;
 let numbers = 0;
+const uniqueId = () => `${prefix}-${++numbers}`;
+
 /** A control under its label. */
 function field(label, control, className = "") {
-  control.id ||= `xlmrxl-${++numbers}`;
+  control.id ||= uniqueId();
   return element("div", { class: `x-field ${className}` }, element("label", { for: control.id }, label), control);
 }
 
@@ -81,7 +85,7 @@ function options(select, pairs, chosen) {
 
 /** Radio buttons in a row: `names` from values to labels. */
 function choice(legend, names, changed) {
-  const group = `xlmrxl-${++numbers}`;
+  const group = uniqueId();
   const buttons = Object.entries(names).map(([value, name]) =>
     element("label", {}, element("input", { type: "radio", name: group, value, change: () => changed(value) }), name));
   const node = element("fieldset", { class: "x-choice-of" }, element("legend", {}, legend), ...buttons);
@@ -122,7 +126,9 @@ function roving(group) {
  * when traits change; `end()`, the clean-up.
  */
 function widget({ model, el }, build) {
-  const root = element("section", { class: "xlmrxl", "data-lm-suppress-shortcuts": "true" });
+  const root = element("section", { class: "xlmrxl" });
+  // JupyterLab takes keys for those of the notebook unless the very element that has the focus says no.
+  root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
   const theme = () => { root.dataset.theme = themeOf(el); };
   const stopTheme = watchTheme(theme);
 
@@ -167,7 +173,7 @@ function widget({ model, el }, build) {
     const focused = before.indexOf(root.getRootNode().activeElement);
     output.replaceChildren(...nodes);
     const after = output.querySelectorAll("button");
-    if (focused >= 0 && after.length === before.length) after[focused].focus({ preventScroll: true });
+    if (focused >= 0 && after.length) after[Math.min(focused, after.length - 1)].focus({ preventScroll: true });
   }
 
   // Several traits change at once: the page is drawn once for all of them.

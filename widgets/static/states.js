@@ -55,12 +55,12 @@ function render({ model, el }) {
     const controls = {
       layer: field("State", element("div", { class: "x-slider" }, slider, state), "x-grow"),
       which: field("Text", which),
-      beside: field("aligned with", beside),
+      beside: field("Aligned with", beside),
       position: field("Token", token),
       of: field("Points", unit),
       corrected: element("label", { class: "x-check" }, mean, "without the mean"),
     };
-    slider.id = controls.layer.querySelector("label").htmlFor = `xlmrxl-${++numbers}`;
+    slider.id = controls.layer.querySelector("label").htmlFor = uniqueId();
     const what = element("p", { class: "x-note" });
     const plot = element("div", { class: "x-plot", role: "img" });
     const files = element("div", { class: "x-files", role: "group", "aria-label": "Save what is shown" }, "Save as ",
