@@ -22,9 +22,8 @@ from training.masked import PAD_LABEL, Pieces, pad
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
 
 TOKENS_AT_ONCE = 8192
-PENALTIES = (1e-2, 3e-2, 1e-1, 3e-1)  # of the linear head's weights, chosen on English
+PENALTIES = (1e-2, 3e-2, 1e-1, 3e-1)  # of the linear head's weights
 SOURCE = "eng_Latn"
-FOLDS = 5
 
 
 def batches(lengths: list[int]) -> Iterator[list[int]]:
@@ -129,20 +128,32 @@ class Topics:
 
 @dataclass(frozen=True)
 class TopicFigures:
-    layer: int  # 0 is the embeddings; the one that is most alike in all languages, chosen without labels
-    penalty: float  # chosen by cross-validation on English sentences
+    layer: int  # 0 is the embeddings; chosen on the development sentences of all languages
+    penalty: float  # the same
     languages: dict[str, Topics]
 
 
 def topics(reader: Reader, folder: Path, own: bool = True) -> TopicFigures:
-    """A linear head on frozen features. `own=False` leaves out the heads trained on each language, most of the time."""
+    """A linear head on frozen features, trained on English sentences alone.
+
+    Its layer and its penalty are those that do best on the development sentences, all languages weighted alike: English
+    ones would choose the embeddings, where a head counts words and knows nothing of another language's.
+    `own=False` leaves out the heads trained on each language, most of the time.
+    """
     names = sorted({row["category"] for row in _rows(folder / SOURCE / "train.tsv")})
-    layer = _shared_layer(reader, folder)
-    parts = [_topic_features(reader, folder / SOURCE / f"{part}.tsv", names, layer) for part in ("train", "dev")]
-    train = torch.cat([features[:, layer] for features, _ in parts])
-    train_labels = torch.cat([labels for _, labels in parts])
-    penalty = _penalty(train, train_labels, len(names))
-    english = LinearHead(train, train_labels, len(names), penalty)
+    train, train_labels = _topic_features(reader, folder / SOURCE / "train.tsv", names)
+    heads = {
+        (layer, penalty): LinearHead(train[:, layer], train_labels, len(names), penalty)
+        for layer in range(train.shape[1])
+        for penalty in PENALTIES
+    }
+    right = dict.fromkeys(heads, 0.0)
+    for path in folder.glob("*/dev.tsv"):
+        features, labels = _topic_features(reader, path, names)
+        for (layer, penalty), head in heads.items():
+            right[layer, penalty] += head.accuracy(features[:, layer], labels)
+    layer, penalty = max(right, key=right.__getitem__)
+    english = heads[layer, penalty]
     majority = Counter(train_labels.tolist()).most_common(1)[0][0]
     out = {}
     for path in sorted(folder.glob("*/test.tsv")):
@@ -156,36 +167,6 @@ def topics(reader: Reader, folder: Path, own: bool = True) -> TopicFigures:
             english.accuracy(features, labels), native, (labels == majority).double().mean().item()
         )
     return TopicFigures(layer, penalty, out)
-
-
-def _shared_layer(reader: Reader, folder: Path) -> int:
-    """The layer whose states say the most alike in all languages, found without a label: that after which a development
-    sentence's nearest neighbour in English is most often its own translation. Accuracy on English would choose the
-    embeddings: a head on them counts words, and knows nothing of another language's.
-    """
-    found = torch.zeros(reader.model.config.num_hidden_layers + 1)
-    english = _states(reader, folder / SOURCE / "dev.tsv")
-    for path in sorted(folder.glob("*/dev.tsv")):
-        if path.parent.name != SOURCE:
-            found += torch.stack(_found([_states(reader, path), english])).mean(0)
-    return int(found.argmax())
-
-
-def _states(reader: Reader, path: Path) -> Tensor:
-    rows = {row["index_id"]: row["text"] for row in _rows(path)}
-    return reader.features([rows[index] for index in sorted(rows, key=int)])
-
-
-def _penalty(features: Tensor, labels: Tensor, classes: int) -> float:
-    """The penalty that does best on English in cross-validation; (sentences, hidden) features."""
-    folds = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0)) % FOLDS
-
-    def right(penalty: float) -> float:
-        heads = [LinearHead(features[folds != i], labels[folds != i], classes, penalty) for i in range(FOLDS)]
-        each = [head.accuracy(features[folds == i], labels[folds == i]) for i, head in enumerate(heads)]
-        return sum(accuracy * int((folds == i).sum()) for i, accuracy in enumerate(each))
-
-    return max(PENALTIES, key=right)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
