@@ -266,6 +266,8 @@ def test_what_is_wrong_is_said(session: Session, together: Parallel):
         session.parallel(["a", None])
     with pytest.raises(ValueError, match="argmax, itermax, match"):
         together.alignment(method="guess")
+    with pytest.raises(ValueError, match="second is 4; there are texts 0 to 3"):
+        together.alignment(0, 4)
     with pytest.raises(ValueError, match="There is no state 9"):
         together.alignment(state=9)
     with pytest.raises(ValueError, match="2 texts in first and 1 in second"):

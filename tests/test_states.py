@@ -313,6 +313,8 @@ def test_what_is_wrong_is_said(seen: Inspection, pair: Inspection):
             states.cosines(seen, 1, remove=remove)
     with pytest.raises(ValueError, match="without their mean two are opposite"):
         states.cosines(pair, 1, of="texts", remove=0)
+    with pytest.raises(ValueError, match="token is 99; there are tokens 0 to"):
+        states.journey(seen, 99)
     with pytest.raises(ValueError, match="several of the same model"):
         states.anisotropy([])
     assert math.isnan(states.mean_cosine(np.ones((1, 3))))

@@ -79,8 +79,10 @@ def _heat(result: Grid, bar: int, dark: bool) -> Any:
 
 def _trivial(result: Grid) -> Array:
     """Where a grid says what something is to itself: the diagonal, if it is ones."""
-    ones = result.row == result.column and bool((np.abs(result.values.diagonal() - 1) < 1e-5).all())
-    return np.eye(*result.values.shape, dtype=bool) & ones
+    found: Array = np.zeros(result.values.shape, np.bool_)
+    if result.row == result.column and (np.abs(result.values.diagonal() - 1) < 1e-5).all():
+        np.fill_diagonal(found, True)
+    return found
 
 
 def curves(result: Curves, *, dark: bool = False) -> Figure:

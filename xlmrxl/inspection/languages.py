@@ -140,12 +140,14 @@ class Parallel:
             remove: as in `states.corrected`: 0 takes off the mean of each text, which holds much of its language.
 
         Raises:
-            IndexError: no such text.
-            ValueError: no such state or method, or a `remove` that leaves nothing.
+            ValueError: no such text, state or method, or a `remove` that leaves nothing.
             ModuleNotFoundError: scipy is needed and not installed.
         """
         if state is None:
             state = default_state(self.layers)
+        for name, which in (("first", first), ("second", second)):
+            if not 0 <= which < len(self.inspections):
+                raise ValueError(f"{name} is {which}; there are texts 0 to {len(self.inspections) - 1}.")
         pair = (self.inspections[first], self.inspections[second])
         words = tuple(tuple(part.label for part in parts_of(one, "words")) for one in pair)
         similarity = cosine(*(_words(one, state, remove) for one in pair))

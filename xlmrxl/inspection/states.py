@@ -162,8 +162,9 @@ def journey(inspection: Inspection, token: int) -> Grid:
     """The cosine between all states of one token, states × states.
 
     Raises:
-        IndexError: there is no such token.
+        ValueError: there is no such token.
     """
+    (token,) = inspection.places("token", token)
     x = np.stack([inspection.hidden_state(i)[token] for i in range(inspection.layers + 1)])
     axis = states_axis(inspection)
     title = f"cosine between the states of token {token}, {inspection.tokens[token].piece}"
