@@ -131,8 +131,8 @@ class Report:
         return (
             f"### Topics (SIB-200)\n\nAccuracy of a linear head on frozen features (the mean state after layer "
             f"{figures.layer}, which does best on the development sentences of all languages; the mean of the "
-            f"language's sentences taken off) on the test sentences, seven topics. Trained on English alone, mean of {count} "
-            f"languages: {100 * mean['from_english']:.1f} %{own}. The majority class: {100 * majority:.1f} %. At least "
+            f"language's sentences taken off) on the test sentences, seven topics. Trained on English alone, mean of "
+            f"{count} languages: {100 * mean['from_english']:.1f} %{own}. The majority class: {100 * majority:.1f} %. At least "
             f"{100 * ABOVE:.0f} points above it: {above} languages.\n\n"
             f"<details><summary>All languages</summary>\n\n"
             f"{table(['language', 'trained on English %', 'on itself %'], rows)}\n\n</details>"
