@@ -129,10 +129,11 @@ class Report:
             "" if mean["own"] != mean["own"] else f"; a head trained on the language itself, {100 * mean['own']:.1f} %"
         )
         return (
-            f"### Topics (SIB-200)\n\nAccuracy of a linear head on frozen features (the mean state after layer "
-            f"{figures.layer}, which does best on the development sentences of all languages; the mean of the "
-            f"language's sentences taken off) on the test sentences, seven topics. Trained on English alone, mean of "
-            f"{count} languages: {100 * mean['from_english']:.1f} %{own}. The majority class: {100 * majority:.1f} %. At least "
+            "### Topics (SIB-200)\n\nAccuracy of a linear head on frozen features on the test sentences, seven topics: "
+            f"the mean state after layer {figures.layer}, which does best on the development sentences of all "
+            "languages, the mean of the language's sentences taken off. Trained on English alone, mean of "
+            f"{count} languages: "
+            f"{100 * mean['from_english']:.1f} %{own}. The majority class: {100 * majority:.1f} %. At least "
             f"{100 * ABOVE:.0f} points above it: {above} languages.\n\n"
             f"<details><summary>All languages</summary>\n\n"
             f"{table(['language', 'trained on English %', 'on itself %'], rows)}\n\n</details>"
