@@ -31,11 +31,11 @@ def session() -> Session:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is sent to the page: the data of each message."""
+    """What is sent to the page: the data of each message, and its buffers."""
     messages: list[dict[str, Any]] = []
 
     def publish(self, msg_type, data=None, metadata=None, buffers=None, **keys):
-        messages.append({"type": msg_type, **(data or {})})
+        messages.append({"type": msg_type, **(data or {}), "buffers": list(buffers or [])})
 
     monkeypatch.setattr("comm.DummyComm.publish_msg", publish)
     return messages

@@ -10,7 +10,6 @@ import traitlets
 from xlmrxl.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.pieces import continues, standing_alone
-from xlmrxl.vocabulary import MASK_TOKEN
 from xlmrxl.widgets.task import TaskWidget, opened, script
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class MaskFiller(TaskWidget):
         found = {
             "text": result.text,
             "parts": _parts(result),
-            "tokens": _tokens(result.tokens),
+            "tokens": _tokens(result.tokens, [mask.position for mask in result.masks]),
             "masks": [
                 {
                     "position": mask.position,
@@ -117,7 +116,9 @@ class MaskFiller(TaskWidget):
         pieces = list(self.found.get("parts", [self.text]))
         for place in range(len(self.selected) - 1, -1, -1):
             fills = self.fills[place]
-            pieces.insert(place + 1, fills[self.selected[place]]["text"] if fills else MASK_TOKEN)
+            pieces.insert(
+                place + 1, fills[self.selected[place]]["text"] if fills else self._session.tokenizer.mask_token
+            )
         self.set_trait("sentence", "".join(pieces))
 
 
@@ -137,22 +138,18 @@ def _fill(fill: Fill) -> dict[str, Any]:
     return {"text": shown, "piece": fill.piece, "probability": fill.probability}
 
 
-def _tokens(tokens: tuple[Token, ...]) -> list[dict[str, Any]]:
-    """The tokens for the page: `joined` are those that go on with the word before."""
-    found, masks = [], 0
-    for place, token in enumerate(tokens):
-        mask = token.piece == MASK_TOKEN
-        masks += mask
-        found.append(
-            {
-                "text": standing_alone(tokens, place),
-                "piece": token.piece,
-                "id": token.id,
-                "start": token.start,
-                "end": token.end,
-                "mask": masks if mask else 0,
-                "special": token.special or token.start >= token.end,
-                "joined": continues(tokens, place),
-            }
-        )
-    return found
+def _tokens(tokens: tuple[Token, ...], masks: list[int]) -> list[dict[str, Any]]:
+    """The tokens for the page: `mask` is the number of a mask, and `joined` are those that go on with a word."""
+    return [
+        {
+            "text": standing_alone(tokens, place),
+            "piece": token.piece,
+            "id": token.id,
+            "start": token.start,
+            "end": token.end,
+            "mask": masks.index(place) + 1 if place in masks else 0,
+            "special": token.special or token.start >= token.end,
+            "joined": continues(tokens, place),
+        }
+        for place, token in enumerate(tokens)
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,17 +12,12 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from xlmrxl import figures
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.hub import DEFAULT
-from xlmrxl.inspection import states
-from xlmrxl.inspection.difference import drift
-from xlmrxl.inspection.grid import Curves, Grid
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.inspection.languages import Alignment, Parallel, default_state, parallel
-from xlmrxl.inspection.lens import Lens, lens
-from xlmrxl.inspection.projection import Projection
+from xlmrxl.inspection.languages import Parallel, default_state, parallel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
+from xlmrxl.widgets.state_views import UNITS, VIEWS, Asked, View, drawn
 from xlmrxl.widgets.task import MODEL, TaskWidget, opened, script, sentence
 
 if TYPE_CHECKING:
@@ -31,121 +25,6 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 64
 """Results that are kept, so that going back to one costs nothing."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a view is made of."""
-
-    texts: Parallel
-    layer: int
-    position: int | None
-    of: str
-    which: int
-    beside: int
-    corrected: bool
-    progress: Progress | bool = False
-
-    @property
-    def one(self) -> Inspection:
-        """Of the text that a view of a single text shows."""
-        return self.texts.inspections[self.which]
-
-    @property
-    def remove(self) -> int | None:
-        return 0 if self.corrected else None
-
-    def of_token(self, grid: Grid) -> Grid | Curves:
-        """A grid of states and tokens, or the curve of the token at `position`."""
-        return grid if self.position is None else grid.curves([self.position])
-
-
-def _same_tokens(texts: Parallel) -> bool:
-    first, second, *_ = *texts.inspections, None
-    return second is not None and [token.id for token in first.tokens] == [token.id for token in second.tokens]
-
-
-@dataclass(frozen=True)
-class View:
-    """One way to look at hidden states."""
-
-    name: str
-    what: str  # in a sentence, for the page
-    uses: tuple[str, ...]  # of the traits
-    make: Callable[[Asked], Result]
-    offered: Callable[[Parallel], bool] = lambda _: True
-
-
-def _several(texts: Parallel) -> bool:
-    return len(texts.inspections) > 1
-
-
-VIEWS = {
-    "projection": View(
-        "Projection",
-        "Every point is a token, a word or a text; the slider follows them through the layers in one plane.",
-        ("layer", "of"),
-        lambda asked: asked.texts.project(of=asked.of),
-    ),
-    "cosine": View(
-        "Similarity of tokens",
-        "The cosine of each with each in one state. Without the mean, what all share is taken off first.",
-        ("layer", "of", "corrected"),
-        lambda asked: states.cosines(asked.texts.inspections, asked.layer, of=asked.of, remove=asked.remove),
-    ),
-    "lens": View(
-        "Lens",
-        "What the LM head would say if the model ended after each layer: at the masks, or at the token chosen.",
-        ("which", "position"),
-        lambda asked: lens(asked.one, None if asked.position is None else [asked.position], progress=asked.progress),
-        lambda texts: isinstance(texts.inspections[0].session.model, XLMRobertaXLForMaskedLM),
-    ),
-    "norms": View(
-        "Length",
-        "How long each token's state is after each layer.",
-        ("which", "position"),
-        lambda asked: asked.of_token(states.norms(asked.one)),
-    ),
-    "change": View(
-        "Change by layer",
-        "The cosine of each token's state with its own one layer before.",
-        ("which", "position"),
-        lambda asked: asked.of_token(states.through(asked.one)),
-    ),
-    "cka": View(
-        "Similarity of layers",
-        "Linear CKA: 1 where two layers lay out the tokens alike, up to a turn and a size.",
-        ("which",),
-        lambda asked: states.cka(asked.one),
-    ),
-    "languages": View(
-        "Texts by layer",
-        "How alike the texts are after each layer.",
-        ("of", "corrected"),
-        lambda asked: asked.texts.similarity("words" if asked.of == "tokens" else asked.of, remove=asked.remove),
-        _several,
-    ),
-    "alignment": View(
-        "Alignment",
-        "Which words of two texts are each other's nearest.",
-        ("layer", "which", "beside", "corrected"),
-        lambda asked: asked.texts.alignment(asked.which, asked.beside, asked.layer, remove=asked.remove),
-        _several,
-    ),
-    "drift": View(
-        "Difference of models",
-        "How far every token's state is from the first model's in the second, as a share of its length.",
-        ("position",),
-        lambda asked: asked.of_token(drift(*asked.texts.inspections[:2])),
-        _same_tokens,
-    ),
-}
-DRAWN: dict[type[Result], Callable[..., figures.Figure]] = {
-    Grid: figures.grid,
-    Curves: figures.curves,
-    Lens: figures.lens,
-    Alignment: figures.alignment,
-}
 
 
 class HiddenStateExplorer(TaskWidget):
@@ -157,6 +36,8 @@ class HiddenStateExplorer(TaskWidget):
         view: one of `VIEWS`.
         layer: the state that is shown; two thirds up if not given.
         position: the token whose lens or curve is shown; the masks, or all tokens, if not given.
+        of: `"tokens"`, `"words"` or `"texts"`: what the points are.
+        targets: words for the view `targets`.
     """
 
     texts = traitlets.List(traitlets.Unicode(), help="What is read.").tag(sync=True)
@@ -168,16 +49,18 @@ class HiddenStateExplorer(TaskWidget):
     position = traitlets.Int(
         None, allow_none=True, min=0, help="The token whose lens or curve is shown, counted from 0 (<s>); None for all."
     ).tag(sync=True)
-    of = traitlets.Enum(["tokens", "words", "texts"], "tokens", help="What the points are.").tag(sync=True)
+    of = traitlets.Enum(list(UNITS), "tokens", help="What the points are.").tag(sync=True)
     which = traitlets.Int(0, min=0, help="The text that a view of one text shows, counted from 0.").tag(sync=True)
     beside = traitlets.Int(1, min=0, help="The text that it is aligned with.").tag(sync=True)
     corrected = traitlets.Bool(False, help="Whether the mean, which all share, is taken off.").tag(sync=True)
+    targets = traitlets.List(traitlets.Unicode(), help="Words whose way through the layers is shown.").tag(sync=True)
     dark = traitlets.Bool(False, help="Whether the page is dark; the page says so itself.").tag(sync=True)
     inspections = traitlets.Any((), help="Of the texts, for everything else one may ask.")
 
     _esm = script("states.js")
     _question_traits = (
-        *("texts", "languages", "view", "layer", "position", "of", "which", "beside", "corrected", "dark"),
+        *("texts", "languages", "view", "layer", "position", "of", "which", "beside", "corrected"),
+        *("targets", "dark"),
     )
 
     def __init__(
@@ -189,6 +72,7 @@ class HiddenStateExplorer(TaskWidget):
         layer: int | None = None,
         position: int | None = None,
         of: str = "tokens",
+        targets: Sequence[str] = (),
     ) -> None:
         model = opened(model)
         given = _given(model)
@@ -200,7 +84,7 @@ class HiddenStateExplorer(TaskWidget):
             self._session = given.inspections[0].session
             languages, texts = list(given.languages), [one.text for one in given.inspections]
         self._texts = (tuple(texts), tuple(languages)), given
-        self._results: dict[tuple[Any, ...], Result] = {}
+        self._results: dict[tuple[tuple[str, str], ...], Result] = {}
         layers = self._session.model.config.num_hidden_layers
         super().__init__(
             texts=texts,
@@ -209,6 +93,7 @@ class HiddenStateExplorer(TaskWidget):
             layer=default_state(layers) if layer is None else layer,
             position=position,
             of=of,
+            targets=list(targets),
         )
         self.on_msg(self._reply)
 
@@ -219,7 +104,7 @@ class HiddenStateExplorer(TaskWidget):
         Raises:
             ValueError: nothing is shown.
         """
-        return self._drawn(self._shown_result(), dark=False)
+        return drawn(self.view, self._shown_result(), self.layer, dark=False)
 
     def save_html(self, path: str | os.PathLike[str]) -> Path:
         """Write what is shown as one HTML file that needs no network.
@@ -244,17 +129,20 @@ class HiddenStateExplorer(TaskWidget):
         settings = {name: value for name, value in question.items() if name not in ("texts", "dark")}
         view = VIEWS[self.view]
         if not view.offered(texts):
-            raise ValueError(
-                f"The view {self.view} is not for this: it needs "
-                + {"lens": "a masked language model.", "drift": "the same text, inspected by two models."}.get(
-                    self.view, "two texts or more."
-                )
-            )
+            raise ValueError(f"The view {self.view!r} needs {view.needs}.")
         asked = Asked(
-            texts, self.layer, self.position, self.of, self.which, self.beside, self.corrected, progress=progress
+            texts,
+            self.layer,
+            self.position,
+            self.of,
+            self.which,
+            self.beside,
+            self.corrected,
+            tuple(self.targets),
+            progress,
         )
         self._check(asked, view)
-        key = tuple(settings.items())
+        key = tuple((name, str(value)) for name, value in settings.items())
         if key not in self._results:
             if len(self._results) >= MOST_KEPT:
                 self._results.clear()
@@ -301,19 +189,14 @@ class HiddenStateExplorer(TaskWidget):
             "views": [[name, each.name] for name, each in VIEWS.items() if each.offered(texts) or name == self.view],
             "layers": texts.layers,
             "names": texts.names,
+            "units": view.units,
             "tokens": [[token.piece for token in one.tokens] for one in texts.inspections],
-            "figure": "" if result is None else self._drawn(result, dark=self.dark).to_json(),
+            "figure": "" if result is None else drawn(self.view, result, self.layer, self.dark).to_json(),
         }
         return {"result": result, "inspections": texts.inspections, "found": found}
 
     def _question_texts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return tuple(text for text in self.texts if text.strip()), tuple(self.languages)
-
-    def _drawn(self, result: Result, dark: bool) -> figures.Figure:
-        if isinstance(result, Projection):
-            layer = self.layer if self.layer in result.states else None
-            return figures.projection(result, state=layer, dark=dark)
-        return DRAWN[type(result)](result, dark=dark)
 
     def _shown_result(self) -> Result:
         if self.result is None:

@@ -1,4 +1,3 @@
-const COMMAS = /[,，،、\n]/;
 const IDLE = "Each word was left out in turn. Point at one to see how much lower the label is without it.";
 
 function render({ model, el }) {

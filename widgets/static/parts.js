@@ -3,6 +3,7 @@
 
 const MINUS = "−";
 const MASK = "<mask>";
+const COMMAS = /[,，،、\n]/;
 const AXES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]; // where a scale of probabilities may end
 
 /** A probability as it is printed everywhere: one decimal, never a false zero. */

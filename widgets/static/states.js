@@ -1,5 +1,4 @@
 const LIBRARY = Symbol.for("xlmrxl.plotly"); // one for all widgets of a page
-const UNITS = { tokens: "tokens", words: "words", texts: "texts" };
 const FILES = { svg: "SVG", png: "PNG", csv: "CSV", json: "JSON", html: "HTML" };
 
 /** What the next message of a type says; `send` asks for it. */
@@ -51,6 +50,8 @@ function render({ model, el }) {
     const beside = element("select", { change: () => ask({ beside: Number(beside.value) }) });
     const token = element("select", { change: () => ask({ position: token.value === "" ? null : Number(token.value) }) });
     const unit = element("select", { change: () => ask({ of: unit.value }) });
+    const targets = element("input", { type: "text", dir: "auto", placeholder: "dog, cat",
+      change: () => ask({ targets: targets.value.split(COMMAS).map((word) => word.trim()).filter((word) => word) }) });
     const mean = element("input", { type: "checkbox", change: () => ask({ corrected: mean.checked }) });
     const controls = {
       layer: field("State", element("div", { class: "x-slider" }, slider, state), "x-grow"),
@@ -58,6 +59,7 @@ function render({ model, el }) {
       beside: field("Aligned with", beside),
       position: field("Token", token),
       of: field("Points", unit),
+      targets: field("Words, with commas between them", targets, "x-grow"),
       corrected: element("label", { class: "x-check" }, mean, "without the mean"),
     };
     slider.id = controls.layer.querySelector("label").htmlFor = uniqueId();
@@ -160,7 +162,9 @@ function render({ model, el }) {
         const pieces = found.tokens[Math.min(model.get("which"), found.tokens.length - 1)];
         options(token, [["", "all, or the masks"], ...pieces.map((piece, place) => [String(place), `${place}  ${piece}`])],
           String(model.get("position") ?? ""));
-        options(unit, Object.entries(UNITS), model.get("of"));
+        const of = model.get("of");
+        options(unit, found.units.map((name) => [name, name]), found.units.includes(of) ? of : found.units[0]);
+        if (targets.getRootNode().activeElement !== targets) targets.value = model.get("targets").join(", ");
         mean.checked = model.get("corrected");
         slider.max = found.layers;
         for (const [name, node] of Object.entries(controls)) node.hidden = !found.uses.includes(name);
@@ -170,7 +174,7 @@ function render({ model, el }) {
         draw(found);
         return [body];
       },
-      extra: ["view", "position", "of", "which", "beside", "corrected"],
+      extra: ["view", "position", "of", "which", "beside", "corrected", "targets"],
       also: { layer: follow },
       end() {
         stopTheme();
