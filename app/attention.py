@@ -9,7 +9,7 @@ import gradio as gr
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import PAIRS
-from xlmrxl.app.handlers import MAX_TEXT, Seen
+from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, Seen, here
 from xlmrxl.app.parts import MODEL, chosen, panel, problem
 from xlmrxl.app.theme import script
 from xlmrxl.views.protocol import FRONT_END, AttentionView, with_base64
@@ -22,12 +22,28 @@ KEPT = 8
 """Texts whose inspections stay in memory; what a page asks of another is read again."""
 
 
-def attention_tab(session: Session) -> None:
+def attention_tab(session: Session, run: Run = here) -> None:
     """Build the tab inside the current `gr.Blocks`, with its events."""
 
     @lru_cache(maxsize=KEPT)
     def view(seen: Seen) -> AttentionView:
         return AttentionView(*handlers.inspections(session, seen), sweep=handlers.is_small(session))
+
+    @run
+    def first(text: Any, second: Any, way: Any) -> Outcome[dict[str, Any]]:
+        def view_first() -> dict[str, Any]:
+            seen = handlers.seen(text, second, way)
+            return {"first": with_base64(*view(seen).first()), "about": list(seen)}
+
+        return handlers.attempt(view_first, "looking inside")
+
+    @run
+    def answer(packet: Any) -> Outcome[dict[str, Any]]:
+        def view_answer() -> dict[str, Any]:
+            seen, request = handlers.asked_about(packet)
+            return with_base64(*view(seen).answer(request))
+
+        return handlers.attempt(view_answer, "answering a view")
 
     with gr.Column(elem_classes="x-input"):
         with gr.Row(elem_classes="x-fields"):
@@ -56,12 +72,10 @@ def attention_tab(session: Session) -> None:
 
     def ask(packet: Any) -> dict[str, Any]:
         """Answer one request of the page, which names the texts it is about: nothing of a page is held here."""
-
-        def answer() -> dict[str, Any]:
-            seen, request = handlers.asked_about(packet)
-            return with_base64(*view(seen).answer(request))
-
-        outcome = handlers.attempt(answer, "answering a view")
+        try:
+            outcome = answer(packet)
+        except gr.Error as error:  # of `run`, which got no GPU, say; the page shows it where it shows its own
+            return {"error": str(error.message)}
         return {"error": outcome.problem} if outcome.result is None else outcome.result
 
     explorer = gr.HTML(
@@ -75,11 +89,7 @@ def attention_tab(session: Session) -> None:
     )
 
     def look(text: Any, second: Any, way: Any) -> tuple[str, Any]:
-        def first() -> dict[str, Any]:
-            seen = handlers.seen(text, second, way)
-            return {"first": with_base64(*view(seen).first()), "about": list(seen)}
-
-        outcome = handlers.attempt(first, "looking inside")
+        outcome = first(text, second, way)
         if outcome.result is None:
             return problem(outcome), gr.HTML(visible="hidden")
         return "", gr.HTML(value=outcome.result, visible=True)

@@ -9,7 +9,7 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, render, render_scores
 from xlmrxl.app.examples import CHOICES
-from xlmrxl.app.handlers import MAX_CHOICE, MAX_CHOICES, MAX_TEXT, ChooseJson, Outcome
+from xlmrxl.app.handlers import MAX_CHOICE, MAX_CHOICES, MAX_TEXT, ChooseJson, Outcome, Run, here
 from xlmrxl.app.languages import named
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem
 from xlmrxl.tasks.choose import ChooseResult, connectives
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 QUESTIONS = [("none: it just goes on", ""), ("cause: because …", "cause"), ("effect: so …", "effect")]
 
 
-def choose_tab(session: "Session") -> None:
+def choose_tab(session: "Session", run: Run = here) -> None:
     """Build the tab inside the current `gr.Blocks`, its events, and the endpoint `/choose`."""
     masked = handlers.is_masked(session)  # a head of its own is not asked for causes and effects
     with gr.Row(elem_classes="x-columns"):
@@ -63,6 +63,7 @@ def choose_tab(session: "Session") -> None:
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
             output = panel(render.hint_html(render.CHOOSE_HINT), "choose-output")
 
+    @run
     def choose(prompt: Any, choices: Any, question: Any, language: Any) -> Outcome[ChooseResult]:
         return handlers.attempt(lambda: handlers.choose(session, prompt, choices, question, language), "choosing")
 

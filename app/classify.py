@@ -9,9 +9,10 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, render, render_scores
 from xlmrxl.app.examples import TEXTS
-from xlmrxl.app.handlers import MAX_LABEL, MAX_LABELS, MAX_TEXT, OWN, Classified, ClassifyJson, Outcome
+from xlmrxl.app.handlers import MAX_LABEL, MAX_LABELS, MAX_TEXT, OWN, Classified, ClassifyJson, Outcome, Run, here
 from xlmrxl.app.languages import named
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem
+from xlmrxl.tasks.attribution import Attribution
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 TASKS = [("Topic", "topic"), ("Sentiment", "sentiment"), ("Entailment", "entailment"), ("Own labels", OWN)]
 
 
-def classify_tab(session: "Session") -> None:
+def classify_tab(session: "Session", run: Run = here) -> None:
     """Build the tab inside the current `gr.Blocks`, its events, and the endpoint `/classify`."""
     masked = handlers.is_masked(session)  # a head of its own has its own labels, and may read pairs
     with gr.Row(elem_classes="x-columns"):
@@ -71,8 +72,13 @@ def classify_tab(session: "Session") -> None:
             why = panel("", "classify-why")
     done = gr.State(None)
 
+    @run
     def classify(*asked: Any) -> Outcome[Classified]:
         return handlers.attempt(lambda: handlers.classify(session, *asked), "classifying")
+
+    @run
+    def attribute(done: Classified, data: Any) -> Outcome[Attribution]:
+        return handlers.attempt(lambda: handlers.explain(session, done, data), "explaining")
 
     def classify_page(*asked: Any) -> tuple[str, str, Classified | None]:
         outcome = classify(*asked)
@@ -92,7 +98,7 @@ def classify_tab(session: "Session") -> None:
     def explain(done: Classified | None, event: gr.EventData) -> str:
         if done is None:
             return render.problem_html("This result is no longer kept: classify the text again.")
-        outcome = handlers.attempt(lambda: handlers.explain(session, done, event._data), "explaining")
+        outcome = attribute(done, event._data)
         return render.outcome_html(outcome, lambda found: render_scores.words_html(found, done.result.kind))
 
     def api(text: str, labels: str = "", language: str = "en") -> ClassifyJson:

@@ -10,9 +10,10 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import EXAMPLES
-from xlmrxl.app.handlers import JOINT, MAX_CHARACTERS, MAX_FILLS, PIECES, WORDS, ResultJson
+from xlmrxl.app.handlers import JOINT, MAX_CHARACTERS, MAX_FILLS, PIECES, WORDS, Outcome, ResultJson, Run, here
 from xlmrxl.app.parts import MODEL, answered, panel
 from xlmrxl.app.theme import script
+from xlmrxl.tasks.fill import FillResult
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 WAYS = [("pieces", PIECES), ("whole words", WORDS), ("all masks together", JOINT)]
 
 
-def fill_tab(session: "Session") -> None:
+def fill_tab(session: "Session", run: Run = here) -> None:
     """Build the tab inside the current `gr.Blocks`, its events, and the endpoint `/fill`."""
     with gr.Row(elem_classes="x-columns"):
         with gr.Column(scale=5, min_width=300, elem_classes="x-input"):
@@ -43,8 +44,12 @@ def fill_tab(session: "Session") -> None:
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
             output = panel(render.hint_html(render.FILL_HINT), "fill-output")
 
+    @run
+    def fill(text: Any, top_k: Any, way: Any = PIECES) -> Outcome[FillResult]:
+        return handlers.outcome(session, text, top_k, way)
+
     def fill_page(text: str, top_k: int, way: str) -> str:
-        return render.outcome_html(handlers.outcome(session, text, top_k, way), render.result_html)
+        return render.outcome_html(fill(text, top_k, way), render.result_html)
 
     def choose(read: Callable[[Any], str], data: Any, top_k: int, way: str) -> tuple[Any, str]:
         """Take the text from what the page sent, and fill it; a page may send anything."""
@@ -67,7 +72,7 @@ def fill_tab(session: "Session") -> None:
         top_k: how many fills for each mask, from 1 to 20.
         Returns the text and, for each mask in order, its fills with their probabilities, the most probable first.
         """
-        return cast(ResultJson, answered(handlers.outcome(session, text, top_k)).content())
+        return cast(ResultJson, answered(fill(text, top_k)).content())
 
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": output}
     gr.on([text.submit, button.click], fill_page, [text, top_k, way], output, **quiet)

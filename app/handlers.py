@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, Protocol, TypedDict, TypeVar
 
 from xlmrxl.app.examples import Example
 from xlmrxl.tasks.templates import FOLDER, templates
@@ -112,8 +112,24 @@ class Seen(NamedTuple):
     way: str
 
 
+P = ParamSpec("P")
 R = TypeVar("R")
 E = TypeVar("E", bound=Example)
+
+
+class Run(Protocol):
+    """Given a function that runs the model, the function that is called in its place.
+
+    Every tab passes its work with the model through one, so that it can be done elsewhere: what goes in and what comes
+    out can be pickled, and a failure comes out as an `Outcome`.
+    """
+
+    def __call__(self, work: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+def here(work: Callable[P, R], /) -> Callable[P, R]:
+    """The model runs where the app does."""
+    return work
 
 
 @dataclass(frozen=True)

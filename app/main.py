@@ -11,6 +11,7 @@ from xlmrxl.app.attention import attention_tab, head
 from xlmrxl.app.choose import choose_tab
 from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.fill import fill_tab
+from xlmrxl.app.handlers import Run, here
 from xlmrxl.app.theme import look
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ TABS = {
 }
 
 
-def create_app(session: Session) -> gr.Blocks:
-    """Build the app around a loaded model. Nothing is served yet; its look is given at launch, see `theme.look`."""
+def create_app(session: Session, *, run: Run = here) -> gr.Blocks:
+    """Build the app around a loaded model. Nothing is served yet; its look is given at launch, see `theme.look`.
+
+    Every function that runs the model goes through `run`: on a Space with a GPU by the call, what fetches the GPU.
+    """
     session = handlers.public(session)
     app = gr.Blocks(title=TITLE, analytics_enabled=False)
     with app:
@@ -37,7 +41,7 @@ def create_app(session: Session) -> gr.Blocks:
             for name in handlers.tabs(session):
                 title, build = TABS[name]
                 with gr.Tab(title, id=name):
-                    build(session)
+                    build(session, run)
     app.queue(max_size=QUEUE, default_concurrency_limit=2)
     return app
 
@@ -50,9 +54,13 @@ def launch(
     share: bool = False,
     open_browser: bool = True,
     block: bool = True,
+    run: Run = here,
 ) -> gr.Blocks:
-    """Serve the app until it is interrupted, or in the background if not `block`; `close()` on what returns ends it."""
-    app = create_app(session)
+    """Serve the app until it is interrupted, or in the background if not `block`; `close()` on what returns ends it.
+
+    For `run` see `create_app`.
+    """
+    app = create_app(session, run=run)
     app.launch(
         server_name=host,
         server_port=port,
