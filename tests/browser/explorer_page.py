@@ -21,11 +21,14 @@ MOUNT = """async ({ first, traits, module }) => {
     painted[detail] = (painted[detail] ?? 0) + 1;
     if (painted.map && painted.head) resolve();
   }));
+  const begun = performance.now();
   window.end = explorer.render({ model, el });
   await drawn;
+  return new Promise((resolve) => requestAnimationFrame(() => resolve(performance.now() - begun)));
 }"""
-SET = """(traits) => new Promise((resolve) => {
+SET = """(traits) => new Promise((resolve, reject) => {
   const el = document.getElementById("explorer");
+  const { settings, selected } = el.explorer;
   const parts = new Set();
   const heard = ({ detail }) => {
     parts.add(detail);
@@ -35,12 +38,14 @@ SET = """(traits) => new Promise((resolve) => {
   };
   el.addEventListener("painted", heard);
   for (const [name, value] of Object.entries(traits)) model.set(name, value);
+  if (settings === el.explorer.settings && selected === el.explorer.selected) resolve(); // nothing new
+  setTimeout(() => reject(new Error(`not painted: ${el.explorer.error}`)), 10_000);
 })"""
-SHOWN = """() => document.getElementById("explorer").explorer.shown.map((shown) => ({
+SHOWN = """(most) => document.getElementById("explorer").explorer.shown.map((shown) => ({
   rows: shown.rows.map(({ text }) => text),
   columns: shown.columns.map(({ text }) => text),
-  values: shown.rows.map((_, i) => shown.columns.map((_, j) => shown.value(i, j))),
-  errors: shown.rows.map((_, i) => shown.columns.map((_, j) => shown.error(i, j))),
+  values: shown.rows.slice(0, most).map((_, i) => shown.columns.map((_, j) => shown.value(i, j))),
+  errors: shown.rows.slice(0, most).map((_, i) => shown.columns.map((_, j) => shown.error(i, j))),
 }))"""
 
 
@@ -49,7 +54,7 @@ def serve(route: Any) -> None:
     name = urlsplit(route.request.url).path.strip("/")
     if name == "":
         route.fulfill(body=PAGE, content_type="text/html")
-    elif name == "explorer.js":
+    elif name == "joined.js":
         route.fulfill(body=source(), content_type="text/javascript")
     elif (FRONT_END / name).is_file():
         route.fulfill(path=FRONT_END / name, content_type="text/javascript")
@@ -57,12 +62,17 @@ def serve(route: Any) -> None:
         route.abort()
 
 
-def mount(page: Any, view: AttentionView, module: str = "/explorer.js", **traits: Any) -> None:
-    """Show a view on a page that nothing has been shown on yet; returns once the map and a head are painted."""
+def mount(page: Any, view: AttentionView, module: str = "/joined.js", **traits: Any) -> float:
+    """Show a view on a page that nothing has been shown on yet.
+
+    Returns:
+        The milliseconds, by the browser's clock, from its data at hand to the frame after map and head are painted.
+    """
     page.route(f"{ADDRESS}/**", serve)
     page.expose_function("ask", lambda request: with_base64(*view.answer(request)))
     page.goto(ADDRESS)
-    page.evaluate(MOUNT, {"first": with_base64(*view.first()), "traits": traits, "module": module})
+    taken: float = page.evaluate(MOUNT, {"first": with_base64(*view.first()), "traits": traits, "module": module})
+    return taken
 
 
 def change(page: Any, **traits: Any) -> None:
@@ -70,7 +80,22 @@ def change(page: Any, **traits: Any) -> None:
     page.evaluate(SET, traits)
 
 
-def shown(page: Any) -> list[dict[str, Any]]:
-    """Of each side the rows, the columns, their values and how far these may be off."""
-    found: list[dict[str, Any]] = page.evaluate(SHOWN)
+def inside(page: Any, script: str, arg: Any = None) -> Any:
+    """The value of a JavaScript expression that knows `root`, the shadow root, `explorer` and `arg`."""
+    return page.evaluate(_expression(script), arg)
+
+
+def wait_for(page: Any, script: str, arg: Any = None) -> None:
+    """Wait until such an expression is true."""
+    page.wait_for_function(_expression(script), arg=arg)
+
+
+def _expression(script: str) -> str:
+    return f"""(arg) => {{ const {{ explorer }} = document.getElementById("explorer");
+        const root = document.querySelector(".xlmrxl-attention")?.shadowRoot; return {script}; }}"""
+
+
+def shown(page: Any, most: int = 512) -> list[dict[str, Any]]:
+    """Of each side the rows, the columns, and the values of the first `most` rows with how far they may be off."""
+    found: list[dict[str, Any]] = page.evaluate(SHOWN, most)
     return found

@@ -1,6 +1,6 @@
 // What the explorer knows and what was chosen: traits, requests, and what follows from them. Nothing here draws.
 
-import { Shown, number, unpackFloats, unpackLevels } from "./weights.js";
+import { Shown, number, unpackFloats, unpackMatrix, unpackThumbnails } from "./weights.js";
 
 const DEFAULTS = {
   form: null,
@@ -68,7 +68,7 @@ export class Explorer {
     const { layers, heads } = meta.sides[0];
     const read = await Promise.all(
       meta.sides.map(async ({ thumbnail }, side) => [
-        await unpackLevels(buffers[2 * side], layers * heads, thumbnail ** 2),
+        await unpackThumbnails(buffers[2 * side], layers * heads, thumbnail ** 2),
         await unpackFloats(buffers[2 * side + 1]),
       ]),
     );
@@ -169,7 +169,7 @@ export class Explorer {
     const size = this.sides[request.side].tokens.text.length;
     const found =
       this.cache.get(key) ??
-      this.ask(request).then(({ reply, buffers }) => reply.matrix ?? unpackLevels(buffers[0], size, size));
+      this.ask(request).then(({ reply, buffers }) => reply.matrix ?? unpackMatrix(buffers[0], this.sides[request.side]));
     this.cache.delete(key);
     this.cache.set(key, found);
     found.catch(() => this.cache.delete(key));

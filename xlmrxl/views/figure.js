@@ -103,7 +103,7 @@ function mapFigure(explorer) {
       parts.push(rect(x, y, size, size, Number.isFinite(map.values[index]) ? scale.css(explorer.shareOf(map.values[index])) : "#ffffff"));
       return;
     }
-    const cells = explorer.thumbnails[side].values.subarray(index * thumbnail ** 2, (index + 1) * thumbnail ** 2);
+    const cells = explorer.thumbnails[side].subarray(index * thumbnail ** 2, (index + 1) * thumbnail ** 2);
     const peak = cells.reduce((most, value) => Math.max(most, value), 0);
     const paths = new Map(); // a path a colour: a rectangle a cell would be ten times as long
     cells.forEach((value, at) => {

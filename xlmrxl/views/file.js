@@ -1,6 +1,6 @@
 // A saved file in place of a model: what is inside is answered, and means and ranks of it are computed here.
 
-import { combine, unpackFloats, unpackLevels } from "./weights.js";
+import { combine, unpackFloats, unpackMatrix } from "./weights.js";
 
 /** An `ask` for jsonModel, of the data that export.py puts into a file. */
 export function fileAnswers({ first, heads, rollout, maps }) {
@@ -13,7 +13,7 @@ export function fileAnswers({ first, heads, rollout, maps }) {
     if (at === undefined) {
       throw new Error(`L${layer} H${head} is not in this file, which holds ${inside.length} of ${layers * width} heads.`);
     }
-    return unpackLevels(heads[side][at], sizes[side], sizes[side]);
+    return unpackMatrix(heads[side][at], first.sides[side]);
   };
   const several = async ({ type, side, heads: wanted }) => {
     if (!wanted && first.inside) throw new Error("Not all heads are in this file. Choose some of those that are.");
@@ -26,7 +26,7 @@ export function fileAnswers({ first, heads, rollout, maps }) {
     max: several,
     async rollout({ side, up_to }) {
       if (up_to !== layers - 1) throw new Error(`Rollout is in this file to layer ${layers - 1} only, the last one.`);
-      return { matrix: await unpackLevels(rollout[side], sizes[side], sizes[side]) };
+      return { matrix: await unpackMatrix(rollout[side], first.sides[side]) };
     },
     async rank({ side, by }) {
       if (typeof by === "string") return { map: await unpackFloats(maps[by][side]) };

@@ -67,7 +67,7 @@ export class HeadMap {
     const image = context.createImageData(canvas.width, canvas.height);
     const pixels = new Uint32Array(image.data.buffer);
     const scale = new Scale(explorer.theme);
-    const { values } = explorer.thumbnails[side];
+    const values = explorer.thumbnails[side];
     const cells = edge * edge;
     for (let i = 0; i < layers * heads; i++) {
       let peak = 0;

@@ -35,8 +35,10 @@ same of those that have to be asked for, "sides": [side]}, with of each side
 `buffers` are two for each side, both deflated (zlib): the thumbnails, float32 (layers × heads) scales and then uint8
 (layers, heads, thumbnail, thumbnail); and the statistics, float32 (statistics, layers, heads) in the order of `meta`.
 
-**Matrices** travel as one deflated buffer: float32 (tokens) scales, one of each row, and then uint8 (tokens, tokens),
-rows are queries. A weight is level × scale of its row, and so at most half a scale from the model's. **Maps** (one
+**Matrices** (rows are queries) travel as one deflated buffer: float32 (tokens) scales, one of each row; uint16 (tokens,
+special), the weights on the special tokens, those whose segment is null, in units of 1/65535; and uint8 (tokens,
+tokens) levels, 0 in the columns of these. A weight is level × scale of its row, and so at most half a scale from the
+model's: the weights on special tokens, where heads that find nothing rest, would make the others coarse. **Maps** (one
 value for each head) travel as one deflated buffer of float32 (layers, heads) and are exact. All numbers are
 little-endian.
 
@@ -111,6 +113,12 @@ PARTS = (
 """The files of the front end; each imports of those before it."""
 IMPORTANCE = Statistic("What switching the head off does to the prediction: KL divergence", "nats")
 CHANGE = Statistic("How far rows differ between the two: ½ Σⱼ |aᵢⱼ − bᵢⱼ|", "mass")
+FINE = 65535
+LEVELS = (255, 180, 127)
+"""How many levels a weight may have: fewer where a matrix would otherwise not pack into PACKED bytes a weight."""
+PACKED = 0.9
+SMALL = 4096
+"""Bytes up to which a matrix need not pack at all."""
 FILE_BYTES = 8_000_000
 """What the matrices of a file asked for by a request may take before they are deflated; `save_html` has no limit."""
 
@@ -124,15 +132,27 @@ def source() -> str:
 
 def packed(*arrays: Array) -> bytes:
     """Arrays one after the other, little-endian and deflated."""
-    parts = [a.astype(np.uint8 if a.dtype == np.uint8 else "<f4", copy=False).tobytes() for a in arrays]
-    return zlib.compress(b"".join(parts), 9)
+    return zlib.compress(b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays), 9)
 
 
-def packed_levels(values: Array) -> bytes:
-    """Numbers from 0 up as uint8 levels with a float32 scale for each row of the last axis: scales first."""
-    scales = (values.max(-1) / 255).astype(np.float32)
-    levels = np.rint(values / np.where(scales > 0, scales, 1)[..., None]).clip(0, 255).astype(np.uint8)
-    return packed(scales, levels)
+def levelled(values: Array, count: int = LEVELS[0]) -> tuple[Array, Array]:
+    """Numbers from 0 up as a float32 scale for each row of the last axis, and uint8 levels."""
+    scales = (values.max(-1) / count).astype(np.float32)
+    levels = np.rint(values / np.where(scales > 0, scales, 1)[..., None]).clip(0, 255)
+    return scales, levels.astype(np.uint8)
+
+
+def packed_matrix(weights: Array, special: Sequence[int]) -> bytes:
+    """Weights (tokens, tokens) from 0 to 1 as the protocol has matrices; `special` are the tokens of no segment."""
+    fine = np.rint(weights[:, special] * FINE).clip(0, FINE).astype(np.uint16)
+    others = weights.copy()
+    others[:, special] = 0
+    for count in LEVELS:
+        scales, levels = levelled(others, count)
+        buffer = packed(scales, fine, levels)
+        if len(buffer) <= max(SMALL, PACKED * weights.size):
+            break
+    return buffer
 
 
 def with_base64(reply: dict[str, Any], buffers: Sequence[bytes]) -> dict[str, Any]:
@@ -192,7 +212,7 @@ class AttentionView:
         buffers = []
         for side in self.sides:
             small = side.thumbnails().reshape(self.layers, self.heads, -1)
-            buffers += [packed_levels(small), packed(np.stack([side.statistic(name) for name in MEASURED]))]
+            buffers += [packed(*levelled(small)), packed(np.stack([side.statistic(name) for name in MEASURED]))]
         return meta, buffers
 
     def map(self, side: int, name: str) -> Array:
@@ -220,22 +240,25 @@ class AttentionView:
             return {**asked.echo(), "error": str(error)}, []
         return {**asked.echo(), **reply}, buffers
 
+    def _matrix(self, side: int, weights: Array, **reply: Any) -> Reply:
+        special = [place for place, segment in enumerate(self.sides[side].segments) if segment is None]
+        return {"side": side, **reply}, [packed_matrix(weights, special)]
+
     def _head(self, asked: Request) -> Reply:
         side, (layer, head) = asked.side(), asked.head()
-        reply = {"side": side, "layer": layer, "head": head}
-        return reply, [packed_levels(self.sides[side].attention(layer, head))]
+        return self._matrix(side, self.sides[side].attention(layer, head), layer=layer, head=head)
 
     def _mean(self, asked: Request) -> Reply:
         side, heads = asked.side(), asked.heads(all_if_none=True)
-        return {"side": side}, [packed_levels(self.sides[side].mean_attention(heads, progress=False))]
+        return self._matrix(side, self.sides[side].mean_attention(heads, progress=False))
 
     def _max(self, asked: Request) -> Reply:
         side, heads = asked.side(), asked.heads(all_if_none=True)
-        return {"side": side}, [packed_levels(self.sides[side].max_attention(heads, progress=False))]
+        return self._matrix(side, self.sides[side].max_attention(heads, progress=False))
 
     def _rollout(self, asked: Request) -> Reply:
         side, up_to = asked.side(), asked.number("up_to", self.layers)
-        return {"side": side, "up_to": up_to}, [packed_levels(self.sides[side].rollout(up_to))]
+        return self._matrix(side, self.sides[side].rollout(up_to), up_to=up_to)
 
     def _rank(self, asked: Request) -> Reply:
         side, by = asked.side(), asked.by()

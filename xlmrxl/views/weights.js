@@ -17,15 +17,35 @@ export async function unpackFloats(value) {
   return new Float32Array(await inflate(value));
 }
 
-/** Levels with a scale for each of `count` rows of `size`: {values: Float32Array, errors: half a scale for each row}. */
-export async function unpackLevels(value, count, size) {
-  const buffer = await inflate(value);
-  const scales = new Float32Array(buffer, 0, count);
-  const levels = new Uint8Array(buffer, 4 * count, count * size);
-  const values = new Float32Array(count * size);
+/** Levels with a scale for each of `count` rows, as values. */
+function levelled(scales, levels, count) {
+  const values = new Float32Array(levels.length);
+  const size = levels.length / count;
   for (let row = 0, at = 0; row < count; row++) {
     for (const end = at + size; at < end; at++) values[at] = levels[at] * scales[row];
   }
+  return values;
+}
+
+/** `count` thumbnails of `size` cells each. */
+export async function unpackThumbnails(value, count, size) {
+  const buffer = await inflate(value);
+  return levelled(new Float32Array(buffer, 0, count), new Uint8Array(buffer, 4 * count, count * size), count);
+}
+
+const FINE = 65535; // the unit of the weights on special tokens
+
+/** A matrix of a side: {values, errors: how far those of a row may be from the model's}. */
+export async function unpackMatrix(value, side) {
+  const size = side.tokens.text.length;
+  const special = side.tokens.segment.flatMap((segment, i) => (segment === null ? [i] : []));
+  const buffer = await inflate(value);
+  const scales = new Float32Array(buffer, 0, size);
+  const fine = new Uint16Array(buffer, 4 * size, size * special.length);
+  const values = levelled(scales, new Uint8Array(buffer, 4 * size + 2 * fine.length, size * size), size);
+  fine.forEach((weight, at) => {
+    values[Math.floor(at / special.length) * size + special[at % special.length]] = weight / FINE;
+  });
   return { values, errors: scales.map((scale) => scale / 2) };
 }
 
@@ -122,7 +142,6 @@ export class Shown {
 
   ready() {
     this.peak = this.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-    this.tokens = this.columns.reduce((sum, column) => sum + column.tokens.length, 0);
     return this;
   }
 
@@ -133,9 +152,15 @@ export class Shown {
   /** How far a value can be from the model's: levels are rounded, and what is summed or divided carries that on. */
   error(i, j) {
     if (this.parts) return this.parts[0].error(i, j) + this.parts[1].error(i, j);
-    const error = this.errors[i] * this.columns[j].tokens.length;
+    const error = this.raw(i, this.columns[j]);
     if (!this.sums) return error;
-    return this.sums[i] > 0 ? (error + this.value(i, j) * this.errors[i] * this.tokens) / this.sums[i] : 0;
+    this.sumErrors ??= this.rows.map((_, row) => this.columns.reduce((sum, column) => sum + this.raw(row, column), 0));
+    const least = this.sums[i] - this.sumErrors[i];
+    return least > 0 ? Math.min(1, (error + this.value(i, j) * this.sumErrors[i]) / least) : 1;
+  }
+
+  raw(i, column) {
+    return column.segment === null ? 0.5 / FINE : this.errors[i] * column.tokens.length;
   }
 
   /** Of a row the columns with the largest weights, as few as reach the mass; largest first. */

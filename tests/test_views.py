@@ -1,0 +1,379 @@
+"""What the attention explorer is sent: every number against the model's own, and every request a stranger may make."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import xlmrxl
+from xlmrxl import Session
+from xlmrxl.app import palette
+from xlmrxl.inspection.attention import MEASURED, STATISTICS
+from xlmrxl.inspection.inspection import Inspection
+from xlmrxl.views.export import html, json_in_html, save_html
+from xlmrxl.views.protocol import FRONT_END, PARTS, AttentionView, levelled, packed, packed_matrix, source, with_base64
+
+TEXT = "The capital of <mask> is Paris."
+SECOND = "狗在花园里睡觉。"
+LAYERS, HEADS = 3, 5
+
+
+@pytest.fixture(scope="module")
+def session(tiny_folder: Path) -> Session:
+    return xlmrxl.load(tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def view(session: Session) -> AttentionView:
+    return AttentionView(session.inspect(TEXT, SECOND))
+
+
+@pytest.fixture(scope="module")
+def pair(session: Session, tiny_folder: Path) -> AttentionView:
+    """The same tokens in two precisions."""
+    return AttentionView(session.inspect(TEXT), xlmrxl.load(tiny_folder, precision="bf16").inspect(TEXT))
+
+
+@pytest.fixture(scope="module")
+def weights(view: AttentionView) -> np.ndarray:
+    return attentions(view, 0)
+
+
+def attentions(view: AttentionView, side: int) -> np.ndarray:
+    """(layers, heads, tokens, tokens) of the model itself."""
+    inspection = view.sides[side]
+    ids = torch.tensor([[token.id for token in inspection.tokens]])
+    with torch.inference_mode():
+        found = inspection.session.model(ids, output_attentions=True).attentions
+    return np.stack([layer[0].float().numpy() for layer in found])
+
+
+def unpacked(buffer: bytes, *shape: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values and, for each, how far it may be from what was packed; read as the docstring of protocol.py says."""
+    raw = zlib.decompress(buffer)
+    count = int(np.prod(shape[:-1]))
+    scales = np.frombuffer(raw, "<f4", count).reshape(*shape[:-1], 1)
+    levels = np.frombuffer(raw, np.uint8, offset=4 * count).reshape(shape)
+    return levels * scales, np.broadcast_to(scales / 2 + 1e-9, shape)
+
+
+def unpacked_matrix(buffer: bytes, inspection: Inspection) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a matrix of weights."""
+    raw, length = zlib.decompress(buffer), len(inspection.tokens)
+    special = [i for i, segment in enumerate(inspection.segments) if segment is None]
+    fine = np.frombuffer(raw, "<u2", length * len(special), offset=4 * length).reshape(length, -1)
+    scales = np.frombuffer(raw, "<f4", length)[:, None]
+    levels = np.frombuffer(raw, np.uint8, offset=4 * length + 2 * fine.size).reshape(length, length)
+    values, bound = levels * scales, np.broadcast_to(scales / 2 + 1e-9, levels.shape).copy()
+    assert not levels[:, special].any()
+    values[:, special], bound[:, special] = fine / 65535, 1 / 131000
+    return values, bound
+
+
+def matrix(view: AttentionView, side: int = 0, **request) -> tuple[np.ndarray, np.ndarray]:
+    reply, buffers = view.answer({"id": 7, "side": side, **request})
+    assert "error" not in reply, reply
+    assert (reply["id"], reply["type"], reply["side"]) == (7, request["type"], side)
+    return unpacked_matrix(buffers[0], view.sides[side])
+
+
+def ranked(view: AttentionView, by: object, side: int = 0) -> np.ndarray:
+    reply, buffers = view.answer({"id": "a", "type": "rank", "side": side, "by": by})
+    assert "error" not in reply, reply
+    return np.frombuffer(zlib.decompress(buffers[0]), "<f4").reshape(LAYERS, HEADS)
+
+
+# The first view
+
+
+def test_first_view_says_what_there_is(view: AttentionView):
+    meta, buffers = view.first()
+    json.dumps(meta, allow_nan=False)
+    (side,) = meta["sides"]
+    inspection = view.sides[0]
+    assert (side["layers"], side["heads"], side["text"], side["second"]) == (LAYERS, HEADS, TEXT, SECOND)
+    assert side["masks"] == list(inspection.masks) != []
+    assert side["source"] == inspection.source.to_dict()
+    assert side["tokens"]["segment"] == list(inspection.segments)
+    assert [token for word in side["words"]["tokens"] for token in word] == list(range(len(inspection.tokens)))
+    assert [known["name"] for known in meta["statistics"]] == list(MEASURED)
+    assert {known["name"] for known in meta["on_demand"]} == {*STATISTICS, "importance"} - set(MEASURED)
+    assert len(buffers) == 2
+
+
+def test_thumbnails_and_statistics_are_those_of_the_inspection(view: AttentionView, weights: np.ndarray):
+    meta, (thumbnails, statistics) = view.first()
+    edge = meta["sides"][0]["thumbnail"]
+    small, bound = unpacked(thumbnails, LAYERS, HEADS, edge * edge)
+    assert edge == 16
+    assert (np.abs(small - view.sides[0].thumbnails().reshape(LAYERS, HEADS, -1)) <= bound).all()
+    values = np.frombuffer(zlib.decompress(statistics), "<f4").reshape(len(MEASURED), LAYERS, HEADS)
+    inner = [i for i, segment in enumerate(view.sides[0].segments) if segment is not None]
+    own = np.diagonal(weights, axis1=2, axis2=3)[..., inner].mean(-1)
+    assert np.allclose(values[MEASURED.index("self")], own, atol=1e-6)
+    for place, name in enumerate(MEASURED):
+        assert np.array_equal(values[place], view.sides[0].statistic(name))
+
+
+def test_pieces_stand_alone_and_unknown_ones_show_what_was_written(session: Session):
+    inspection = session.inspect("🎉 सोता \u200d.")
+    (side,) = AttentionView(inspection).first()[0]["sides"]
+    shown = dict(zip((token.piece for token in inspection.tokens), side["tokens"]["text"], strict=True))
+    assert shown["<unk>"] == "<unk>"  # the joiner, which cannot be seen
+    assert side["tokens"]["text"][2] == "🎉"
+    assert shown["ो"] == "◌ो"
+
+
+# Requests
+
+
+def test_a_head_is_the_models_within_its_scale(view: AttentionView, weights: np.ndarray):
+    for layer in range(LAYERS):
+        for head in range(HEADS):
+            values, bound = matrix(view, type="head", layer=layer, head=head)
+            assert (np.abs(values - weights[layer, head]) <= bound).all()
+            others = [i for i, segment in enumerate(view.sides[0].segments) if segment is not None]
+            assert (bound[:, others] <= weights[layer, head][:, others].max(-1, keepdims=True) / 509).all()
+
+
+def test_means_and_maxima(view: AttentionView, weights: np.ndarray):
+    chosen = [[0, 1], [2, 4], [0, 1]]
+    picked = np.stack([weights[0, 1], weights[2, 4]])
+    for kind, expected in (("mean", picked.mean(0)), ("max", picked.max(0))):
+        values, bound = matrix(view, type=kind, heads=chosen)
+        assert (np.abs(values - expected) <= bound + 1e-6).all()
+    for kind, expected in (("mean", weights.mean((0, 1))), ("max", weights.max((0, 1)))):
+        values, bound = matrix(view, type=kind, heads=None)
+        assert (np.abs(values - expected) <= bound + 1e-6).all()
+
+
+def test_rollout(view: AttentionView, weights: np.ndarray):
+    rolled = np.eye(weights.shape[-1])
+    for layer in range(2):
+        rolled = (weights[layer].mean(0) + np.eye(len(rolled))) / 2 @ rolled
+    values, bound = matrix(view, type="rollout", up_to=1)
+    assert (np.abs(values - rolled) <= bound + 1e-6).all()
+
+
+def test_ranking_by_words_sums_over_keys_and_averages_over_queries(view: AttentionView, weights: np.ndarray):
+    expected = weights[:, :, [1, 4]][..., [2, 3, 5]].sum(-1).mean(-1)
+    assert np.allclose(ranked(view, {"queries": [1, 4], "keys": [2, 3, 5]}), expected, atol=1e-6)
+
+
+def test_maps_on_demand(view: AttentionView, pair: AttentionView):
+    assert np.array_equal(ranked(view, "norm"), view.sides[0].statistic("norm"))
+    assert np.array_equal(ranked(view, "importance"), view.sides[0].sweep(progress=False).values)
+    a, b = attentions(pair, 0), attentions(pair, 1)
+    changed = ranked(pair, "change")
+    assert changed.min() > 0
+    assert np.allclose(changed, np.abs(a - b).sum(-1).mean(-1) / 2, atol=1e-6)
+    assert np.array_equal(ranked(pair, "change", side=1), changed)
+
+
+def test_ablation_is_the_sessions(view: AttentionView):
+    reply, buffers = view.answer({"id": 1, "type": "ablate", "heads": [[0, 2]], "layers": [1], "at": None})
+    expected = view.sides[0].ablate([(0, 2)], [1], progress=False)
+    assert buffers == []
+    assert reply == {"id": 1, "type": "ablate", "side": 0, "found": expected.to_dict()}
+    assert reply["found"]["effects"][0]["kl"] > 0
+    reply, _ = view.answer({"type": "ablate", "layers": [1], "at": [2]})
+    assert [effect["position"] for effect in reply["found"]["effects"]] == [2]
+
+
+def test_two_sides_are_asked_apart(pair: AttentionView):
+    meta, buffers = pair.first()
+    assert meta["same_tokens"]
+    assert [side["source"]["precision"] for side in meta["sides"]] == ["fp32", "bf16"]
+    assert len(buffers) == 4
+    for side in (0, 1):
+        values, bound = matrix(pair, side=side, type="head", layer=2, head=3)
+        assert (np.abs(values - attentions(pair, side)[2, 3]) <= bound).all()
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (None, "type of a request"),
+        ([], "type of a request"),
+        ({"type": "first"}, "type of a request"),
+        ({"type": ["head"]}, "type of a request"),
+        ({"type": "head", "layer": 3, "head": 0}, "layer must be a whole number from 0 to 2"),
+        ({"type": "head", "layer": -1, "head": 0}, "layer must be"),
+        ({"type": "head", "layer": True, "head": 0}, "layer must be"),
+        ({"type": "head", "layer": 0.0, "head": 0}, "layer must be"),
+        ({"type": "head", "layer": 0}, "head must be a whole number from 0 to 4"),
+        ({"type": "head", "layer": 0, "head": 0, "side": 1}, "side must be"),
+        ({"type": "head", "layer": 0, "head": 0, "side": "0"}, "side must be"),
+        ({"type": "mean", "heads": []}, "heads is empty"),
+        ({"type": "mean", "heads": "all"}, "heads must be a list"),
+        ({"type": "max", "heads": [[0, 0, 0]]}, "heads must be a list"),
+        ({"type": "max", "heads": [[0, 0]] * 16}, "heads must be a list"),
+        ({"type": "max", "heads": [[0, {}]]}, "head must be"),
+        ({"type": "rollout", "up_to": 3}, "up_to must be"),
+        ({"type": "rank", "by": "nonsense"}, "by must be one of entropy"),
+        ({"type": "rank", "by": "change"}, "by must be one of entropy"),
+        ({"type": "rank", "by": {"queries": [0], "keys": [999]}}, "keys must be a whole number"),
+        ({"type": "rank", "by": {"queries": [], "keys": [1]}}, "by needs a token"),
+        ({"type": "rank", "by": {"queries": "01", "keys": [1]}}, "queries must be a list"),
+        ({"type": "ablate"}, "Nothing is switched off"),
+        ({"type": "ablate", "layers": [3]}, "layers must be"),
+        ({"type": "ablate", "layers": [0], "at": [999]}, "at must be"),
+        ({"type": "html", "heads": []}, "No head is given"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said(view: AttentionView, request_: object, says: str):
+    if isinstance(request_, dict):
+        request_["id"] = 3
+    reply, buffers = view.answer(request_)
+    assert says in reply["error"]
+    assert reply["error"].endswith(".")
+    assert "\n" not in reply["error"]
+    assert buffers == []
+    assert reply["id"] == (3 if isinstance(request_, dict) else None)
+    assert set(reply) == {"id", "type", "error"}
+
+
+def test_a_request_gets_back_no_more_than_an_id(view: AttentionView):
+    for strange in ({"deep": ["thing"]}, "x" * 65, 1.5, None):
+        reply, _ = view.answer({"id": strange, "type": "y" * 1000})
+        assert (reply["id"], reply["type"]) == (None, None)
+
+
+def test_a_file_asked_for_by_a_request_is_bounded(view: AttentionView, monkeypatch: pytest.MonkeyPatch):
+    reply, buffers = view.answer({"id": 1, "type": "html", "heads": [[0, 0]]})
+    assert reply["name"] == "attention.html"
+    assert buffers[0].decode().startswith("<!doctype html>")
+    monkeypatch.setattr("xlmrxl.views.protocol.FILE_BYTES", 100)
+    assert "too many" in view.answer({"id": 1, "type": "html", "heads": [[0, 0]]})[0]["error"]
+
+
+def test_a_sweep_can_be_left_out(view: AttentionView):
+    bounded = AttentionView(view.sides[0], sweep=False)
+    assert "importance" not in json.dumps(bounded.first()[0])
+    assert "by must be one of" in bounded.answer({"type": "rank", "by": "importance"})[0]["error"]
+
+
+def test_models_of_different_shape_do_not_go_together(view: AttentionView):
+    with pytest.raises(ValueError, match=r"3 × 5 and 6 × 12"):
+        AttentionView(view.sides[0], xlmrxl.load().inspect("Paris", progress=False))
+
+
+def test_base64_is_the_same_bytes(view: AttentionView):
+    meta, buffers = view.first()
+    sent = json.loads(json.dumps(with_base64(meta, buffers)))
+    assert [base64.b64decode(text) for text in sent.pop("buffers")] == buffers
+    assert sent == json.loads(json.dumps(meta))
+
+
+def test_sizes_of_xl_at_128_tokens():
+    """Logits of a head with random weights are normal; nothing packs worse than noise."""
+    random = np.random.default_rng(0)
+    for deviation in (0.2, 0.5, 1, 3):
+        logits = np.exp(deviation * random.standard_normal((128, 128)))
+        weights = (logits / logits.sum(1, keepdims=True)).astype(np.float32)
+        for special in ([0, 127], [0, 63, 64, 127]):
+            assert len(base64.b64encode(packed_matrix(weights, special))) < 20_000
+    thumbnails = packed(*levelled(random.random((36, 32, 256), dtype=np.float32)))
+    statistics = 36 * 32 * len(MEASURED) * 4
+    assert len(base64.b64encode(thumbnails)) + statistics * 4 / 3 < 450_000
+
+
+# The front end's files
+
+
+def test_front_end_is_one_module_without_imports():
+    text = source()
+    assert not re.search(r"^\s*import\b", text, re.MULTILINE)
+    assert re.findall(r"^export (.*?)[ ({]*\{", text, re.MULTILINE)[-1] == "default"
+    assert {"jsonModel", "openFile"} == set(re.findall(r"^export function (\w+)", text, re.MULTILINE))
+    # It is put into a script element as it is.
+    assert "</script" not in text.lower()
+    assert "<!--" not in text
+
+
+def test_front_end_loads_nothing_from_elsewhere():
+    addresses = set(re.findall(r"https?://[^\s\"'`)]+", source()))
+    assert addresses == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|importScripts)\b|\bimport\(", source())
+
+
+def test_front_end_files_import_those_before_them():
+    assert {path.stem for path in FRONT_END.glob("*.js")} == set(PARTS)
+    before: dict[str, str] = {}
+    for name in PARTS:
+        text = (FRONT_END / f"{name}.js").read_text(encoding="utf-8")
+        for names, origin in re.findall(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";$', text, re.MULTILINE):
+            assert origin in before, f"{name} imports {origin}"
+            for one in names.split(", "):
+                assert re.search(rf"^export (async )?(function|class|const) {one}\b", before[origin], re.MULTILINE), one
+                assert len(re.findall(rf"\b{one}\b", text)) > 1, f"{name} does not use {one}"
+        assert len(re.findall("^import ", text, re.MULTILINE)) == len(re.findall(r"^import \{ ", text, re.MULTILINE))
+        before[name] = text
+
+
+def test_the_petrol_is_the_apps():
+    text = (FRONT_END / "colours.js").read_text(encoding="utf-8")
+    for name, colours in (("RAMP", palette.RAMP), ("GREY", palette.GREY)):
+        listed = re.search(rf"{name} = \[(.*?)\]", text, re.DOTALL)
+        assert listed
+        assert tuple(re.findall(r"#[0-9a-f]{6}", listed[1])) == colours
+
+
+# A file of its own
+
+
+def inside(page: str) -> dict:
+    """What a page holds, read as a browser reads it: a script element ends at the first </script."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_html_holds_the_chosen_heads(view: AttentionView, weights: np.ndarray, tmp_path: Path):
+    path = save_html(tmp_path / "view.html", view, [(1, 4), (2, 0)])
+    page = path.read_text(encoding="utf-8")
+    data = inside(page)
+    assert data["first"]["inside"] == [[1, 4], [2, 0]]
+    assert data["first"]["abilities"] == []
+    for buffer, (layer, head) in zip(data["heads"][0], [(1, 4), (2, 0)], strict=True):
+        values, bound = unpacked_matrix(base64.b64decode(buffer), view.sides[0])
+        assert (np.abs(values - weights[layer, head]) <= bound).all()
+    assert "default-src 'none'" in page
+    assert "src=" not in page.replace("img-src", "").replace("script-src", "").replace("style-src", "")
+    assert data["first"]["sides"][0]["source"] == view.sides[0].source.to_dict()
+
+
+def test_html_holds_all_heads_if_none_are_named(view: AttentionView):
+    data = inside(html(view))
+    assert data["first"]["inside"] is None
+    assert len(data["heads"][0]) == LAYERS * HEADS
+    assert {"norm", "norm_special"} <= set(data["maps"])
+
+
+def test_a_text_cannot_end_the_page(session: Session):
+    text = "</script><script>alert(1)</script> <!-- & \u2028 ]]>"
+    page = html(AttentionView(session.inspect(text)), [(0, 0)])
+    assert page.count("<script") == 2
+    assert page.count("</script>") == 2
+    assert inside(page)["first"]["sides"][0]["text"] == text
+    assert "<title>Attention: &lt;/script&gt;" in page
+
+
+def test_json_in_html_is_the_same_json():
+    data = {"a": "</SCRIPT>", "b": ["<!--", "é \u2028 & >"], "c": None}
+    text = json_in_html(data)
+    assert json.loads(text) == data
+    assert not set("<>&") & set(text)
+
+
+@pytest.mark.parametrize("heads", [[], [(3, 0)], [(0, 5)], [(-1, 0)]])
+def test_html_without_such_heads(view: AttentionView, heads: list):
+    with pytest.raises(ValueError, match=r"No head is given|must be a whole number"):
+        html(view, heads)
