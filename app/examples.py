@@ -106,3 +106,20 @@ PAIRS = (
     PairExample("th", "ไทย", "สุนัขนอนหลับอยู่ใน<mask>"),
     PairExample("en", "One pair", "Where does the dog sleep?", "The dog sleeps in the garden.", "pair"),
 )
+
+PARALLEL = (
+    Example(
+        "en",
+        "Six languages",
+        "The dog sleeps in the garden.\nDer Hund schläft im Garten.\nСобака спит в саду.\nالكلب ينام في الحديقة.\n"
+        "कुत्ता बगीचे में सोता है।\n狗在花园里睡觉。",
+    ),
+    Example(
+        "fr",
+        "English and Français",
+        "My brother works in a small hospital.\nMon frère travaille dans un petit hôpital.",
+    ),
+    Example("en", "Two meanings of bank", "She sat on the bank of the river.\nHe took his money to the bank."),
+    Example("th", "ไทย and 日本語", "แม่ของฉันชอบดื่มกาแฟ\n母はコーヒーを飲むのが好きです。"),
+    Example("es", "Español, a mask", "Mi hermana vive en una <mask> muy pequeña."),
+)

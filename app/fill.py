@@ -3,6 +3,7 @@
 # Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import gradio as gr
@@ -10,14 +11,28 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import EXAMPLES
-from xlmrxl.app.handlers import JOINT, MAX_CHARACTERS, MAX_FILLS, PIECES, WORDS, Outcome, ResultJson, Run, here
-from xlmrxl.app.parts import MODEL, answered, panel
+from xlmrxl.app.handlers import (
+    JOINT,
+    MAX_CHARACTERS,
+    MAX_FILLS,
+    PIECES,
+    WORDS,
+    FillAsked,
+    Outcome,
+    ResultJson,
+    Run,
+    here,
+)
+from xlmrxl.app.parts import answered, panel
 from xlmrxl.app.theme import script
+from xlmrxl.app.together import Together
 from xlmrxl.tasks.fill import FillResult
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
 
+FILLS = "fills"
+VISITORS = 32  # whose texts may be on their way at once; those that meet are filled together
 WAYS = [("pieces", PIECES), ("whole words", WORDS), ("all masks together", JOINT)]
 
 
@@ -44,9 +59,13 @@ def fill_tab(session: "Session", run: Run = here) -> None:
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
             output = panel(render.hint_html(render.FILL_HINT), "fill-output")
 
+    together: Together[str, FillAsked, FillResult] = Together(partial(handlers.fill_all, session), VISITORS)
+    # Elsewhere there is a process for each request, and nobody to share it with.
+    shared = together if run is here else None
+
     @run
     def fill(text: Any, top_k: Any, way: Any = PIECES) -> Outcome[FillResult]:
-        return handlers.outcome(session, text, top_k, way)
+        return handlers.outcome(session, text, top_k, way, shared)
 
     def fill_page(text: str, top_k: int, way: str) -> str:
         return render.outcome_html(fill(text, top_k, way), render.result_html)
@@ -74,12 +93,13 @@ def fill_tab(session: "Session", run: Run = here) -> None:
         """
         return cast(ResultJson, answered(fill(text, top_k)).content())
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": output}
+    quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": FILLS, "concurrency_limit": VISITORS}
+    quiet["show_progress_on"] = output
     gr.on([text.submit, button.click], fill_page, [text, top_k, way], output, **quiet)
     examples.select(choose_example, [top_k, way], [text, output], **quiet)
     output.select(choose_token, [top_k, way], [text, output], **quiet)
     insert.click(None, text, text, js=script("insert_mask.js"), api_visibility="private")
-    endpoint(api, api_name="fill", concurrency_id=MODEL)
+    endpoint(api, api_name="fill", concurrency_id=FILLS, concurrency_limit=VISITORS)
 
 
 if __name__ == "__main__":

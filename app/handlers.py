@@ -15,18 +15,20 @@ from xlmrxl.tasks.templates import FOLDER, templates
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
+    from xlmrxl.inspection.languages import Parallel
     from xlmrxl.session import Session
     from xlmrxl.tasks.attribution import Attribution
     from xlmrxl.tasks.choose import ChooseResult
     from xlmrxl.tasks.classify import ClassifyResult
     from xlmrxl.tasks.fill import FillResult
+    from xlmrxl.tasks.result import Result
 
 TABS = {
-    "XLMRobertaXLForMaskedLM": ("fill", "classify", "choose", "attention"),
-    "XLMRobertaXLForSequenceClassification": ("classify", "attention"),
-    "XLMRobertaXLForMultipleChoice": ("choose", "attention"),
-    "XLMRobertaXLForTokenClassification": ("attention",),
-    "XLMRobertaXLForQuestionAnswering": ("attention",),
+    "XLMRobertaXLForMaskedLM": ("fill", "classify", "choose", "attention", "states"),
+    "XLMRobertaXLForSequenceClassification": ("classify", "attention", "states"),
+    "XLMRobertaXLForMultipleChoice": ("choose", "attention", "states"),
+    "XLMRobertaXLForTokenClassification": ("attention", "states"),
+    "XLMRobertaXLForQuestionAnswering": ("attention", "states"),
 }
 """What the app can do with each head."""
 
@@ -41,6 +43,7 @@ MAX_LABEL = 40  # characters
 MAX_EXPLAINED = 60  # words; the text is classified once without each
 MAX_CHOICES = 5
 MAX_CHOICE = 500  # characters
+MAX_LINES = 6  # sentences whose hidden states are shown together
 PIECES, WORDS, JOINT = WAYS = ("pieces", "words", "joint")
 BESIDE, PAIR = "beside", "pair"
 OWN = "own"
@@ -102,6 +105,13 @@ class ChooseJson(TypedDict):
     prompt: str
     choices: list[ChoiceJson]
     best: int
+
+
+class FillAsked(NamedTuple):
+    """How masks are filled: texts that ask for the same are filled together."""
+
+    top_k: int
+    way: str
 
 
 class Seen(NamedTuple):
@@ -180,8 +190,23 @@ def is_masked(session: Session) -> bool:
     return "fill" in tabs(session)
 
 
-def fill(session: Session, text: Any, top_k: Any, way: Any = PIECES) -> FillResult:
-    """Fill the masks of `text`. Raises ValueError with one actionable sentence; inputs may be of any type."""
+def fill(
+    session: Session,
+    text: Any,
+    top_k: Any,
+    way: Any = PIECES,
+    together: Callable[[str, FillAsked], FillResult] | None = None,
+) -> FillResult:
+    """Fill the masks of `text`. Raises ValueError with one actionable sentence; inputs may be of any type.
+
+    `together` fills a text with those of other visitors.
+    """
+    asked = fill_asked(text, top_k, way)
+    return fill_all(session, [text], asked)[0] if together is None else together(text, asked)
+
+
+def fill_asked(text: Any, top_k: Any, way: Any) -> FillAsked:
+    """How the masks of `text` are to be filled. Raises ValueError with one actionable sentence."""
     if not isinstance(text, str):
         raise ValueError("The text must be a string: send a sentence with <mask> where a word is missing.")
     if len(text) > MAX_CHARACTERS:
@@ -199,13 +224,18 @@ def fill(session: Session, text: Any, top_k: Any, way: Any = PIECES) -> FillResu
             f"The text has {text.count(MASK)} masks, the app fills {MAX_SEARCHED} with whole words: leave some out, or "
             "fill with pieces."
         )
-    options: dict[str, Any] = {"words": True} if way == WORDS else {"method": "joint"} if way == JOINT else {}
-    return session.fill_mask(text, top_k=int(top_k), progress=False, **options)
+    return FillAsked(int(top_k), way)
 
 
-def outcome(session: Session, text: Any, top_k: Any, way: Any = PIECES) -> Outcome[FillResult]:
+def fill_all(session: Session, texts: list[str], asked: FillAsked) -> list[FillResult]:
+    """Several visitors' texts, filled together."""
+    ways: dict[str, dict[str, Any]] = {PIECES: {}, WORDS: {"words": True}, JOINT: {"method": "joint"}}
+    return session.fill_mask(texts, top_k=asked.top_k, progress=False, **ways[asked.way])
+
+
+def outcome(session: Session, text: Any, top_k: Any, way: Any = PIECES, together: Any = None) -> Outcome[FillResult]:
     """`fill`, with every failure turned into a sentence."""
-    return attempt(lambda: fill(session, text, top_k, way), "filling")
+    return attempt(lambda: fill(session, text, top_k, way, together), "filling")
 
 
 def seen(text: Any, second: Any = "", way: Any = BESIDE) -> Seen:
@@ -230,6 +260,70 @@ def inspections(session: Session, seen: Seen) -> list[Inspection]:
     if seen.second and seen.way == PAIR:
         return [session.inspect(seen.text, seen.second, progress=False)]
     return [session.inspect(text, progress=False) for text in (seen.text, seen.second) if text]
+
+
+@dataclass(frozen=True)
+class StatesAsked:
+    """A view of the hidden states of some sentences."""
+
+    lines: tuple[str, ...]
+    view: str
+    layer: int
+    of: str
+    corrected: bool
+
+
+def state_views(session: Session) -> list[str]:
+    """The views that the model has something for; the others need two models, or words to watch."""
+    from xlmrxl.views.states import VIEWS  # noqa: PLC0415 - torch comes along
+
+    left_out = {"drift", "targets"} | (set() if is_masked(session) else {"lens"})
+    return [name for name in VIEWS if name not in left_out]
+
+
+def state_shown(session: Session) -> int:
+    """The state that is shown first."""
+    from xlmrxl.inspection.languages import default_state  # noqa: PLC0415 - torch comes along
+
+    return default_state(session.model.config.num_hidden_layers)
+
+
+def states_asked(session: Session, text: Any, view: Any, layer: Any, of: Any, corrected: Any) -> StatesAsked:
+    """What a page asks to see. Raises ValueError with one actionable sentence."""
+    from xlmrxl.views.states import UNITS, VIEWS  # noqa: PLC0415 - torch comes along
+
+    lines = tuple(line.strip() for line in _text(text, "text", MAX_TEXT).splitlines() if line.strip())
+    if len(lines) > MAX_LINES:
+        raise ValueError(f"There are {len(lines)} sentences, the app takes {MAX_LINES} together: leave some out.")
+    if not isinstance(view, str) or view not in state_views(session):
+        raise ValueError("There is no such view: choose one from the list.")
+    last = session.model.config.num_hidden_layers
+    whole = not isinstance(layer, bool) and isinstance(layer, int | float) and layer == layer // 1
+    if not whole or not 0 <= layer <= last:
+        raise ValueError(f"The state must be a whole number from 0 to {last}.")
+    if of not in UNITS:
+        raise ValueError(f"Choose what the points are: {', '.join(UNITS)}.")
+    fitting = VIEWS[view].units
+    return StatesAsked(lines, view, int(layer), of if of in fitting else fitting[0], corrected is True)
+
+
+def parallel(session: Session, lines: tuple[str, ...]) -> Parallel:
+    """The inspections of one sentence or more."""
+    from xlmrxl.inspection.languages import Parallel  # noqa: PLC0415 - torch comes along
+
+    names = [f"{number}. {line[:24]}{'…' if len(line) > 24 else ''}" for number, line in enumerate(lines, 1)]
+    return Parallel([session.inspect(line, progress=False) for line in lines], names)
+
+
+def states_result(texts: Parallel, asked: StatesAsked) -> Result:
+    """What a view shows. Raises ValueError with one actionable sentence."""
+    from xlmrxl.views.states import VIEWS, Asked  # noqa: PLC0415 - torch comes along
+
+    view = VIEWS[asked.view]
+    if not view.offered(texts):
+        raise ValueError(f"The view “{view.name}” needs {view.needs}: write another sentence in a line of its own.")
+    found: Result = view.make(Asked(texts, asked.layer, None, asked.of, 0, 1, asked.corrected, ()))
+    return found
 
 
 def languages() -> tuple[str, ...]:

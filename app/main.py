@@ -12,18 +12,20 @@ from xlmrxl.app.choose import choose_tab
 from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.fill import fill_tab
 from xlmrxl.app.handlers import Run, here
+from xlmrxl.app.states import states_tab
 from xlmrxl.app.theme import look
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
 
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
-QUEUE = 32  # waiting visitors beyond which the app says that it is busy
+QUEUE = 256  # waiting visitors beyond which the app says that it is busy
 TABS = {
     "fill": ("Fill masks", fill_tab),
     "classify": ("Classify", classify_tab),
     "choose": ("Choose", choose_tab),
     "attention": ("Attention", attention_tab),
+    "states": ("Hidden states", states_tab),
 }
 
 

@@ -25,6 +25,7 @@ AXES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # where a scale of probabilities 
 FILL_HINT = "Write a sentence with <mask> where a word is missing and press Enter, or choose a language."
 CLASSIFY_HINT = "Write a text and press Enter, or choose an example."
 ATTENTION_HINT = "Write a sentence and press Enter, or choose an example: every head of the model, and where it looks."
+STATES_HINT = "Write a sentence, or the same one in several languages, one a line, and press the button; or an example."
 CHOOSE_HINT = "Write a prompt and what may go with it, and press Enter, or choose an example."
 
 R = TypeVar("R")
@@ -74,6 +75,11 @@ def outcome_html(outcome: Outcome[R], html: Callable[[R], str]) -> str:
 def hint_html(hint: str) -> str:
     """What the place of the result says before there is one."""
     return f'<p class="x-hint">{escape(hint).replace("&lt;mask&gt;", "<code>&lt;mask&gt;</code>")}</p>'
+
+
+def note_html(note: str) -> str:
+    """What stands beside a result, small."""
+    return f'<p class="x-note">{escape(note)}</p>'
 
 
 def problem_html(problem: str) -> str:

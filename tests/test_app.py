@@ -513,10 +513,15 @@ def test_app_builds_and_exposes_its_endpoints(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_runs_the_model_waits_in_one_line(session: Session) -> None:
+def test_what_runs_the_model_waits_in_one_line_or_is_run_with_others(session: Session) -> None:
     app = asyncio.run(build(session))
-    alone = {function.name for function in app.fns.values() if function.concurrency_id != "model" and function.fn}
-    assert alone == {"choose_task"}
+    lines: dict[str, set[str]] = {}
+    for function in app.fns.values():
+        if function.fn:
+            lines.setdefault(function.concurrency_id, set()).add(function.name)
+    assert lines.pop("fills") == {"fill_page", "choose_example", "choose_token", "api"}
+    assert {"look", "look_at_example", "choose_page", "classify_page"} <= lines.pop("model")
+    assert set().union(*lines.values()) == {"choose_task", "controls"}
 
 
 @pytest.mark.parametrize(

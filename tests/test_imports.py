@@ -44,7 +44,7 @@ ALLOWED = {
         *("hub", "progress", "config", "tokenizer", "vocabulary", "model", "heads", "pretrained", "session", "tasks"),
     },
     "figures": {"inspection", "tasks"},
-    "views": {"inspection", "tasks"},
+    "views": {"progress", "heads", "tasks", "inspection", "figures"},
     "cli": {"hub", "progress", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "app"},
     "app": {"app", "hub", "session", "tasks", "inspection", "figures", "views"},
     "widgets": {"widgets", "hub", "progress", "heads", "session", "tasks", "inspection", "figures", "views"},

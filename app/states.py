@@ -1,0 +1,117 @@
+"""The tab of hidden states: where tokens go from layer to layer, and what languages share.
+`python -m xlmrxl.app.states` opens the app.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from xlmrxl.app import handlers, render
+from xlmrxl.app.examples import PARALLEL
+from xlmrxl.app.handlers import MAX_LINES, MAX_TEXT, Outcome, Run, here
+from xlmrxl.app.parts import MODEL, chosen, panel, problem
+from xlmrxl.views.states import UNITS, VIEWS, drawn
+
+if TYPE_CHECKING:
+    from xlmrxl.inspection.languages import Parallel
+    from xlmrxl.session import Session
+
+KEPT = 8
+"""Groups of texts whose inspections stay in memory."""
+DARK = "(...asked) => [...asked.slice(0, -1), document.body.classList.contains('dark')]"
+"""The page knows whether it is dark; figures are drawn for it."""
+
+
+def states_tab(session: Session, run: Run = here) -> None:
+    """Build the tab inside the current `gr.Blocks`, with its events."""
+    layers = session.model.config.num_hidden_layers
+    offered = [(VIEWS[name].name, name) for name in handlers.state_views(session)]
+
+    @lru_cache(maxsize=KEPT)
+    def read(lines: tuple[str, ...]) -> Parallel:
+        return handlers.parallel(session, lines)
+
+    with gr.Column(elem_classes="x-input"):
+        text = gr.Textbox(
+            label=f"Sentences, one a line, up to {MAX_LINES}: the same in several languages, or anything",
+            placeholder="The dog sleeps in the garden.",
+            lines=2,
+            max_lines=8,
+            max_length=MAX_TEXT,
+            elem_id="states-text",
+            elem_classes="x-field",
+        )
+        examples = panel(render.examples_html(PARALLEL), "states-examples")
+        with gr.Row(elem_classes="x-fields"):
+            view = gr.Dropdown(offered, value="projection", label="View", min_width=180, elem_id="states-view")
+            layer = gr.Slider(
+                0,
+                layers,
+                value=handlers.state_shown(session),
+                step=1,
+                label="State: 0 the embeddings, then each layer",
+                min_width=220,
+                visible=False,
+                elem_id="states-layer",
+            )
+            of = gr.Radio(list(UNITS), value="tokens", label="Points", min_width=220, elem_id="states-of")
+            corrected = gr.Checkbox(
+                label="Without what all share (the mean)", min_width=180, visible=False, elem_id="states-corrected"
+            )
+            button = gr.Button("Look inside", variant="primary", elem_id="states-button", min_width=140, scale=0)
+    said = panel(render.hint_html(render.STATES_HINT), "states-said")
+    figure = gr.Plot(show_label=False, elem_id="states-figure", visible=False)
+    dark = gr.Checkbox(visible=False)
+
+    @run
+    def make(text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any) -> Outcome[Any]:
+        def work() -> Any:
+            asked = handlers.states_asked(session, text, view, layer, of, corrected)
+            return drawn(asked.view, handlers.states_result(read(asked.lines), asked), asked.layer, dark is True)
+
+        return handlers.attempt(work, "showing hidden states")
+
+    def look(text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any) -> tuple[Any, ...]:
+        outcome = make(text, view, layer, of, corrected, dark)
+        if outcome.result is None:
+            return problem(outcome), gr.skip()
+        return render.note_html(VIEWS[view].what), gr.Plot(outcome.result, visible=True)
+
+    def look_at_example(
+        view: Any, layer: Any, of: Any, corrected: Any, dark: Any, event: gr.EventData
+    ) -> tuple[Any, ...]:
+        outcome = chosen(PARALLEL, event)
+        if (found := outcome.result) is None:
+            return gr.skip(), problem(outcome), gr.skip()
+        return found.text, *look(found.text, view, layer, of, corrected, dark)
+
+    def controls(view: Any) -> tuple[Any, ...]:
+        """Only what the view uses is there to be set; the projection has a slider of its own."""
+        uses = VIEWS[view].uses if view in VIEWS else ()
+        sliding = "layer" in uses and view != "projection"
+        return gr.update(visible=sliding), gr.update(visible="of" in uses), gr.update(visible="corrected" in uses)
+
+    settings = [view, layer, of, corrected, dark]
+    quiet: dict[str, Any] = {
+        "api_visibility": "private",
+        "concurrency_id": MODEL,
+        "show_progress_on": figure,
+        "js": DARK,
+    }
+    gr.on([button.click, text.submit], look, [text, *settings], [said, figure], **quiet)
+    again = [layer.release, of.input, corrected.input]
+    gr.on(again, look, [text, *settings], [said, figure], trigger_mode="always_last", **quiet)
+    view.input(controls, view, [layer, of, corrected], api_visibility="private", queue=False).then(
+        look, [text, *settings], [said, figure], **quiet
+    )
+    examples.select(look_at_example, settings, [text, said, figure], **quiet)
+
+
+if __name__ == "__main__":
+    import xlmrxl
+    from xlmrxl.app import launch
+
+    launch(xlmrxl.load())

@@ -1,0 +1,74 @@
+"""The tab of hidden states, as a person meets it: an example, another view, an error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xlmrxl.app.examples import PARALLEL
+from xlmrxl.inspection import states
+from xlmrxl.session import Session
+
+pytestmark = pytest.mark.browser
+
+PLOT = "#states-figure .js-plotly-plot"
+
+
+@pytest.fixture
+def tab(page):
+    page.get_by_role("tab", name="Hidden states").click()
+    page.locator("#states-text textarea").wait_for()
+    return page
+
+
+def write(tab, text: str) -> None:
+    tab.locator("#states-text textarea").fill(text)
+    tab.get_by_role("button", name="Look inside", exact=True).click()
+
+
+def choose(tab, view: str) -> None:
+    tab.locator("#states-view input").click()
+    tab.get_by_role("option", name=view, exact=True).click()
+
+
+def title(tab, words: str) -> None:
+    tab.wait_for_function(
+        """([plot, words]) => document.querySelector(plot)?.layout?.title?.text?.includes(words)""", arg=[PLOT, words]
+    )
+
+
+def test_an_example_shows_all_its_texts_and_the_plane_slides_through_the_layers(tab) -> None:
+    example = PARALLEL[0]
+    tab.locator('#states-examples [data-index="0"]').click()
+    title(tab, "Tokens in a plane")
+    assert tab.locator("#states-text textarea").input_value() == example.text
+    assert tab.evaluate(f"document.querySelector('{PLOT}').layout.sliders[0].steps.length") == 3
+    names = tab.evaluate(f"document.querySelector('{PLOT}').data.map((it) => it.name ?? '').join('|')")
+    assert all(f"{number}. " in names for number in range(1, len(example.text.splitlines()) + 1))
+
+
+def test_another_view_shows_its_controls_and_the_models_numbers(tab, session: Session) -> None:
+    text = "She came. <script>alert(1)</script>"
+    write(tab, text)
+    title(tab, "Tokens in a plane")
+    choose(tab, "Similarity of tokens")
+    title(tab, "osine")
+    assert tab.locator("#states-layer").is_visible()
+    tab.locator("#states-layer input[type=number]").fill("1")
+    tab.locator("#states-layer input[type=number]").press("Enter")
+    tab.get_by_role("button", name="Look inside", exact=True).click()
+    title(tab, "state 1")
+    shown = tab.evaluate(f"document.querySelector('{PLOT}').calcdata[0][0].z.map((row) => [...row])")
+    expected = states.cosines([session.inspect(text)], 1).values
+    assert np.abs(np.array(shown, dtype=float) - expected).max() < 1e-3
+
+
+def test_a_view_of_two_texts_says_what_it_needs(tab) -> None:
+    write(tab, "She came.")
+    title(tab, "Tokens in a plane")
+    choose(tab, "Alignment")
+    alert = tab.get_by_role("alert")
+    alert.wait_for()
+    assert "two texts" in alert.inner_text()
+    write(tab, "\n".join(["She came."] * 7))
+    tab.get_by_text("There are 7 sentences").wait_for()
