@@ -51,7 +51,7 @@ class Answering:
     """In place of a session: every task calls `answer`, which may block, count or fail."""
 
     def __init__(self, session: Session, answer: Callable[..., Any]) -> None:
-        self.model = session.model
+        self.model, self.tokenizer = session.model, session.tokenizer
         self.fill_mask = self.choose = answer
 
 

@@ -72,17 +72,18 @@ def test_explorer_sends_what_the_inspection_says(session: Session):
 
 def test_explorer_answers_the_page(session: Session, sent: list[dict[str, Any]]):  # noqa: F811
     widget = AttentionExplorer(session, TEXT)
-    sent.clear()
-    widget._handle_custom_msg({"id": 7, "type": "head", "layer": 2, "head": 4}, [])
-    (message,) = sent
-    assert message["content"] == {"id": 7, "type": "head", "side": 0, "layer": 2, "head": 4}
-    (buffer,) = message["buffers"]
-    raw, count = zlib.decompress(buffer), len(widget.inspection.tokens)
-    scales = np.frombuffer(raw[: 4 * count], "<f4")
-    levels = np.frombuffer(raw[4 * count :], np.uint8).reshape(count, count)
-    weights = widget.inspection.attention(2, 4)
-    assert weights.std() > 10 * scales.max()
-    assert (abs(levels * scales[:, None] - weights) <= scales[:, None] * 0.501).all()
+    view = AttentionView(session.inspect(TEXT))
+    for request in (
+        {"id": 7, "type": "head", "layer": 2, "head": 4},
+        {"id": 8, "type": "rank", "by": "entropy"},
+        {"id": 9, "type": "ablate", "heads": [[0, 1]]},
+    ):
+        sent.clear()
+        widget._handle_custom_msg(request, [])
+        (message,) = sent
+        content, buffers = view.answer(request)
+        assert (message["content"], message["buffers"]) == (content, buffers)
+        assert "error" not in content
     for wrong in ({"id": 8, "type": "head", "layer": 99, "head": 0}, {"id": 8, "type": "nonsense"}, "nonsense", None):
         sent.clear()
         widget._handle_custom_msg(wrong, [])

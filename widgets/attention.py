@@ -14,7 +14,7 @@ from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.progress import Progress
 from xlmrxl.views.export import save_html
 from xlmrxl.views.protocol import AttentionView, source
-from xlmrxl.widgets.task import MODEL, TaskWidget, log, opened, script, sentence
+from xlmrxl.widgets.task import MODEL, Name, TaskWidget, log, opened, script, sentence
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -70,7 +70,9 @@ class AttentionExplorer(TaskWidget):
         sync=True, to_json=lambda head, _: head._asdict(), from_json=lambda value, _: Head.of(value)
     )
     settings = traitlets.Dict(help="What is shown and how; only what differs from the defaults.").tag(sync=True)
-    chosen = traitlets.List(help="The (layer, head) of those that are looked at together: settings['chosen'].")
+    chosen = traitlets.List(
+        traitlets.Tuple(), help="The (layer, head) of those that are looked at together: settings['chosen']."
+    )
     inspection = traitlets.Any(None, allow_none=True, help="Of the text, for everything else one may ask.")
     other_inspection = traitlets.Any(None, allow_none=True, help="Of what stands beside it.")
     meta = traitlets.Dict(help="What the page draws: see xlmrxl.views.protocol.").tag(sync=True)
@@ -81,7 +83,7 @@ class AttentionExplorer(TaskWidget):
 
     def __init__(
         self,
-        model: Session | Inspection | str | os.PathLike[str] = DEFAULT,
+        model: Session | Inspection | Name = DEFAULT,
         text: str = "",
         second: str | None = None,
         *,
@@ -92,10 +94,10 @@ class AttentionExplorer(TaskWidget):
     ) -> None:
         self._view: AttentionView | None = None
         self._keep = keep
-        model = opened(model)
-        given = model if isinstance(model, Inspection) else None
+        known: Session | Inspection = opened(model)
+        given = known if isinstance(known, Inspection) else None
         beside = other if isinstance(other, Inspection) else None
-        self._session = model.session if isinstance(model, Inspection) else model
+        self._session: Session = known.session if isinstance(known, Inspection) else known
         if given is not None:
             text, second = given.text, given.second
         # What stands beside the text is read by another model, or it is another text, or both.
@@ -141,7 +143,8 @@ class AttentionExplorer(TaskWidget):
             self._view = None
             return {"inspection": None, "other_inspection": None, "found": {}, "meta": {}, "buffers": []}
         self._view, first = answer
-        inspection, beside, *_ = *self._view.sides, None
+        sides = self._view.sides
+        inspection, beside = sides[0], sides[1] if len(sides) > 1 else None
         found = {"text": self.text}
         return {"result": inspection, "inspection": inspection, "other_inspection": beside, "found": found, **first}
 

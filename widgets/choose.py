@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.choose import QUESTIONS, connectives
-from xlmrxl.widgets.task import TaskWidget, opened, script
+from xlmrxl.widgets.task import Name, TaskWidget, opened, script
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -37,8 +36,10 @@ class ChoiceScorer(TaskWidget):
         ["", *QUESTIONS], "", help="Whether a cause or an effect of the prompt is chosen; empty for neither."
     ).tag(sync=True)
     language = traitlets.Unicode("en", help="Of the connective that a question brings.").tag(sync=True)
-    probabilities = traitlets.List(help="Of each choice that was scored; they sum to 1.")
-    scores = traitlets.List(help="What they come from: log-probabilities in nats, of a head its logits.")
+    probabilities = traitlets.List(traitlets.Float(), help="Of each choice that was scored; they sum to 1.")
+    scores = traitlets.List(
+        traitlets.Float(), help="What they come from: log-probabilities in nats, of a head its logits."
+    )
     best = traitlets.Int(None, allow_none=True, help="Index of the best choice; None without an answer.")
     form = traitlets.Dict(help="What the page offers to choose from.").tag(sync=True)
 
@@ -47,7 +48,7 @@ class ChoiceScorer(TaskWidget):
 
     def __init__(
         self,
-        model: Session | str | os.PathLike[str] = DEFAULT,
+        model: Session | Name = DEFAULT,
         prompt: str = "",
         choices: Sequence[str] = (),
         *,
@@ -70,7 +71,8 @@ class ChoiceScorer(TaskWidget):
         return {"prompt": self.prompt, "choices": choices, **self._options, **asked}
 
     def _answer(self, question: dict[str, Any], progress: Progress | bool) -> ChooseResult:
-        return self._session.choose(**question, progress=progress)
+        result: ChooseResult = self._session.choose(**question, progress=progress)
+        return result
 
     def _shown(self, result: ChooseResult | None) -> dict[str, Any]:
         if result is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from xlmrxl.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.teach import Taught, TaughtResult
 from xlmrxl.tasks.templates import FOLDER
-from xlmrxl.widgets.task import TaskWidget, opened, script
+from xlmrxl.widgets.task import Name, TaskWidget, opened, script
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -51,7 +50,7 @@ class TextClassifier(TaskWidget):
     explained = traitlets.Unicode("", help="The label whose words are shown; empty for none.").tag(sync=True)
     scores = traitlets.Dict(help="From each label to its probability (of a regression, its value), the best first.")
     best = traitlets.Unicode("", help="The best label; empty without an answer.")
-    words = traitlets.List(help="What each word does for the explained label, dicts with `word` and `value`.")
+    words = traitlets.List(traitlets.Dict(), help="What each word does for that label, dicts with `word` and `value`.")
     attribution = traitlets.Any(None, allow_none=True, help="The same as the whole result of `Session.explain`.")
     form = traitlets.Dict(help="What the page offers to choose from.").tag(sync=True)
 
@@ -60,7 +59,7 @@ class TextClassifier(TaskWidget):
 
     def __init__(
         self,
-        model: Session | Taught | str | os.PathLike[str] = DEFAULT,
+        model: Session | Taught | Name = DEFAULT,
         text: str = "",
         *,
         second: str = "",
@@ -70,11 +69,11 @@ class TextClassifier(TaskWidget):
         explained: str = "",
         **options: Any,
     ) -> None:
-        self._model = opened(model)
+        self._model: Session | Taught = opened(model)
         self._options = options
         self._last: tuple[tuple[str, str, dict[str, Any]], ClassifyResult | TaughtResult] | None = None
         taught = isinstance(self._model, Taught)
-        self._cloze = not taught and isinstance(self._model.model, XLMRobertaXLForMaskedLM)
+        self._cloze = not isinstance(self._model, Taught) and isinstance(self._model.model, XLMRobertaXLForMaskedLM)
         tasks = {path.stem: _labels(path) for path in sorted(FOLDER.glob("*.json"))} if self._cloze else {}
         form = {"tasks": tasks, "pairs": [PAIRS] if self._cloze else not taught}
         super().__init__(
@@ -102,8 +101,8 @@ class TextClassifier(TaskWidget):
         if asked.get("task") == PAIRS and "templates" not in asked and not second.strip():
             raise ValueError("The second text is empty: write what may follow from the first.")
         if self._last is None or self._last[0] != (text, second, asked):
-            result = self._model.classify((text, second) if second.strip() else text, **asked, progress=progress)
-            self._last = (text, second, asked), result
+            texts: Any = (text, second) if second.strip() else text
+            self._last = (text, second, asked), self._model.classify(texts, **asked, progress=progress)
         result = self._last[1]
         if not label:
             return result, None
@@ -117,9 +116,8 @@ class TextClassifier(TaskWidget):
         if answer is None:
             return {"scores": {}, "best": "", "words": [], "attribution": None, "found": {}}
         result, attribution = answer
-        taught = isinstance(result, TaughtResult)
         found = result.content()
-        if taught:
+        if isinstance(result, TaughtResult):
             found |= {"method": "taught", "kind": "single"}
             found["labels"] = [{"label": each.label, "score": each.probability} for each in result.labels]
         scores = {each["label"]: each["score"] for each in found["labels"]}

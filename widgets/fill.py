@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -10,7 +9,7 @@ import traitlets
 from xlmrxl.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.pieces import continues, standing_alone
-from xlmrxl.widgets.task import TaskWidget, opened, script
+from xlmrxl.widgets.task import Name, TaskWidget, opened, script
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -40,8 +39,10 @@ class MaskFiller(TaskWidget):
     selected = traitlets.List(
         traitlets.Int(min=0), help="Of each mask, which fill stands in the sentence, 0 the best."
     ).tag(sync=True)
-    fills = traitlets.List(help="Of each mask its fills, dicts with `text` and `probability`, the best first.")
-    scores = traitlets.List(help="Of each way to fill all masks together its log-probability, nats.")
+    fills: traitlets.List[list[dict[str, Any]]] = traitlets.List(
+        help="Of each mask its fills, dicts with `text` and `probability`, the best first."
+    )
+    scores = traitlets.List(traitlets.Float(), help="Of each way to fill all masks together its log-probability, nats.")
     sentence = traitlets.Unicode("", help="The text with the selected fills in it.")
 
     _esm = script("fill.js")
@@ -49,7 +50,7 @@ class MaskFiller(TaskWidget):
 
     def __init__(
         self,
-        model: Session | str | os.PathLike[str] = DEFAULT,
+        model: Session | Name = DEFAULT,
         text: str = "",
         *,
         way: str = "pieces",
@@ -68,7 +69,8 @@ class MaskFiller(TaskWidget):
         return {"text": self.text, "top_k": self.top_k, **self._options, **WAYS[self.way]}
 
     def _answer(self, question: dict[str, Any], progress: Progress | bool) -> FillResult:
-        return self._session.fill_mask(**question, progress=progress)
+        result: FillResult = self._session.fill_mask(**question, progress=progress)
+        return result
 
     def _shown(self, result: FillResult | None) -> dict[str, Any]:
         if result is None:
@@ -113,13 +115,10 @@ class MaskFiller(TaskWidget):
 
     def _complete(self, _: Any = None) -> None:
         """Put the selected fills into the text."""
-        pieces = list(self.found.get("parts", [self.text]))
-        for place in range(len(self.selected) - 1, -1, -1):
-            fills = self.fills[place]
-            pieces.insert(
-                place + 1, fills[self.selected[place]]["text"] if fills else self._session.tokenizer.mask_token
-            )
-        self.set_trait("sentence", "".join(pieces))
+        first, *others = self.found.get("parts", [self.text])
+        mask = self._session.tokenizer.mask_token
+        chosen = [fills[rank]["text"] if fills else mask for rank, fills in zip(self.selected, self.fills, strict=True)]
+        self.set_trait("sentence", first + "".join(map("".join, zip(chosen, others, strict=True))))
 
 
 def _parts(result: FillResult) -> list[str]:

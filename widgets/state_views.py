@@ -148,7 +148,7 @@ VIEWS = {
         "Difference of models",
         "How far every token's state is from the first model's in the second, as a share of its length.",
         ("position",),
-        lambda asked: asked.of_token(drift(*asked.texts.inspections[:2])),
+        lambda asked: asked.of_token(drift(asked.texts.inspections[0], asked.texts.inspections[1])),
         _same_tokens,
         "the same text, inspected by two models",
     ),

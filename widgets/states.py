@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import traitlets
 
@@ -18,7 +18,7 @@ from xlmrxl.inspection.languages import Parallel, default_state, parallel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
 from xlmrxl.widgets.state_views import UNITS, VIEWS, Asked, View, drawn
-from xlmrxl.widgets.task import MODEL, TaskWidget, opened, script, sentence
+from xlmrxl.widgets.task import MODEL, Name, TaskWidget, opened, script, sentence
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -65,7 +65,7 @@ class HiddenStateExplorer(TaskWidget):
 
     def __init__(
         self,
-        model: Session | Inspection | Sequence[Inspection] | Parallel | str | os.PathLike[str] = DEFAULT,
+        model: Session | Inspection | Sequence[Inspection] | Parallel | Name = DEFAULT,
         texts: str | Sequence[str] | Mapping[str, str] = (),
         *,
         view: str = "projection",
@@ -74,15 +74,17 @@ class HiddenStateExplorer(TaskWidget):
         of: str = "tokens",
         targets: Sequence[str] = (),
     ) -> None:
-        model = opened(model)
-        given = _given(model)
-        if given is None:
-            self._session: Session = model
-            languages = list(texts) if isinstance(texts, Mapping) else []
-            texts = [texts] if isinstance(texts, str) else list(texts.values() if languages else texts)
-        else:
+        known = opened(model)
+        given = _given(known)
+        languages: list[str] = []
+        if given is not None:
             self._session = given.inspections[0].session
             languages, texts = list(given.languages), [one.text for one in given.inspections]
+        else:
+            self._session = cast("Session", known)
+            if isinstance(texts, Mapping):
+                languages, texts = list(texts), list(texts.values())
+        texts = [texts] if isinstance(texts, str) else list(texts)
         self._texts = (tuple(texts), tuple(languages)), given
         self._results: dict[tuple[tuple[str, str], ...], Result] = {}
         layers = self._session.model.config.num_hidden_layers

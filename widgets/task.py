@@ -34,6 +34,7 @@ OFTEN = 0.1
 MODEL = threading.RLock()
 """Held by whoever runs a model."""
 
+Name = str | os.PathLike[str]
 M = TypeVar("M")
 log = logging.getLogger(__name__)
 
@@ -58,21 +59,19 @@ def style() -> str:
     return (STATIC / "style.css").read_text(encoding="utf-8")
 
 
-def opened(model: M | str | os.PathLike[str]) -> M | Session:
+def opened(model: M | Name) -> M | Session:
     """The model itself, or the session that its name stands for, loaded with a progress bar.
 
     Raises:
         ValueError: the name looks like a text.
         CheckpointError: there is no such model.
     """
-    if not isinstance(model, str | os.PathLike):
-        return model
     if isinstance(model, str) and len(model.split()) > 1 and not os.path.exists(model):
         raise ValueError(
             f"{model!r} is no name of a model. Give a session or a name first and the text after it, or the text "
             "by its name: text=…"
         )
-    return load(model)
+    return load(model) if isinstance(model, str | os.PathLike) else model
 
 
 def sentence(problem: Exception) -> str:
