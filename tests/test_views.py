@@ -280,6 +280,8 @@ def test_sizes_of_xl_at_128_tokens():
         weights = (logits / logits.sum(1, keepdims=True)).astype(np.float32)
         for special in ([0, 127], [0, 63, 64, 127]):
             assert len(base64.b64encode(packed_matrix(weights, special))) < 20_000
+    uniform = random.random((128, 128), dtype=np.float32)
+    assert len(base64.b64encode(packed_matrix(uniform, [0, 127]))) < 20_000
     thumbnails = packed(*levelled(random.random((36, 32, 256), dtype=np.float32)))
     statistics = 36 * 32 * len(MEASURED) * 4
     assert len(base64.b64encode(thumbnails)) + statistics * 4 / 3 < 450_000

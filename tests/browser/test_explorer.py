@@ -305,11 +305,34 @@ def test_python_sets_traits_and_the_page_ends(open_page, pair: AttentionView) ->
     change(page, selected={"layer": 4, "head": 7, "side": 0})
     assert page.locator(".x-head h3").inner_text() == "L4 H7"
     assert page.evaluate("changes") == []
-    # A head that there is not is not taken over.
+    # What there is not is not taken over.
     change(page, selected={"layer": 99, "head": 0})
     assert page.locator(".x-head h3").inner_text() == "L0 H0"
+    nonsense = {"form": "cube", "show": 7, "chosen": [[9, 9], None, [1, 2]], "mass": {"lines": "much"}, "statistic": {}}
+    change(page, settings={**nonsense, "off": {"heads": 3, "at": [999]}, "compare": "difference", "units": "words"})
+    taken = inside(page, "explorer.settings")
+    assert (taken["form"], taken["show"], taken["chosen"], taken["units"]) == (None, "head", [[1, 2]], "words")
+    assert taken["off"] == {"heads": [], "layers": [], "at": None}
+    assert (taken["mass"], taken["statistic"], taken["compare"]) == ({"matrix": 1, "lines": 0.7}, None, "sides")
     page.evaluate("end()")
     assert page.locator("#explorer > *").count() == 0
+
+
+def test_it_may_be_mounted_before_it_is_on_the_page(open_page, pair: AttentionView) -> None:
+    page = open_page()
+    mount(page, pair, settings={"form": "matrix"})
+    moved = """async () => {
+      const { default: explorer, jsonModel } = await import("/joined.js");
+      const el = document.createElement("div");
+      end();
+      explorer.render({ model, el });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      document.getElementById("explorer").replaceWith(el);
+      el.id = "explorer";
+    }"""
+    page.evaluate(moved)
+    wait_for(page, "explorer.ink && root.querySelector('.x-matrix canvas').width > 300")
+    assert page.locator(".x-map").bounding_box()["width"] > 500
 
 
 def test_two_texts_and_two_precisions(open_page, model: xlmrxl.Session) -> None:
@@ -461,7 +484,7 @@ def test_what_is_saved_is_what_is_shown(paired, pair: AttentionView) -> None:
         if rect.get("width") == rect.get("height") and rect.get("fill") != "none"
     ]
     values = np.array(shown(paired)[0]["values"])
-    assert len(cells) == (np.sqrt(values / values.max()) * 255 >= 1).sum() > 200
+    assert len(cells) == (np.sqrt(values / values.max()) * 255 >= 0.5).sum() > 200
     assert not list(root.iter(f"{SVG}image"))
     labels = [text.text for text in root.iter(f"{SVG}text")]
     assert labels.count("dog") == 2
@@ -480,6 +503,17 @@ def test_what_is_saved_is_what_is_shown(paired, pair: AttentionView) -> None:
     root = ElementTree.fromstring(saved(paired, "svg"))
     assert len([rect for rect in root.iter(f"{SVG}rect") if rect.get("width") == "14"]) == 72
     paired.locator(".x-save select").select_option("head")
+
+    paired.get_by_role("button", name="Layer 2 off").click()
+    paired.locator(".x-effect").wait_for()
+    paired.locator(".x-save select").select_option("off")
+    (effect,) = inspection.ablate(layers=[2], progress=False).effects
+    rows = list(csv.DictReader(io.StringIO(saved(paired, "csv").decode("utf-8"))))
+    assert [row["outcome"] for row in rows] == [outcome.text for outcome in effect.outcomes]
+    assert [float(row["after"]) for row in rows] == pytest.approx([outcome.after for outcome in effect.outcomes])
+    root = ElementTree.fromstring(saved(paired, "svg"))
+    assert root.findtext(f"{SVG}title").startswith("Without layer 2: ")
+    assert {outcome.text for outcome in effect.outcomes} <= {text.text for text in root.iter(f"{SVG}text")}
 
 
 def test_html_from_the_page_and_from_python_work_from_disk(open_page, pair: AttentionView, tmp_path: Path) -> None:
@@ -506,6 +540,7 @@ def test_html_from_the_page_and_from_python_work_from_disk(open_page, pair: Atte
     page.locator(".x-map").click(position=at(0, 0))
     page.locator(".x-head [role=alert]", has_text="L0 H0 is not in this file").wait_for()
     assert page.get_by_role("button", name="L0 H0 off").is_disabled()
+    assert page.locator(".x-panes").is_hidden()
 
     save_html(tmp_path / "all.html", pair)
     page = open_page(offline=True)

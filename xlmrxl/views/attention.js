@@ -67,6 +67,8 @@ class Page {
     this.boxes = sides.map((side, i) =>
       element("div", {}, this.caption(side, i), this.panes[i].lines.element, this.panes[i].matrix.element));
     this.panesBox = element("div", { class: "x-panes" }, ...this.boxes);
+    this.mapBox = element("div", { class: "x-map-box" }, map.element);
+    this.readout = readout.element;
     const names = [...new Set(sides.map(({ source }) => [source.model, source.revision, source.precision].filter(Boolean).join(", ")))];
     const counts = sides.map(({ tokens }) => tokens.text.length).join(" and ");
     const inside = meta.inside && `This file holds ${this.named(meta.inside)} of ${layers * heads} heads; the others are pale.`;
@@ -82,7 +84,7 @@ class Page {
         element(
           "div", { class: two ? "x-body x-two" : "x-body" },
           element("section", { class: "x-heads" }, element("div", { class: "x-title" }, element("h3", {}, "All heads")), mapControls.element,
-            mapControls.problem, element("div", {}, map.element), mapControls.legend, mapLine, mapControls.note),
+            mapControls.problem, this.mapBox, mapControls.legend, mapLine, mapControls.note),
           element("section", { class: "x-head" }, headControls.element, headControls.problem, this.panesBox, readout.element, headControls.note),
           ...panels.map((panel) => panel.element),
         ),
@@ -117,7 +119,9 @@ class Page {
       this.build();
       this.theme();
     }
+    if (parts.has("failed")) this.frame.replaceChildren(element("p", { class: "x-problem", role: "alert" }, explorer.failed));
     if (!this.views) return;
+    if (parts.has("size") && !explorer.ink) this.theme(); // it was mounted before it was on the page
     if (parts.has("settings")) parts.add("form");
     const difference = explorer.settings.compare === "difference";
     const sides = explorer.sides.length;
@@ -129,9 +133,13 @@ class Page {
       this.panes[side].matrix.element.hidden = explorer.form !== "matrix";
     });
     this.panesBox.classList.toggle("x-both", sides > 1 && !difference);
-    this.panesBox.classList.toggle("x-waiting", Boolean(explorer.isWaiting));
+    this.panesBox.hidden = this.readout.hidden = Boolean(explorer.error);
+    for (const [part, node] of [["head", this.panesBox], ["map", this.mapBox]]) {
+      node.classList.toggle("x-late", explorer.late.has(part));
+      node.setAttribute("aria-busy", String(explorer.late.has(part)));
+    }
     for (const view of this.views) view.draw(parts);
-    if (parts.has("head")) this.say();
+    if (parts.has("head") && explorer.shown) this.say();
     for (const part of ["map", "head"]) {
       if (parts.has(part) && (part === "map" ? explorer.map : explorer.shown)) this.el.dispatchEvent(new CustomEvent("painted", { detail: part }));
     }

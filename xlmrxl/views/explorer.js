@@ -1,23 +1,8 @@
 // What the explorer knows and what was chosen: traits, requests, and what follows from them. Nothing here draws.
 
+import { completed, formOf, validHead } from "./settings.js";
 import { Shown, number, unpackFloats, unpackMatrix, unpackThumbnails } from "./weights.js";
 
-const DEFAULTS = {
-  form: null,
-  show: "head",
-  chosen: [],
-  units: "pieces",
-  between: "all",
-  special: true,
-  renormalise: false,
-  mass: { matrix: 1, lines: 0.7 },
-  statistic: null,
-  order: "model",
-  cells: null,
-  compare: "sides",
-  off: { heads: [], layers: [], at: null },
-};
-const SHORT = 48; // tokens up to which lines can be told apart without choosing one
 const HELD_BYTES = 1 << 26; // of matrices that were asked for
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -27,7 +12,9 @@ export class Explorer {
     this.model = model;
     this.views = new Set();
     this.parts = new Set();
-    this.waiting = new Map();
+    this.waiting = new Map(); // by id, who asked
+    this.waits = {};
+    this.late = new Set(); // parts that are on their way
     this.name = Math.random().toString(36).slice(2); // two displays of one widget hear each other's replies
     this.count = 0;
     this.on("msg:custom", (reply, buffers) => this.heard(reply, buffers));
@@ -46,7 +33,7 @@ export class Explorer {
     this.views.clear();
   }
 
-  /** Views have `draw(parts)`, called before the next frame: "open", "map", "head", "focus", "off", "theme", "error". */
+  /** Views have `draw(parts)`, called before the next frame: "open", "map", "head", "focus", "pins", "off", "theme", "settings", "size", "error", "late". */
   tell(...parts) {
     if (!this.parts.size) {
       requestAnimationFrame(() => {
@@ -60,7 +47,14 @@ export class Explorer {
 
   // Data
 
-  async open() {
+  open() {
+    return this.read().catch((error) => {
+      this.failed = `What the explorer was sent cannot be read here: ${error.message}`;
+      this.tell("failed");
+    });
+  }
+
+  async read() {
     const meta = this.model.get("meta");
     if (!meta?.sides?.length) return;
     const turn = (this.turn = Symbol("meta"));
@@ -97,15 +91,8 @@ export class Explorer {
   /** Take over what the traits say, where it is new. */
   adopt() {
     if (!this.meta || this.putting) return;
-    const given = this.model.get("settings") ?? {};
-    const settings = { ...DEFAULTS, ...given, mass: { ...DEFAULTS.mass, ...given.mass }, off: { ...DEFAULTS.off, ...given.off } };
-    if (!this.sides.some(({ second }) => second !== null)) settings.between = "all";
-    if (!this.meta.same_tokens) settings.compare = "sides";
-    const first = this.meta.inside?.[0] ?? [0, 0];
-    const asked = this.model.get("selected") ?? {};
-    const valid = asked.layer >= 0 && asked.layer < this.layers && asked.head >= 0 && asked.head < this.heads;
-    const selected = valid ? { side: 0, ...asked } : { side: 0, layer: first[0], head: first[1] };
-    if (!this.sides[selected.side]) selected.side = 0;
+    const settings = completed(this.model.get("settings") ?? {}, this.meta);
+    const selected = validHead(this.model.get("selected"), this.meta);
     if (same(settings, this.settings) && same(selected, this.selected)) return;
     const restored = !this.settings && (settings.off.heads.length || settings.off.layers.length);
     this.settings = settings;
@@ -166,10 +153,10 @@ export class Explorer {
 
   matrix(request) {
     const key = JSON.stringify(request);
-    const size = this.sides[request.side].tokens.text.length;
+    const side = this.sides[request.side];
+    const size = side.tokens.text.length;
     const found =
-      this.cache.get(key) ??
-      this.ask(request).then(({ reply, buffers }) => reply.matrix ?? unpackMatrix(buffers[0], this.sides[request.side]));
+      this.cache.get(key) ?? this.ask(request).then(({ reply, buffers }) => reply.matrix ?? unpackMatrix(buffers[0], side));
     this.cache.delete(key);
     this.cache.set(key, found);
     found.catch(() => this.cache.delete(key));
@@ -224,7 +211,7 @@ export class Explorer {
 
   async refreshHead() {
     const turn = (this.turnHead = Symbol("head"));
-    const slow = setTimeout(() => this.wait(true), 150);
+    const done = this.wait("head");
     try {
       const matrices = await Promise.all(this.sides.map((_, side) => this.matrix(this.request(side))));
       if (turn !== this.turnHead) return;
@@ -240,21 +227,32 @@ export class Explorer {
     } catch (error) {
       if (turn !== this.turnHead) return;
       this.error = error.message;
+      this.shown = null;
       this.tell("error");
     } finally {
-      clearTimeout(slow);
-      if (turn === this.turnHead) this.wait(false);
+      done();
     }
   }
 
-  wait(waiting) {
-    this.isWaiting = waiting;
-    this.tell("waiting");
+  /** Say that a part is on its way if it takes longer than a moment; returns what ends that. */
+  wait(part) {
+    const turn = (this.waits[part] = Symbol(part));
+    const late = (is) => {
+      if (turn !== this.waits[part]) return;
+      this.late[is ? "add" : "delete"](part);
+      this.tell("late");
+    };
+    const timer = setTimeout(() => late(true), 150);
+    return () => {
+      clearTimeout(timer);
+      late(false);
+    };
   }
 
   async refreshMap() {
     const turn = (this.turnMap = Symbol("map"));
     const { statistic, order, compare } = this.settings;
+    const done = this.wait("map");
     const map = { values: null, signed: false, order: Array.from({ length: this.layers * this.heads }, (_, i) => i) };
     try {
       if (statistic !== null) {
@@ -280,6 +278,8 @@ export class Explorer {
       if (turn !== this.turnMap) return;
       this.mapError = error.message;
       this.map ??= map;
+    } finally {
+      done();
     }
     this.tell("map");
   }
@@ -326,8 +326,7 @@ export class Explorer {
   // What follows
 
   get form() {
-    const longest = Math.max(...this.sides.map(({ tokens }) => tokens.text.length));
-    return this.settings.form ?? (longest <= SHORT ? "lines" : "matrix");
+    return formOf(this.settings, this.sides);
   }
 
   can(what) {

@@ -1,13 +1,11 @@
 // What is shown, to take away: SVG and PNG for a paper, CSV and JSON for a program.
 
-import { Scale } from "./colours.js";
+import { GREY, RAMP, Scale } from "./colours.js";
 import { isRightToLeft } from "./dom.js";
-import { number } from "./weights.js";
+import { number, percent } from "./weights.js";
 
 const FONTS = "IBM Plex Sans, Noto Sans, Helvetica, Arial, sans-serif";
-const INK = "#171c1f";
-const SOFT = "#4e585d";
-const LINE = "#c9d0d2";
+const [INK, SOFT, LINE] = [GREY[9], GREY[6], GREY[3]];
 const MARGIN = 16;
 const PIXELS = 8192; // of a picture's edge, which not every browser exceeds
 
@@ -128,20 +126,49 @@ function mapFigure(explorer) {
   return { body: parts.join("\n"), width: Math.max(left + heads * (size + gap), left + 290), height: height + (values ? 24 : 4) };
 }
 
+/** {body, width, height} of what switching off does on one side. */
+function offFigure({ effects }) {
+  const [step, bars, space] = [22, 180, 16];
+  const names = effects.flatMap(({ outcomes }) => outcomes.map(({ text }) => text));
+  const left = Math.max(60, ...names.map((name) => widthOf(name, 12))) + 10;
+  const parts = [];
+  let y = 0;
+  for (const { title, position, kl, outcomes } of effects) {
+    const place = position === null ? "" : ` at ${position}`;
+    parts.push(label(`${title}${place}${kl === null ? "" : `, KL ${number(kl)} nats`}`, 0, y + 8, { size: 12, weight: 600 }));
+    parts.push(label("before", left + bars + 52, y + 8, { size: 11, anchor: "end", fill: SOFT }));
+    parts.push(label("after", left + bars + 104, y + 8, { size: 11, anchor: "end", fill: SOFT }));
+    const most = Math.max(...outcomes.flatMap(({ before, after }) => [before, after]), 1e-9);
+    outcomes.forEach(({ text, before, after }, i) => {
+      const top = y + 20 + i * step;
+      parts.push(label(text, left - 8, top + 8, { anchor: "end" }));
+      [before, after].forEach((value, row) => {
+        if (kl !== null) parts.push(rect(left, top + 2 + 7 * row, Math.max(0.5, (bars * value) / most), 5, row ? RAMP[6] : RAMP[3]));
+        parts.push(label(kl === null ? number(value) : percent(value), left + bars + 52 + 52 * row, top + 8, { size: 11, anchor: "end" }));
+      });
+    });
+    y += 20 + outcomes.length * step + space;
+  }
+  return { body: parts.join("\n"), width: left + bars + 110, height: y };
+}
+
 /** What is exported, as plain values that say where they come from. */
 export function described(explorer, what) {
   const { settings, selected, sides } = explorer;
-  const about = { what: what === "map" ? explorer.mapTitle : explorer.title, counted_from: 0, selected, settings };
+  const title = { head: explorer.title, map: explorer.mapTitle, off: `Without ${offInWords(settings)}` }[what];
+  const about = { what: title, counted_from: 0, selected, settings };
   return { ...about, sides: sides.map(({ text, second, source }) => ({ text, second, source })) };
 }
 
 /** An SVG of the head view or of the map, in the colours of paper. */
 export function svg(explorer, what, panes) {
-  const pieces = what === "map"
-    ? [mapFigure(explorer)]
-    : explorer.shown.map((shown, side) => (explorer.form === "lines" ? linesFigure(shown, panes[side]) : matrixFigure(shown)));
+  const pieces = {
+    map: () => [mapFigure(explorer)],
+    off: () => explorer.ablation.found.map(offFigure),
+    head: () => explorer.shown.map((shown, side) => (explorer.form === "lines" ? linesFigure(shown, panes[side]) : matrixFigure(shown))),
+  }[what]();
   const about = described(explorer, what);
-  const shown = what === "map" ? [explorer.sides[selectedSide(explorer)]] : explorer.sides;
+  const shown = what === "map" ? [explorer.sides[explorer.selected.side]] : explorer.sides;
   let x = MARGIN;
   const body = pieces.map((piece, side) => {
     const caption = pieces.length > 1 ? label(shown[side].text, x, 46, { size: 12, fill: SOFT }) : "";
@@ -165,10 +192,12 @@ export function svg(explorer, what, panes) {
   ].join("\n");
 }
 
-const selectedSide = (explorer) => explorer.selected.side;
+function offInWords({ off: { heads, layers } }) {
+  return [...heads.map(([layer, head]) => `L${layer} H${head}`), ...layers.map((layer) => `layer ${layer}`)].join(", ");
+}
 
 function settingsInWords({ settings, form }, what) {
-  if (what === "map") return "layers and heads counted from 0";
+  if (what !== "head") return "layers and heads counted from 0";
   const words = [settings.units, settings.special ? "<s> and </s> shown" : "without <s> and </s>"];
   if (settings.between !== "all") words.push(`${settings.between[0]} to ${settings.between[1]}`);
   words.push(settings.renormalise ? "rows renormalised" : "rows not renormalised");
@@ -198,7 +227,7 @@ export async function png(text) {
 /** Rows of what is shown, all with the same columns. */
 export async function rows(explorer, what) {
   if (what === "off") {
-    return explorer.ablation.found.flatMap(({ effects, ...found }, side) =>
+    return explorer.ablation.found.flatMap(({ effects }, side) =>
       effects.flatMap(({ outcomes, title, position, kl }) =>
         outcomes.map(({ text, before, after }) => ({ side, title, position, kl, outcome: text, before, after })),
       ),
@@ -227,7 +256,7 @@ export async function rows(explorer, what) {
 
 const rounded = (value) => Number(value.toPrecision(6));
 
-/** Rows as RFC 4180 has them. A text that a spreadsheet would take for a formula stays what it is. */
+/** Rows as RFC 4180 has them. */
 export function csv(list) {
   const names = Object.keys(list[0] ?? {});
   const cell = (value) => {

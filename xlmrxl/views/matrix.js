@@ -50,8 +50,7 @@ export class MatrixPane {
     if (!this.shown || this.explorer.form !== "matrix") return;
     if (["head", "theme", "size", "form", "open"].some((part) => parts.has(part))) {
       this.picture();
-      this.layout();
-      this.paint();
+      if (this.layout()) this.paint();
     } else if (parts.has("focus") || parts.has("pins")) {
       this.paintOver();
     }
@@ -81,6 +80,7 @@ export class MatrixPane {
   layout() {
     const { rows, columns } = this.shown;
     const room = this.element.parentNode.clientWidth;
+    if (!room) return false;
     const context = this.base.getContext("2d");
     context.font = this.font();
     const longest = (units) => units.reduce((most, { text }) => Math.max(most, this.width(context, text)), 0);
@@ -104,6 +104,7 @@ export class MatrixPane {
     this.element.style.width = `${this.left + this.wide + barX}px`;
     this.scroller.setAttribute("aria-rowcount", rows.length);
     this.scroller.setAttribute("aria-colcount", columns.length);
+    return true;
   }
 
   font(weight = "") {
@@ -127,6 +128,7 @@ export class MatrixPane {
   }
 
   paint() {
+    if (!this.shown || !this.wide) return;
     const { rows, columns } = this.shown;
     const context = sized(this.base, this.left + this.wide, this.top + this.high);
     const { scrollLeft: x, scrollTop: y } = this.scroller;
@@ -188,19 +190,19 @@ export class MatrixPane {
   }
 
   paintOver() {
+    if (!this.wide) return;
     const { rows, columns } = this.shown;
     const context = sized(this.over, this.left + this.wide, this.top + this.high);
     const { scrollLeft: x, scrollTop: y } = this.scroller;
     const { explorer } = this;
     const { row, column } = this.focus;
     const pinned = (units, axis) => units.flatMap((unit, i) => (explorer.isPinned(this.side, axis, unit) ? [i] : []));
-    const band = (i, axis, colour, alpha) => {
+    const band = (i, axis) => {
       context.save();
       context.beginPath();
       context.rect(this.left, this.top, this.wide, this.high);
       context.clip();
-      context.strokeStyle = colour;
-      context.globalAlpha = alpha;
+      context.strokeStyle = explorer.accent;
       const at = i * this.size - (axis === "row" ? y : x);
       const [w, h] = axis === "row" ? [this.wide, this.size] : [this.size, this.high];
       context.strokeRect(this.left + (axis === "row" ? 0 : at) + 0.5, this.top + (axis === "row" ? at : 0) + 0.5, w - 1, h - 1);
@@ -220,16 +222,15 @@ export class MatrixPane {
     const rowsToName = new Set([...pinned(rows, "rows"), ...(row === null ? [] : [row])]);
     const columnsToName = new Set([...pinned(columns, "columns"), ...(column === null ? [] : [column])]);
     for (const i of rowsToName) {
-      band(i, "row", explorer.accent, 0.9);
+      band(i, "row");
       name(rows, i, "row", y, this.high);
     }
     for (const j of columnsToName) {
-      band(j, "column", explorer.accent, 0.9);
+      band(j, "column");
       name(columns, j, "column", x, this.wide);
     }
     if (row === null || column === null) return;
     context.lineWidth = 2;
-    band(row, "row", explorer.ink, 0);
     context.strokeStyle = explorer.ink;
     const [left, top] = [this.left + column * this.size - x, this.top + row * this.size - y];
     if (left >= this.left - 1 && top >= this.top - 1 && left < this.left + this.wide && top < this.top + this.high) {
@@ -297,7 +298,7 @@ export class MatrixPane {
     else if (step > 0) this.zoom = sizes.find((size) => size > this.size) ?? CELL_MOST;
     else this.zoom = sizes.reverse().find((size) => size < this.size) ?? CELL_LEAST;
     const { row, column } = this.focus;
-    this.layout();
+    if (!this.layout()) return;
     if (row !== null && column !== null) this.reveal(row, column);
     this.paint();
   }

@@ -2,7 +2,7 @@
 
 import { button, download, dropdown, element, own } from "./dom.js";
 import { csv, json, png, rows, svg } from "./figure.js";
-import { number } from "./weights.js";
+import { number, percent } from "./weights.js";
 
 const NAMED = 8; // heads that are named
 
@@ -175,8 +175,6 @@ export class OffPanel {
   }
 }
 
-const percent = (p) => (p > 0 && p < 0.0005 ? "<0.1%" : `${(100 * p).toFixed(1)}%`);
-
 const TYPES = { svg: "image/svg+xml", csv: "text/csv", json: "application/json", html: "text/html" };
 
 /** Takes what is shown away. */
@@ -234,6 +232,7 @@ export class SavePanel {
 
   async content(form, what) {
     const { explorer } = this;
+    if (what === "head" && !explorer.shown) throw new Error("No head is shown.");
     if (form === "svg") return svg(explorer, what, this.panes());
     if (form === "png") return png(svg(explorer, what, this.panes()));
     if (form === "csv") return csv(await rows(explorer, what));

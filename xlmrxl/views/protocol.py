@@ -107,14 +107,14 @@ Reply = tuple[dict[str, Any], list[bytes]]
 FRONT_END = Path(__file__).parent
 """Where attention.js and the files that it imports are, for those who serve them from a static path."""
 PARTS = (
-    *("colours", "style", "dom", "weights", "explorer", "file"),
+    *("colours", "style", "dom", "weights", "settings", "explorer", "file"),
     *("map", "matrix", "lines", "figure", "controls", "panels", "attention"),
 )
 """The files of the front end; each imports of those before it."""
 IMPORTANCE = Statistic("What switching the head off does to the prediction: KL divergence", "nats")
 CHANGE = Statistic("How far rows differ between the two: ½ Σⱼ |aᵢⱼ − bᵢⱼ|", "mass")
 FINE = 65535
-LEVELS = (255, 180, 127)
+LEVELS = (255, 180, 127, 90)
 """How many levels a weight may have: fewer where a matrix would otherwise not pack into PACKED bytes a weight."""
 PACKED = 0.9
 SMALL = 4096

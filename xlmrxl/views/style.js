@@ -102,8 +102,8 @@ export const STYLE = `
 .x-map { position: relative; max-width: 100%; cursor: pointer; touch-action: manipulation; }
 .x-map:focus-visible { outline: none; }
 .x-layer { position: absolute; left: 0; top: 0; pointer-events: none; }
-.x-panes { display: grid; grid-template-columns: minmax(0, 1fr); gap: 18px 32px; transition: opacity 120ms; }
-.x-panes.x-waiting { opacity: 0.45; }
+.x-panes { display: grid; grid-template-columns: minmax(0, 1fr); gap: 18px 32px; }
+.x-late { opacity: 0.45; }
 @container (min-width: 720px) { .x-two .x-panes.x-both { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } }
 .x-caption { display: flex; gap: 8px; align-items: baseline; margin-bottom: 8px; color: var(--soft); }
 .x-caption bdi { flex: 0 1 auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--ink); font-size: 15px; }
@@ -159,5 +159,4 @@ export const STYLE = `
   .x-bar { gap: 8px 12px; }
 }
 @media (forced-colors: active) { .x-pair i, .x-ramp { forced-color-adjust: none; } }
-@media (prefers-reduced-motion: reduce) { .x-panes { transition: none; } }
 `;

@@ -213,6 +213,9 @@ export function decimal(value, digits, signed = false) {
   return sign + text;
 }
 
+/** A probability with one decimal, never a false zero. */
+export const percent = (p) => (p > 0 && p < 0.0005 ? "<0.1%" : `${(100 * p).toFixed(1)}%`);
+
 /** A number with four digits that mean something. */
 export function number(value, signed = false) {
   if (!Number.isFinite(value)) return "–";
