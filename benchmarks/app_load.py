@@ -1,0 +1,189 @@
+"""Many visitors at once: 64 of them on the app, every answer compared with the serial one, beside the obvious app.
+
+    python benchmarks/app_load.py [--clients 64] [--seconds 60]
+
+The obvious app is `gr.Interface` around transformers' fill-mask pipeline with the same weights. Both run in processes
+of their own, one after the other, and are asked through their public endpoints. First the app alone, all tasks mixed:
+answers, errors, wrong answers, latency, memory of the process after ten seconds and at the end. Then fills only, for
+both: the ratio of the fills a second is what can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from fill_many import sentences
+
+import xlmrxl
+from xlmrxl.app import handlers
+
+OBVIOUS = """
+import gradio as gr
+from transformers import pipeline
+fill = pipeline("fill-mask", model={folder!r}, device="cpu")
+def answer(text):
+    return [{{"text": found["token_str"], "probability": found["score"]}} for found in fill(text)]
+gr.Interface(answer, "text", "json", api_name="fill").queue(max_size=1000).launch(server_port={port}, quiet=True)
+"""
+LABELS = "sports, politics, travel"
+CHOICES = ["The street is wet.", "The street is long."]
+
+
+@dataclass
+class Tally:
+    """What the visitors met."""
+
+    times: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    wrong: int = 0
+
+    def line(self, seconds: float) -> str:
+        ordered = sorted(self.times)
+        late = ordered[int(0.95 * len(ordered))] if ordered else float("nan")
+        return (
+            f"{len(ordered):,} answers, {len(ordered) / seconds:.1f} a second, 95 % within {late:.2f} s, "
+            f"{len(self.errors)} errors, {self.wrong} wrong"
+        )
+
+
+@contextmanager
+def served(command: list[str], port: int) -> Iterator[psutil.Process]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=5).close()
+                break
+            except OSError:
+                if process.poll() is not None:
+                    raise SystemExit("the app did not start") from None
+                time.sleep(0.2)
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def asked(client: httpx.AsyncClient, name: str, data: list[object]) -> object:
+    """What an endpoint answers."""
+    url = f"/gradio_api/call/{name}"
+    event = (await client.post(url, json={"data": data})).raise_for_status().json()["event_id"]
+    kind = ""
+    async with client.stream("GET", f"{url}/{event}") as stream:
+        async for line in stream.aiter_lines():
+            if line.startswith("event: "):
+                kind = line[7:]
+            elif line.startswith("data: ") and kind in ("complete", "error"):
+                if kind == "error":
+                    raise RuntimeError(line)
+                return json.loads(line[6:])[0]
+    raise RuntimeError("the stream ended without an answer")
+
+
+async def visit(
+    url: str, clients: int, seconds: float, job: Callable[[httpx.AsyncClient, Tally], Awaitable[None]]
+) -> Tally:
+    """Visitors who ask again as soon as they are answered."""
+    tally = Tally()
+    limits = httpx.Limits(max_connections=2 * clients, max_keepalive_connections=2 * clients)
+    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+        end = time.monotonic() + seconds
+
+        async def visitor() -> None:
+            while time.monotonic() < end:
+                start = time.monotonic()
+                try:
+                    await job(client, tally)
+                except (httpx.HTTPError, RuntimeError) as error:
+                    tally.errors.append(str(error))
+                else:
+                    tally.times.append(time.monotonic() - start)
+
+        await asyncio.gather(*(visitor() for _ in range(clients)))
+    return tally
+
+
+def same(found: list[dict[str, object]], expected: list[tuple[str, float]]) -> bool:
+    """The same words in the same order, with the same probabilities up to the last digits; ties may change places."""
+    return len(found) == len(expected) and all(
+        abs(float(str(one["probability"])) - probability) < 1e-4 + 1e-3 * probability
+        for one, (_, probability) in zip(found, expected, strict=True)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=60)
+    arguments = parser.parse_args()
+    folder = Path(xlmrxl.__file__).with_name("default")
+    session = xlmrxl.load()
+    texts = sentences(200, 16, lambda text: len(session.tokenizer(text)["input_ids"]))
+    expected = {
+        result.text: [(fill.text, fill.probability) for fill in result.masks[0].fills]
+        for result in session.fill_mask(texts)
+    }
+    plain = [text.replace("<mask>", "dog") for text in texts[:20]]
+    label = {text: handlers.classify(session, text, LABELS).result.labels[0].label for text in plain}
+    best = session.choose("It rained all night.", CHOICES, question="effect").best
+    pick = random.Random(0)
+
+    async def fill(client: httpx.AsyncClient, tally: Tally) -> None:
+        text = pick.choice(texts)
+        found = await asked(client, "fill", [text, 5])
+        tally.wrong += not same(found["masks"][0]["fills"], expected[text])  # type: ignore[index]
+
+    async def fill_obvious(client: httpx.AsyncClient, tally: Tally) -> None:
+        text = pick.choice(texts)
+        found = await asked(client, "fill", [text])
+        tally.wrong += len(found) != 5  # type: ignore[arg-type]
+
+    async def mixed(client: httpx.AsyncClient, tally: Tally) -> None:
+        chance = pick.random()
+        if chance < 0.8:
+            await fill(client, tally)
+        elif chance < 0.9:
+            text = pick.choice(plain)
+            found = await asked(client, "classify", [text, LABELS, "en"])
+            tally.wrong += found["labels"][0]["label"] != label[text]  # type: ignore[index]
+        else:
+            found = await asked(client, "choose", ["It rained all night.", CHOICES, "effect", "en"])
+            tally.wrong += found["best"] != best  # type: ignore[index]
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with served([sys.executable, "-m", "xlmrxl.cli", "app", "--no-browser", "--port", str(port)], port) as process:
+        asyncio.run(visit(url, arguments.clients, 10, mixed))
+        before = process.memory_info().rss
+        tally = asyncio.run(visit(url, arguments.clients, arguments.seconds, mixed))
+        print(f"mixed: {tally.line(arguments.seconds)}")
+        for error in sorted(set(tally.errors))[:3]:
+            print(textwrap.shorten(error, 200))
+        print(f"memory after ten seconds {before / 1e6:,.0f} MB, at the end {process.memory_info().rss / 1e6:,.0f} MB")
+        ours = asyncio.run(visit(url, arguments.clients, arguments.seconds, fill))
+        print(f"fills: {ours.line(arguments.seconds)}", flush=True)
+    with served([sys.executable, "-c", OBVIOUS.format(folder=str(folder), port=port)], port):
+        theirs = asyncio.run(visit(url, arguments.clients, arguments.seconds, fill_obvious))
+        print(f"the obvious app: {theirs.line(arguments.seconds)}")
+    print(f"fills a second, app : obvious app = {len(ours.times) / max(1, len(theirs.times)):.1f}")
+
+
+if __name__ == "__main__":
+    main()
