@@ -21,6 +21,7 @@ from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.parts import parts_of, state_name
 from xlmrxl.inspection.projection import principal, project
 from xlmrxl.tasks.features import features
+from xlmrxl.tasks.result import number
 
 TEXT = "The capital of France is <mask>, and the dog sleeps."
 SECOND = "Der Hund schläft im Garten."
@@ -360,3 +361,16 @@ def test_heads_as_grids(seen: Inspection):
     head = grid.attention(seen, 2, 4)
     assert np.array_equal(head.values, seen.attention(2, 4))
     assert head.title == "attention of L2 H4"
+
+
+def test_what_is_printed_names_rows_and_columns_and_does_not_flood_the_terminal(session: Session) -> None:
+    found = states.norms(session.inspect("The dog sleeps."))
+    title, head, *lines = str(found).splitlines()
+    assert title == found.title
+    assert all(label in head for label in found.column.labels[:12])
+    assert [line.split()[0] for line in lines] == list(found.row.labels)
+    assert number(float(found.values[1, 2])) in lines[1]
+    long = states.cosines(session.inspect("The dog sleeps. " * 12), 1)
+    assert len(long.row.labels) > 40
+    assert len(str(long).splitlines()) == 2 + 40 + 1
+    assert f"{len(long.row.labels)} × {len(long.column.labels)}" in str(long).splitlines()[-1]

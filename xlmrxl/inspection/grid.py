@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlmrxl.inspection.attention import STATISTICS
-from xlmrxl.tasks.result import Result, Source
+from xlmrxl.tasks.result import SHOWN, Result, Source, table_text
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
 
 Array = NDArray[Any]
+WIDE = 12
+"""Columns of a matrix in a terminal."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,19 @@ def source_of(inspection: Inspection, **settings: Any) -> Source:
     """An inspection's source with what was asked of it beside its own settings."""
     source = inspection.source
     return replace(source, settings={**source.settings, **settings})
+
+
+def matrix_text(title: str, unit: str, values: Array, row: Axis, column: Axis) -> str:
+    """A matrix for a terminal: its first rows and columns, and how many there are."""
+    heads = [f"{i} {label}" if label != str(i) else label for i, label in enumerate(column.labels[:WIDE])]
+    corner = f"{row.name} \\ {column.name}"
+    rows = [
+        {corner: label, **dict(zip(heads, map(float, line), strict=False))}
+        for label, line in zip(row.labels[:SHOWN], values, strict=False)
+    ]
+    cut = len(row.labels) > SHOWN or len(column.labels) > WIDE
+    shape = f"\n… of {len(row.labels)} × {len(column.labels)}" if cut else ""
+    return f"{title}{f', {unit}' if unit else ''}\n{table_text(rows)}{shape}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +115,9 @@ class Grid(Result):
             for j, value in enumerate(line)
         ]
 
+    def __str__(self) -> str:
+        return matrix_text(self.title, self.unit, self.values, self.row, self.column)
+
     def curves(self, columns: Sequence[int] | None = None) -> Curves:
         """The chosen columns as curves over the rows; without a choice one curve, the mean of all columns."""
         if columns is None:
@@ -137,6 +155,9 @@ class Curves(Result):
         object.__setattr__(self, "values", frozen(self.values))
         if self.values.shape != (len(self.names), len(self.x.labels)):
             raise ValueError(f"{self.values.shape} values for {len(self.names)} curves of {len(self.x.labels)} points.")
+
+    def __str__(self) -> str:
+        return matrix_text(self.title, self.unit, self.values, Axis("curve", self.names), self.x)
 
     def content(self) -> dict[str, Any]:
         """`{"measure": …, "title": …, "unit": …, "chance": …, "x": …, "curves": [{"name": …, "values": […]}, …]}`."""

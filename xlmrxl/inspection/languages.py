@@ -73,6 +73,14 @@ class Alignment(Result):
             "method": self.method,
         }
 
+    def __str__(self) -> str:
+        title = f"{self.names[0]} – {self.names[1]}, state {self.state}, {self.method}"
+        lines = [
+            f"  {link.similarity:6.3f}  {self.words[0][link.first]} – {self.words[1][link.second]}"
+            for link in self.links
+        ]
+        return "\n".join([title, *lines])
+
     def rows(self) -> list[dict[str, Any]]:
         """A row a link."""
         return [

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SHARES = ("probability", "score", "raw", "accuracy", "before", "after")
 """Columns whose values from 0 to 1 are drawn as bars."""
+SHOWN = 40
+"""Rows of a table in a terminal."""
 BAR = "rgba(48, 125, 149, 0.35)"
 """The app's hue, light enough for the text on it in a light notebook and in a dark one."""
 
@@ -85,6 +87,12 @@ class Result:
         import pandas as pd  # noqa: PLC0415 - not needed otherwise
 
         return pd.DataFrame(self.rows())
+
+    def __str__(self) -> str:
+        """The first rows as a table; most results know something better."""
+        rows = self.rows()
+        more = f"\n… and {len(rows) - SHOWN:,} rows more" if len(rows) > SHOWN else ""
+        return table_text(rows[:SHOWN]) + more
 
     def _repr_html_(self) -> str:
         return table_html(self.rows())
