@@ -364,10 +364,10 @@ def test_heads_as_grids(seen: Inspection):
 
 
 def test_what_is_printed_names_rows_and_columns_and_does_not_flood_the_terminal(session: Session) -> None:
-    found = states.norms(session.inspect("The dog sleeps."))
+    found = states.norms(session.inspect("The dog."))
     title, head, *lines = str(found).splitlines()
     assert title == found.title
-    assert all(label in head for label in found.column.labels[:12])
+    assert all(label in head for label in found.column.labels)
     assert [line.split()[0] for line in lines] == list(found.row.labels)
     assert number(float(found.values[1, 2])) in lines[1]
     long = states.cosines(session.inspect("The dog sleeps. " * 12), 1)
