@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from explorer_page import change, inside, mount, shown, wait_for
+from explorer_page import ADDRESS, change, inside, mount, serve, shown, wait_for
 
 import xlmrxl
 from xlmrxl.inspection.inspection import Inspection
@@ -272,8 +272,8 @@ def test_switching_off_by_key_and_by_click(open_page, model: xlmrxl.Session) -> 
             told = [float(row.get_attribute(f"data-{name}")) for row in rows]
             assert told == pytest.approx([getattr(outcome, name) for outcome in expected.outcomes])
     wait_for(page, "root.querySelector('#x-active-head').textContent.includes('switched off')")
-    page.get_by_role("button", name="Layer 2 on", exact=True).click()
-    page.get_by_role("button", name="L2 H9 on", exact=True).click()
+    page.get_by_role("button", name="Layer 2 on again", exact=True).click()
+    page.get_by_role("button", name="L2 H9 on again", exact=True).click()
     page.locator(".x-effect").wait_for(state="detached")
     assert page.evaluate("changes.at(-1)[1].off") == {"heads": [], "layers": [], "at": None}
 
@@ -411,6 +411,29 @@ def test_dark_as_the_page_around_is(open_page, pair: AttentionView) -> None:
     assert dark < 110
     page.evaluate("document.body.classList.add('dark')")  # Gradio
     wait_for(page, "root.querySelector('.x').dataset.theme === 'dark'")
+
+
+def test_colours_keep_their_order_in_grey(open_page) -> None:
+    """As a print or an eye without colours has them: lightness goes one way, for differences to both sides of 0."""
+    page = open_page()
+    page.route(f"{ADDRESS}/**", serve)
+    page.goto(ADDRESS)
+    pixels = page.evaluate(
+        """async () => { const { Scale } = await import("/colours.js");
+        const pixels = (theme) => [false, true].map((signed) => [...new Scale(theme, signed).pixels]);
+        return [pixels("light"), pixels("dark")]; }"""
+    )
+    for theme, darker in zip(pixels, (1, -1), strict=True):
+        grey = [
+            np.array([0.2126 * (p & 255) + 0.7152 * (p >> 8 & 255) + 0.0722 * (p >> 16 & 255) for p in scale])
+            for scale in theme
+        ]
+        assert (np.diff(grey[0]) * darker < 0.51).all()
+        assert abs(grey[0][-1] - grey[0][0]) > 180
+        low, high = grey[1][127::-1], grey[1][128:]
+        for side in (low, high):
+            assert (np.diff(side) * darker < 0.51).all()
+            assert abs(side[-1] - side[0]) > 120
 
 
 def test_a_phone_is_wide_enough(open_page, pair: AttentionView) -> None:

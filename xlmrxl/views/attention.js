@@ -127,10 +127,13 @@ class Page {
     const sides = explorer.sides.length;
     this.boxes.forEach((box, side) => {
       box.hidden = side > 0 && difference;
-      const named = box.querySelector(".x-caption > span");
-      if (sides > 1) named.textContent = difference ? "second minus first" : side ? "second" : "first";
       this.panes[side].lines.element.hidden = explorer.form !== "lines";
       this.panes[side].matrix.element.hidden = explorer.form !== "matrix";
+      if (sides < 2) return;
+      const [named, precision] = box.querySelectorAll(".x-caption > span:is(:first-child, :last-child)");
+      const precisions = explorer.sides.map(({ source }) => source.precision);
+      named.textContent = difference ? "second minus first" : side ? "second" : "first";
+      precision.textContent = difference ? precisions.reverse().join(" − ") : precisions[side];
     });
     this.panesBox.classList.toggle("x-both", sides > 1 && !difference);
     this.panesBox.hidden = this.readout.hidden = Boolean(explorer.error);

@@ -197,15 +197,21 @@ export class HeadReadout {
     const most = same ? number(peaks[0]) : peaks.map((peak) => number(peak)).join(" and ");
     this.legend.replaceChildren(signed ? `−${most}` : "0", this.ramp, `${signed ? "+" : ""}${most}, square-root scale`);
     this.strongest.replaceChildren(
-      ...explorer.shown.flatMap((shown, side) =>
-        shown.strongest(explorer.shown.length > 1 ? 4 : 6).map(([i, j]) =>
+      ...explorer.shown.flatMap((shown, side) => [
+        this.side(side, "li"),
+        ...shown.strongest(explorer.shown.length > 1 ? 4 : 6).map(([i, j]) =>
           element(
             "li", { "data-side": side, "data-row": i, "data-column": j, "data-weight": shown.value(i, j), "data-error": shown.error(i, j) },
             own(shown.rows[i].text), "→", own(shown.columns[j].text), element("span", {}, decimal(shown.value(i, j), 3, shown.signed)),
           ),
         ),
-      ),
+      ].filter(Boolean)),
     );
+  }
+
+  /** Which of two sides it is. */
+  side(side, tag) {
+    return this.explorer.shown.length > 1 && element(tag, { class: "x-side" }, side ? "second" : "first");
   }
 
   /** What is pointed at, on every side that has it. */
@@ -228,7 +234,7 @@ export class HeadReadout {
     const [value, error] = [shown.value(row, column), shown.error(row, column)];
     return element(
       "span", { "data-side": side, "data-row": row, "data-column": column, "data-weight": value, "data-error": error },
-      own(shown.rows[row].text), " → ", own(shown.columns[column].text), " ",
+      this.side(side, "i"), own(shown.rows[row].text), " → ", own(shown.columns[column].text), " ",
       element("b", { class: "x-value" }, withError(value, error, shown.signed)),
     );
   }
@@ -236,7 +242,7 @@ export class HeadReadout {
   list(shown, side, row, column) {
     const cells = shown.strongest(6, { row, column });
     const [unit, verb] = row !== null ? [shown.rows[row], " looks at "] : [shown.columns[column], " is looked at by "];
-    const line = element("span", { "data-side": side, "data-row": row, "data-column": column }, own(unit.text), verb);
+    const line = element("span", { "data-side": side, "data-row": row, "data-column": column }, this.side(side, "i"), own(unit.text), verb);
     cells.forEach(([i, j], place) => {
       const other = row !== null ? shown.columns[j] : shown.rows[i];
       line.append(place ? ", " : "", own(other.text), " ", element("b", { class: "x-value" }, decimal(shown.value(i, j), 3, shown.signed)));

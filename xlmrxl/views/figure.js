@@ -19,12 +19,15 @@ function widthOf(text, size) {
   return measuring.measureText(text).width;
 }
 
-/** A label in its own direction; `anchor` as if it ran from left to right. */
+/** A label in its own direction, centred on y; `anchor` as if it ran from left to right. Not every program that opens
+ * an SVG knows dominant-baseline. */
 function label(text, x, y, { size = 12, anchor = "start", fill = INK, turned = false, weight = null } = {}) {
   const rtl = isRightToLeft(text);
   const side = rtl ? { start: "end", end: "start", middle: "middle" }[anchor] : anchor;
-  const place = turned ? `transform="translate(${round(x)} ${round(y)}) rotate(-90)"` : `x="${round(x)}" y="${round(y)}"`;
-  return `<text ${place} font-size="${size}" text-anchor="${side}" fill="${fill}" dominant-baseline="central"${rtl ? ' direction="rtl"' : ""}${weight ? ` font-weight="${weight}"` : ""}>${escaped(text)}</text>`;
+  const down = 0.35 * size;
+  const place = turned ? `transform="translate(${round(x + down)} ${round(y)}) rotate(-90)"` : `x="${round(x)}" y="${round(y + down)}"`;
+  const more = (rtl ? ' direction="rtl"' : "") + (weight ? ` font-weight="${weight}"` : "");
+  return `<text ${place} font-size="${size}" text-anchor="${side}" fill="${fill}"${more}>${escaped(text)}</text>`;
 }
 
 const rect = (x, y, width, height, fill) => `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" fill="${fill}"/>`;
@@ -116,7 +119,7 @@ function mapFigure(explorer) {
   });
   if (map.order.every((index, place) => index === place)) {
     for (let i = 0; i < layers; i++) parts.push(label(`L${i}`, left - 5, top + i * (size + gap) + size / 2, { size: 9, anchor: "end", fill: SOFT }));
-    for (let i = 0; i < heads; i += heads > 16 ? 2 : 1) parts.push(label(`H${i}`, left + i * (size + gap) + size / 2, top - 8, { size: 9, anchor: "middle", fill: SOFT }));
+    for (let i = 0; i < heads; i += heads > 10 ? 2 : 1) parts.push(label(`H${i}`, left + i * (size + gap) + size / 2, top - 8, { size: 9, anchor: "middle", fill: SOFT }));
   }
   const height = top + layers * (size + gap);
   if (values) {

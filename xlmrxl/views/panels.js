@@ -115,8 +115,8 @@ export class OffPanel {
     const { selected, settings, ablation } = explorer;
     const { heads, layers, at } = settings.off;
     const headOff = heads.some(([layer, head]) => layer === selected.layer && head === selected.head);
-    this.head.textContent = `L${selected.layer} H${selected.head} ${headOff ? "on" : "off"}`;
-    this.layer.textContent = `Layer ${selected.layer} ${layers.includes(selected.layer) ? "on" : "off"}`;
+    this.head.textContent = `L${selected.layer} H${selected.head} ${headOff ? "on again" : "off"}`;
+    this.layer.textContent = `Layer ${selected.layer} ${layers.includes(selected.layer) ? "on again" : "off"}`;
     this.head.disabled = this.layer.disabled = !can;
     this.none.hidden = !heads.length && !layers.length;
     const { masks, tokens } = explorer.sides[0];
@@ -164,7 +164,7 @@ export class OffPanel {
         element("caption", {}, own(title), position === null ? "" : ` at ${position}`, kl === null ? "" : ", KL ", kl !== null && element("b", {}, `${number(kl)} nats`)),
         element("thead", {}, element("tr", {},
           element("th", { scope: "col" }, element("span", { class: "x-unseen" }, "Prediction")), element("th", { scope: "col" }, element("span", { class: "x-unseen" }, "Bars")),
-          element("th", { scope: "col" }, "before"), element("th", { scope: "col" }, "after"))),
+          ...["before", "after"].map((name) => element("th", { scope: "col" }, bars && element("i", { class: "x-swatch" }), name)))),
         element("tbody", {}, ...outcomes.map(({ text, before, after }) =>
           element("tr", { "data-before": before, "data-after": after },
             element("th", { scope: "row" }, own(text)),

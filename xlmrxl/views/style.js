@@ -130,6 +130,9 @@ export const STYLE = `
 
 .x-strongest { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 4px 0 10px; font-size: 13px; }
 .x-strongest::before { content: "Strongest" / ""; color: var(--soft); }
+.x-side { color: var(--soft); font-style: normal; }
+.x-readout .x-side { margin-right: 8px; }
+.x-strongest .x-side + li { margin-left: -6px; }
 .x-strongest li { display: inline-flex; gap: 5px; align-items: baseline; min-width: 0; }
 .x-strongest span, .x-top-heads span { font: 400 12px var(--mono); color: var(--soft); font-variant-numeric: tabular-nums; }
 .x-top-heads { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 10px; }
@@ -147,6 +150,8 @@ export const STYLE = `
 .x-effect tbody th { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding-right: 8px; }
 .x-effect th:nth-child(1) { width: 32%; }
 .x-effect td:nth-child(n + 3), .x-effect thead th:nth-child(n + 3) { width: 62px; text-align: right; font: 400 12px var(--mono); }
+.x-swatch { display: inline-block; width: 8px; height: 8px; margin-right: 4px; background: var(--pale); }
+th:last-child > .x-swatch { background: var(--bar); }
 .x-pair { position: relative; display: block; height: 13px; }
 .x-pair i { position: absolute; left: 0; height: 5px; min-width: 1px; background: var(--pale); }
 .x-pair i + i { top: 7px; background: var(--bar); }
