@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from xlmrxl.views.protocol import source, with_base64
 
 if TYPE_CHECKING:
-    from xlmrxl.views.protocol import AttentionView, Head
+    from xlmrxl.views.protocol import AttentionView
+    from xlmrxl.views.request import Head
 
 PAGE = """<!doctype html>
 <html lang="en">
