@@ -370,7 +370,7 @@ def test_what_is_printed_names_rows_and_columns_and_does_not_flood_the_terminal(
     assert all(label in head for label in found.column.labels)
     assert [line.split()[0] for line in lines] == list(found.row.labels)
     assert number(float(found.values[1, 2])) in lines[1]
-    long = states.cosines(session.inspect("The dog sleeps. " * 12), 1)
+    long = states.cosines(session.inspect("The dog sleeps. " * 4), 1)
     assert len(long.row.labels) > 40
     assert len(str(long).splitlines()) == 2 + 40 + 1
     assert f"{len(long.row.labels)} × {len(long.column.labels)}" in str(long).splitlines()[-1]
