@@ -226,6 +226,8 @@ def test_two_sides_are_asked_apart(pair: AttentionView):
         ({"type": "ablate", "layers": [3]}, "layers must be"),
         ({"type": "ablate", "layers": [0], "at": [999]}, "at must be"),
         ({"type": "html", "heads": []}, "No head is given"),
+        ({"type": "html", "heads": [[0, 0]], "settings": "dark"}, "settings must be"),
+        ({"type": "html", "heads": [[0, 0]], "selected": {"layer": "x" * 40_000}}, "selected must be"),
     ],
 )
 def test_what_is_wrong_with_a_request_is_said(view: AttentionView, request_: object, says: str):

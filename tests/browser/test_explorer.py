@@ -550,8 +550,9 @@ def test_html_from_the_page_and_from_python_work_from_disk(open_page, pair: Atte
     page.locator(".x-map").wait_for()
     assert "This file holds L2 H5, L3 H4 of 72 heads" in page.locator(".x-top").inner_text()
     wait_for(page, "explorer.shown")
-    close_to(shown(page)[0], own[2, 5])
-    # A click on the other head inside, on one that is not, and a mean of both.
+    assert page.locator(".x-head h3").inner_text() == "Mean of 2 heads"
+    close_to(shown(page)[0], own[[2, 3], [5, 4]].mean(0))
+    # A click on a head inside, both together, and one that is not inside.
     at = lambda layer, head: {"x": 28 + 46 * head + 20, "y": 16 + 46 * layer + 20}  # noqa: E731 - a place in the map
     page.locator(".x-map").click(position=at(3, 4))
     page.locator(".x-head h3", has_text="L3 H4").wait_for()

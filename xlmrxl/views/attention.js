@@ -223,7 +223,8 @@ export function jsonModel({ first, ask, selected = {}, settings = {}, changed = 
 
 /** Show what export.py has put into a file. */
 export function openFile(el, data) {
-  return render({ el, model: jsonModel({ first: data.first, ask: fileAnswers(data) }) });
+  const { first, selected, settings } = data;
+  return render({ el, model: jsonModel({ first, selected, settings, ask: fileAnswers(data) }) });
 }
 
 export default { render };

@@ -319,8 +319,7 @@ export class Explorer {
   }
 
   isOff(layer, head) {
-    const { heads, layers } = this.settings.off;
-    return layers.includes(layer) || heads.some((pair) => same(pair, [layer, head]));
+    return this.marks.off.has(layer * this.heads + head);
   }
 
   // What follows
@@ -345,8 +344,20 @@ export class Explorer {
   }
 
   isChosen(layer, head) {
-    const { layer: l, head: h } = this.selected;
-    return (layer === l && head === h) || this.settings.chosen.some((pair) => same(pair, [layer, head]));
+    return this.marks.chosen.has(layer * this.heads + head);
+  }
+
+  /** Sets of the heads that are chosen and of those that are off: the map asks for each of them. */
+  get marks() {
+    const { settings, selected, heads } = this;
+    if (this.marked?.settings !== settings || this.marked.selected !== selected) {
+      const places = (list) => list.map(([layer, head]) => layer * heads + head);
+      const row = (layer) => Array.from({ length: heads }, (_, head) => layer * heads + head);
+      const chosen = new Set(places([...settings.chosen, [selected.layer, selected.head]]));
+      const off = new Set([...places(settings.off.heads), ...settings.off.layers.flatMap(row)]);
+      this.marked = { settings, selected, chosen, off };
+    }
+    return this.marked;
   }
 
   /** What the head view shows, in words. */

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlmrxl.views.protocol import source, with_base64
 
@@ -42,7 +42,13 @@ openFile(document.getElementById("explorer"), JSON.parse(document.getElementById
 """
 
 
-def html(view: AttentionView, heads: Sequence[Head] | None = None) -> str:
+def html(
+    view: AttentionView,
+    heads: Sequence[Head] | None = None,
+    *,
+    selected: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> str:
     """A page that shows what the explorer shows and answers clicks, from disk and with the network off.
 
     Of the heads inside, means, maxima and rankings by a pair of tokens are computed in the page; rollout is inside for
@@ -52,6 +58,7 @@ def html(view: AttentionView, heads: Sequence[Head] | None = None) -> str:
         view: of one inspection or two.
         heads: the (layer, head) to put inside; the page says which they are. All of them if not given, about 17 KB each
             at 128 tokens.
+        selected, settings: the traits to open it with, as in `xlmrxl.views.protocol`.
 
     Raises:
         ValueError: a head that there is not, or none at all.
@@ -66,6 +73,8 @@ def html(view: AttentionView, heads: Sequence[Head] | None = None) -> str:
     meta |= {"abilities": [], "inside": None if len(chosen) == len(every) else chosen, "on_demand": on_demand}
     data = {
         "first": with_base64(meta, buffers),
+        "selected": dict(selected or {}),
+        "settings": dict(settings or {}),
         "heads": [[_asked(view, "head", side, layer=i, head=j) for i, j in chosen] for side in sides],
         "rollout": [_asked(view, "rollout", side, up_to=view.layers - 1) for side in sides],
         "maps": {
@@ -77,10 +86,12 @@ def html(view: AttentionView, heads: Sequence[Head] | None = None) -> str:
     return PAGE.format(title=escape(title), data=json_in_html(data), module=source())
 
 
-def save_html(path: str | os.PathLike[str], view: AttentionView, heads: Sequence[Head] | None = None) -> Path:
-    """Write `html(view, heads)` to a file and return its path."""
+def save_html(
+    path: str | os.PathLike[str], view: AttentionView, heads: Sequence[Head] | None = None, **traits: Any
+) -> Path:
+    """Write `html(view, heads, **traits)` to a file and return its path."""
     path = Path(path)
-    path.write_text(html(view, heads), encoding="utf-8")
+    path.write_text(html(view, heads, **traits), encoding="utf-8")
     return path
 
 

@@ -237,7 +237,8 @@ export class SavePanel {
     if (form === "png") return png(svg(explorer, what, this.panes()));
     if (form === "csv") return csv(await rows(explorer, what));
     if (form === "json") return json(explorer, what);
-    const { buffers } = await explorer.ask({ type: "html", heads: this.heads() });
+    const { off, ...settings } = explorer.settings; // which needs the model
+    const { buffers } = await explorer.ask({ type: "html", heads: this.heads(), selected: explorer.selected, settings });
     return new Blob([buffers[0]], { type: TYPES.html });
   }
 }

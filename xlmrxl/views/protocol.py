@@ -52,7 +52,8 @@ little-endian.
                 {"queries": [token, …], "keys": [token, …]}
     ablate      side, heads: [[layer, head], …],            side, found: Ablation.to_dict() []
                 layers: [layer, …], at: [token, …] or null
-    html        heads: [[layer, head], …]                   name: of a file                 [the file, UTF-8]
+    html        heads: [[layer, head], …],                  name: of a file                 [the file, UTF-8]
+                selected, settings: traits to open it with
 
 By two lists of tokens, heads are ranked by the attention to the keys (summed) from the queries (their mean), as
 attention between words is. To the statistics of `xlmrxl.inspection` come two: "importance", from a sweep that switches
@@ -286,7 +287,8 @@ class AttentionView:
                 f"{len(heads)} heads are too many for a file made here. Choose fewer, or write it with "
                 "xlmrxl.views.export.save_html, which takes all of them."
             )
-        return {"name": "attention.html"}, [html(self, heads).encode("utf-8")]
+        page = html(self, heads, selected=asked.trait("selected"), settings=asked.trait("settings"))
+        return {"name": "attention.html"}, [page.encode("utf-8")]
 
 
 def changes(before: Inspection, after: Inspection) -> Array:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
 Head = tuple[int, int]
+TRAIT = 32_768
+"""Characters of JSON that a trait may have: 1,152 chosen heads take a third of it."""
 
 
 class Request:
@@ -72,6 +75,13 @@ class Request:
         if not queries or not keys:
             raise ValueError("by needs a token or more of each, queries and keys.")
         return queries, keys
+
+    def trait(self, name: str) -> dict[str, Any]:
+        """What the page has set, for a page of its own, which reads it with the same care; empty where left out."""
+        value = self._fields.get(name) or {}
+        if not isinstance(value, dict) or len(json.dumps(value)) > TRAIT:
+            raise ValueError(f"{name} must be what the explorer has set it to.")
+        return value
 
     @staticmethod
     def _index(value: Any, count: int, name: str) -> int:
