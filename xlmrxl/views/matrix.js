@@ -129,117 +129,109 @@ export class MatrixPane {
 
   paint() {
     if (!this.shown || !this.wide) return;
-    const { rows, columns } = this.shown;
     const context = sized(this.base, this.left + this.wide, this.top + this.high);
     const { scrollLeft: x, scrollTop: y } = this.scroller;
+    const { line, soft, paper, accent } = this.explorer;
     context.imageSmoothingEnabled = false;
     context.drawImage(
       this.canvas, x / this.size, y / this.size, this.wide / this.size, this.high / this.size,
       this.left, this.top, this.wide, this.high,
     );
-    if (this.size >= 14) this.rule(context, x, y);
-    context.strokeStyle = this.explorer.line;
-    context.lineWidth = 1;
+    context.strokeStyle = line;
     context.strokeRect(this.left - 0.5, this.top - 0.5, this.wide + 1, this.high + 1);
-    this.part(context, x, y);
-    this.labels(context, rows, y, this.high, "row", this.explorer.soft);
-    this.labels(context, columns, x, this.wide, "column", this.explorer.soft);
+    const every = this.size < CELL_TEXT ? Math.ceil(12 / this.size) : 1;
+    for (const axis of this.axes()) {
+      if (this.size >= 14) for (let i = 1; i < axis.units.length; i++) this.rule(context, axis, i, paper);
+      const second = axis.units.findIndex((_, i) => parted(axis.units, i));
+      if (second > 0) this.rule(context, axis, second, accent);
+      context.font = this.font();
+      context.fillStyle = soft;
+      for (let i = 0; i < axis.units.length; i += every) this.label(context, axis, i);
+    }
     this.paintOver();
   }
 
-  /** Hairlines between large cells. */
-  rule(context, x, y) {
-    context.fillStyle = this.explorer.paper;
-    for (let at = this.size - (x % this.size); at < this.wide; at += this.size) context.fillRect(this.left + at - 0.5, this.top, 1, this.high);
-    for (let at = this.size - (y % this.size); at < this.high; at += this.size) context.fillRect(this.left, this.top + at - 0.5, this.wide, 1);
-  }
-
-  /** A line before the second sentence of a pair. */
-  part(context, x, y) {
+  /** Rows and columns as they are on screen: which are pinned, which is pointed at, what is scrolled and seen. */
+  axes() {
     const { rows, columns } = this.shown;
-    context.fillStyle = this.explorer.accent;
-    const [row, column] = [rows, columns].map((units) => units.findIndex((_, i) => parted(units, i)) * this.size);
-    if (row > y && row - y < this.high) context.fillRect(this.left, this.top + row - y - 0.5, this.wide, 1);
-    if (column > x && column - x < this.wide) context.fillRect(this.left + column - x - 0.5, this.top, 1, this.high);
+    const { explorer, side, focus, scroller } = this;
+    const pinned = (units, name) => units.flatMap((unit, i) => (explorer.isPinned(side, name, unit) ? [i] : []));
+    return [
+      { turned: false, units: rows, pins: pinned(rows, "rows"), at: focus.row, scroll: scroller.scrollTop, room: this.high },
+      { turned: true, units: columns, pins: pinned(columns, "columns"), at: focus.column, scroll: scroller.scrollLeft, room: this.wide },
+    ];
   }
 
-  labels(context, units, scroll, room, axis, colour) {
-    const every = this.size < CELL_TEXT ? Math.ceil(12 / this.size) : 1;
-    context.font = this.font();
+  /** A hairline before a row or a column. */
+  rule(context, { turned, scroll, room }, i, colour) {
+    const at = i * this.size - scroll;
+    if (at <= 0 || at >= room) return;
     context.fillStyle = colour;
-    for (let i = 0; i < units.length; i += every) this.label(context, units, i, scroll, room, axis);
+    if (turned) context.fillRect(this.left + at - 0.5, this.top, 1, this.high);
+    else context.fillRect(this.left, this.top + at - 0.5, this.wide, 1);
   }
 
-  label(context, units, i, scroll, room, axis) {
-    const at = i * this.size - scroll + this.size / 2;
+  label(context, { turned, units, scroll, room }, i) {
+    const at = (i + 0.5) * this.size - scroll;
     if (at < 0 || at > room) return;
     const { text } = units[i];
     context.save();
     context.direction = isRightToLeft(text) ? "rtl" : "ltr";
     context.textBaseline = "middle";
-    if (axis === "row") {
-      context.textAlign = "right";
-      context.fillText(this.cut(context, text, this.left - 8), this.left - 6, this.top + at + 0.5);
-    } else {
-      context.translate(this.left + at, this.top - 6);
-      context.rotate(-Math.PI / 2);
-      context.textAlign = "left";
-      context.fillText(this.cut(context, text, this.top - 8), 0, 0.5);
-    }
+    context.textAlign = turned ? "left" : "right";
+    context.translate(turned ? this.left + at : this.left - 6, turned ? this.top - 6 : this.top + at);
+    if (turned) context.rotate(-Math.PI / 2);
+    context.fillText(this.cut(context, text, (turned ? this.top : this.left) - 8), 0, 0.5);
     context.restore();
   }
 
+  /** What is pinned and pointed at: frames around rows and columns, and their names. */
   paintOver() {
     if (!this.wide) return;
-    const { rows, columns } = this.shown;
     const context = sized(this.over, this.left + this.wide, this.top + this.high);
-    const { scrollLeft: x, scrollTop: y } = this.scroller;
-    const { explorer } = this;
-    const { row, column } = this.focus;
-    const pinned = (units, axis) => units.flatMap((unit, i) => (explorer.isPinned(this.side, axis, unit) ? [i] : []));
-    const band = (i, axis) => {
+    const { explorer, shown } = this;
+    const axes = this.axes();
+    const inCells = (draw) => {
       context.save();
       context.beginPath();
-      context.rect(this.left, this.top, this.wide, this.high);
+      context.rect(this.left - 1, this.top - 1, this.wide + 2, this.high + 2);
       context.clip();
-      context.strokeStyle = explorer.accent;
-      const at = i * this.size - (axis === "row" ? y : x);
-      const [w, h] = axis === "row" ? [this.wide, this.size] : [this.size, this.high];
-      context.strokeRect(this.left + (axis === "row" ? 0 : at) + 0.5, this.top + (axis === "row" ? at : 0) + 0.5, w - 1, h - 1);
+      draw();
       context.restore();
     };
-    const name = (units, i, axis, scroll, room) => {
-      const at = i * this.size - scroll + this.size / 2;
-      context.fillStyle = explorer.paper;
-      const deep = Math.max(8, Math.min(10, this.size / 2 + 1));
-      if (at < 0 || at > room) return;
-      if (axis === "row") context.fillRect(0, this.top + at - deep, this.left - 2, 2 * deep);
-      else context.fillRect(this.left + at - deep, 0, 2 * deep, this.top - 2);
-      context.font = this.font("600");
-      context.fillStyle = explorer.accent;
-      this.label(context, units, i, scroll, room, axis);
-    };
-    const rowsToName = new Set([...pinned(rows, "rows"), ...(row === null ? [] : [row])]);
-    const columnsToName = new Set([...pinned(columns, "columns"), ...(column === null ? [] : [column])]);
-    for (const i of rowsToName) {
-      band(i, "row");
-      name(rows, i, "row", y, this.high);
+    for (const axis of axes) {
+      for (const i of new Set(axis.at === null ? axis.pins : [...axis.pins, axis.at])) {
+        const at = i * this.size - axis.scroll;
+        context.strokeStyle = explorer.accent;
+        inCells(() => {
+          if (axis.turned) context.strokeRect(this.left + at + 0.5, this.top + 0.5, this.size - 1, this.high - 1);
+          else context.strokeRect(this.left + 0.5, this.top + at + 0.5, this.wide - 1, this.size - 1);
+        });
+        this.name(context, axis, i);
+      }
     }
-    for (const j of columnsToName) {
-      band(j, "column");
-      name(columns, j, "column", x, this.wide);
-    }
+    const [{ at: row, scroll: y }, { at: column, scroll: x }] = axes;
     if (row === null || column === null) return;
-    context.lineWidth = 2;
     context.strokeStyle = explorer.ink;
-    const [left, top] = [this.left + column * this.size - x, this.top + row * this.size - y];
-    if (left >= this.left - 1 && top >= this.top - 1 && left < this.left + this.wide && top < this.top + this.high) {
-      context.strokeRect(left, top, this.size, this.size);
-    }
+    context.lineWidth = 2;
+    inCells(() => context.strokeRect(this.left + column * this.size - x, this.top + row * this.size - y, this.size, this.size));
     this.row.setAttribute("aria-rowindex", row + 1);
     this.cell.setAttribute("aria-colindex", column + 1);
-    const weight = withError(this.shown.value(row, column), this.shown.error(row, column), this.shown.signed);
-    this.cell.textContent = `${rows[row].text} to ${columns[column].text}: ${weight}`;
+    const weight = withError(shown.value(row, column), shown.error(row, column), shown.signed);
+    this.cell.textContent = `${shown.rows[row].text} to ${shown.columns[column].text}: ${weight}`;
+  }
+
+  /** A label in bold over whatever labels are in its place. */
+  name(context, axis, i) {
+    const at = (i + 0.5) * this.size - axis.scroll;
+    if (at < 0 || at > axis.room) return;
+    const deep = Math.max(8, Math.min(10, this.size / 2 + 1));
+    context.fillStyle = this.explorer.paper;
+    if (axis.turned) context.fillRect(this.left + at - deep, 0, 2 * deep, this.top - 2);
+    else context.fillRect(0, this.top + at - deep, this.left - 2, 2 * deep);
+    context.font = this.font("600");
+    context.fillStyle = this.explorer.accent;
+    this.label(context, axis, i);
   }
 
   at(event) {

@@ -44,7 +44,7 @@ export const STYLE = `
 .x-title .x-field, .x-title .x-segmented { font-weight: 400; color: var(--ink); }
 .x-title h3 { margin-right: auto; font: 600 15px/1.3 var(--sans); color: var(--ink); }
 @container (min-width: 1000px) {
-  .x-body { grid-template-columns: minmax(0, 594px) minmax(0, 1fr); grid-template-rows: repeat(3, auto) 1fr; }
+  .x-body { grid-template-columns: minmax(0, min(594px, 50%)) minmax(0, 1fr); grid-template-rows: repeat(3, auto) 1fr; }
   .x-body { grid-template-areas: "heads head" "find head" "off head" "save head"; }
   .x-body.x-two { grid-template-areas: "heads find" "heads off" "heads save" "head head"; grid-template-rows: auto auto 1fr auto; }
   .x-heads { grid-area: heads; } .x-head { grid-area: head; } .x-find { grid-area: find; } .x-off { grid-area: off; }
