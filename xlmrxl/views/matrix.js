@@ -108,7 +108,7 @@ export class MatrixPane {
   }
 
   font(weight = "") {
-    const size = Math.max(10, Math.min(13, (this.size ?? 13) + (this.size < CELL_TEXT ? 3 : 1)));
+    const size = Math.max(10, Math.min(13, (this.size ?? 13) + (this.size < CELL_TEXT ? 3 : -1)));
     return `${weight} ${size}px ${this.explorer.sans}`.trim();
   }
 
