@@ -99,7 +99,8 @@ def fill_tab(session: "Session", run: Run = here) -> None:
     examples.select(choose_example, [top_k, way], [text, output], **quiet)
     output.select(choose_token, [top_k, way], [text, output], **quiet)
     insert.click(None, text, text, js=script("insert_mask.js"), api_visibility="private")
-    endpoint(api, api_name="fill", concurrency_id=FILLS, concurrency_limit=VISITORS)
+    # Not queued by Gradio, whose queue takes longer than the model: those who wait here are filled together.
+    endpoint(api, api_name="fill", queue=False)
 
 
 if __name__ == "__main__":

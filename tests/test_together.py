@@ -37,7 +37,7 @@ def all_at_once(together: Together, model: Model, calls: list[tuple[int, str]]) 
         futures = [pool.submit(together, *calls[0])]
         assert model.first.wait(10)
         futures += [pool.submit(together, *call) for call in calls[1:]]
-        while len(together._waiting) < len(calls) - 1:
+        while together._jobs.qsize() < len(calls) - 1:
             pass
         model.go_on.set()
     return [future.result for future in futures]
