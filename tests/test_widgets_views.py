@@ -22,10 +22,10 @@ from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.lens import lens
 from xlmrxl.session import Session
 from xlmrxl.views.protocol import AttentionView
-from xlmrxl.widgets import AttentionExplorer, HiddenStateExplorer
+from xlmrxl.widgets import AttentionExplorer, HiddenStateExplorer, ResultView
 from xlmrxl.widgets.attention import Head
+from xlmrxl.widgets.drawing import plotly
 from xlmrxl.widgets.state_views import VIEWS
-from xlmrxl.widgets.states import plotly
 
 TEXT, SECOND = "The <mask> sleeps in the garden.", "It is a dog."
 WORD = "i"  # a single piece of the small vocabulary
@@ -320,4 +320,29 @@ def test_page_gets_what_draws_and_files(session: Session, sent: list[dict[str, A
         assert sent == []
     widget.texts = []
     widget._handle_custom_msg({"type": "csv"}, [])
-    assert "no text" in widget.error
+    assert "no text" in sent[-1]["content"]["error"]
+
+
+def test_result_is_shown_as_its_figure(session: Session, sent: list[dict[str, Any]], tmp_path: Path):  # noqa: F811
+    inspection = session.inspect(TEXT)
+    norms = states.norms(inspection)
+    widget = ResultView(norms)
+    assert json.loads(widget.drawn) == json.loads(figures.grid(norms).to_json())
+    widget.dark = True
+    assert json.loads(widget.drawn) == json.loads(figures.grid(norms, dark=True).to_json())
+    assert widget.figure.to_json() == figures.grid(norms).to_json()
+    laid = session.parallel([TEXT, SECOND]).project()
+    widget.result = laid
+    assert json.loads(widget.drawn)["layout"]["meta"]["kind"] == "Projection"
+    assert ResultView(laid).layer == 2
+    assert ResultView(laid, layer=1).figure.layout.sliders[0].active == 1
+    sent.clear()
+    widget._handle_custom_msg({"type": "csv"}, [])
+    assert sent[0]["buffers"] == [laid.to_csv().encode()]
+    assert "Plotly.newPlot" in widget.save_html(tmp_path / "view.html").read_text(encoding="utf-8")
+    with pytest.raises(traitlets.TraitError):
+        widget.result = "nothing"
+    gap = session.inspect("The <mask>.")
+    assert json.loads(ResultView(gap.sweep()).drawn)["layout"]["meta"]["kind"] == "Sweep"
+    with pytest.raises(ValueError, match="Ablation"):
+        ResultView(gap.ablate([(0, 0)]))

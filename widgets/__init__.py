@@ -15,6 +15,7 @@ from xlmrxl.widgets.attention import AttentionExplorer
 from xlmrxl.widgets.choose import ChoiceScorer
 from xlmrxl.widgets.classify import TextClassifier
 from xlmrxl.widgets.fill import MaskFiller
+from xlmrxl.widgets.result import ResultView
 from xlmrxl.widgets.states import HiddenStateExplorer
 
-__all__ = ["AttentionExplorer", "ChoiceScorer", "HiddenStateExplorer", "MaskFiller", "TextClassifier"]
+__all__ = ["AttentionExplorer", "ChoiceScorer", "HiddenStateExplorer", "MaskFiller", "ResultView", "TextClassifier"]

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import traitlets
 
 from xlmrxl.hub import DEFAULT
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.progress import Progress
+from xlmrxl.session import Session
 from xlmrxl.views.export import save_html
 from xlmrxl.views.protocol import AttentionView, source
 from xlmrxl.widgets.task import MODEL, Name, TaskWidget, log, opened, script, sentence
-
-if TYPE_CHECKING:
-    from xlmrxl.session import Session
 
 
 class Head(NamedTuple):
@@ -97,7 +95,7 @@ class AttentionExplorer(TaskWidget):
         known: Session | Inspection = opened(model)
         given = known if isinstance(known, Inspection) else None
         beside = other if isinstance(other, Inspection) else None
-        self._session: Session = known.session if isinstance(known, Inspection) else known
+        self._session = known.session if isinstance(known, Inspection) else known
         if given is not None:
             text, second = given.text, given.second
         # What stands beside the text is read by another model, or it is another text, or both.
@@ -105,7 +103,7 @@ class AttentionExplorer(TaskWidget):
         if beside is not None:
             self._beside = beside.session
             other = beside.text if beside.text != text or self._beside is self._session else ""
-        elif other is not None and not isinstance(other, str):
+        elif isinstance(other, Session):
             self._beside, other = other, ""
         self._given = {"text": text, "second": second or "", "other": other or ""}, given, beside
         super().__init__(

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import traitlets
 
-from xlmrxl import figures
+from xlmrxl.figures import Figure
 from xlmrxl.hub import DEFAULT
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.languages import Parallel, default_state, parallel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
+from xlmrxl.widgets.drawing import Drawing
 from xlmrxl.widgets.state_views import UNITS, VIEWS, Asked, View, drawn
-from xlmrxl.widgets.task import MODEL, Name, TaskWidget, opened, script, sentence
+from xlmrxl.widgets.task import Name, TaskWidget, opened, script
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -27,7 +24,7 @@ MOST_KEPT = 64
 """Results that are kept, so that going back to one costs nothing."""
 
 
-class HiddenStateExplorer(TaskWidget):
+class HiddenStateExplorer(Drawing, TaskWidget):
     """Look at the hidden states of one text, or of several beside each other.
 
     Args:
@@ -57,7 +54,7 @@ class HiddenStateExplorer(TaskWidget):
     dark = traitlets.Bool(False, help="Whether the page is dark; the page says so itself.").tag(sync=True)
     inspections = traitlets.Any((), help="Of the texts, for everything else one may ask.")
 
-    _esm = script("states.js")
+    _esm = script("states.js", "plot.js")
     _question_traits = (
         *("texts", "languages", "view", "layer", "position", "of", "which", "beside", "corrected"),
         *("targets", "dark"),
@@ -98,25 +95,6 @@ class HiddenStateExplorer(TaskWidget):
             targets=list(targets),
         )
         self.on_msg(self._reply)
-
-    @property
-    def figure(self) -> figures.Figure:
-        """What is shown, as a plotly figure for a light page.
-
-        Raises:
-            ValueError: nothing is shown.
-        """
-        return drawn(self.view, self._shown_result(), self.layer, dark=False)
-
-    def save_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write what is shown as one HTML file that needs no network.
-
-        Raises:
-            ValueError: nothing is shown.
-        """
-        path = Path(path)
-        path.write_text(self._page(), encoding="utf-8")
-        return path
 
     def _question(self) -> dict[str, Any] | None:
         texts = self._question_texts()
@@ -200,37 +178,14 @@ class HiddenStateExplorer(TaskWidget):
     def _question_texts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return tuple(text for text in self.texts if text.strip()), tuple(self.languages)
 
-    def _shown_result(self) -> Result:
+    def _result(self) -> Result:
         if self.result is None:
             raise ValueError(self.error or "There is no text to show the states of: set texts.")
         found: Result = self.result
         return found
 
-    def _light(self) -> str:
-        figure: str = self.figure.to_json()
-        return figure
-
-    def _page(self) -> str:
-        page: str = self.figure.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
-        return page
-
-    def _reply(self, _: Any, content: Any, __: Any) -> None:
-        """Answer what the page asks for: what draws, and files of what is drawn."""
-        kind = content.get("type") if isinstance(content, dict) else None
-        files: dict[Any, Callable[[], str]] = {
-            "csv": lambda: self._shown_result().to_csv(),
-            "json": lambda: self._shown_result().to_json(),
-            "html": self._page,
-            "figure": self._light,
-        }
-        if kind == "plotly":
-            self.send({"type": kind}, [plotly()])
-        elif kind in files:
-            try:
-                with MODEL:
-                    self.send({"type": kind}, [files[kind]().encode("utf-8")])
-            except ValueError as problem:
-                self.error = sentence(problem)
+    def _drawn(self, dark: bool) -> Figure:
+        return drawn(self.view, self._result(), self.layer, dark)
 
 
 def _given(model: Any) -> Parallel | None:
@@ -246,11 +201,3 @@ def _given(model: Any) -> Parallel | None:
     else:
         names = [f"text {n}" for n in range(1, len(found) + 1)]
     return Parallel(found, names)
-
-
-@lru_cache(maxsize=1)
-def plotly() -> bytes:
-    """plotly.js, deflated: a page is given it once, when there is something to draw."""
-    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - 5 MB
-
-    return zlib.compress(get_plotlyjs().encode("utf-8"), 6)

@@ -39,14 +39,16 @@ M = TypeVar("M")
 log = logging.getLogger(__name__)
 
 
-def script(name: str, **modules: str) -> str:
+def script(name: str, *more: str, **modules: str) -> str:
     """The ES module of a widget: what all share and its own file, since a widget's module cannot import another.
 
     Args:
         name: of its own file.
+        *more: names of files that it needs beside those that all share.
         **modules: texts of modules that import nothing, each in a scope of its own and known by what it exports.
     """
-    paths = [FRONT_END / "colours.js", FRONT_END / "dom.js", STATIC / "parts.js", STATIC / name]
+    paths = [FRONT_END / "colours.js", FRONT_END / "dom.js", STATIC / "parts.js"]
+    paths += [STATIC / file for file in (*more, name)]
     parts = [path.read_text(encoding="utf-8") for path in paths]
     for constant, text in modules.items():
         body, _, exported = text.rpartition("export default ")

@@ -243,3 +243,28 @@ def test_hidden_states(notebook, checkpoint: Path, session: Session) -> None:
     picture = Path(download.value.path()).read_text(encoding="utf-8")
     assert picture.startswith("<svg")
     assert "Lens" in picture or "likeliest" in picture
+
+
+def test_page_turns_dark(notebook, checkpoint: Path) -> None:
+    book = notebook(
+        start(checkpoint),
+        "from xlmrxl.inspection import states\nv = ResultView(states.norms(session.inspect('The dog')))\nv",
+        "f = MaskFiller(session, 'The <mask>')\nf",
+        "print(v.dark)",
+    )
+    book.run(0)
+    view, filler = (book.run(number).locator(".xlmrxl") for number in (1, 2))
+    plot = view.locator(".x-plot")
+    ink = "plot => plot._fullLayout?.font.color"
+    book.page.wait_for_function(f"plot => ({ink})(plot)", arg=plot.element_handle())
+    light = plot.evaluate(ink)
+    paper = filler.evaluate("root => getComputedStyle(root).backgroundColor")
+    assert book.value(3) == "False"
+    book.page.get_by_role("menuitem", name="Settings").click()
+    for entry in ("Theme", "JupyterLab Dark"):
+        book.page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True).click()
+    for root in (view, filler):
+        book.page.wait_for_function("root => root.dataset.theme === 'dark'", arg=root.element_handle())
+    book.page.wait_for_function(f"([plot, light]) => ({ink})(plot) !== light", arg=[plot.element_handle(), light])
+    assert filler.evaluate("root => getComputedStyle(root).backgroundColor") != paper
+    assert book.value(3) == "True"

@@ -39,5 +39,5 @@ def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert shown
     for model in shown:  # a widget with an error would be stored as one that ran
         state = client.widget_state[model]
-        assert state["error"] == ""
-        assert state["found"]
+        assert state.get("error", "") == ""
+        assert state.get("found") or state.get("drawn")

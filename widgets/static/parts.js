@@ -118,6 +118,19 @@ function roving(group) {
   return group;
 }
 
+/** JupyterLab takes keys for those of the notebook unless the very element that has the focus says no. */
+function keepKeys(root) {
+  root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
+}
+
+/** Keep the colours of `root` in accord with the page around `el`; returns what ends it. */
+function showTheme(root, el) {
+  const look = () => { root.dataset.theme = themeOf(el); };
+  look();
+  requestAnimationFrame(look); // once it is on the page, there may be more around it
+  return watchTheme(look);
+}
+
 /**
  * A widget: a form, the state of its question, and the answer below.
  *
@@ -128,10 +141,8 @@ function roving(group) {
  */
 function widget({ model, el }, build) {
   const root = element("section", { class: "xlmrxl" });
-  // JupyterLab takes keys for those of the notebook unless the very element that has the focus says no.
-  root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
-  const theme = () => { root.dataset.theme = themeOf(el); };
-  const stopTheme = watchTheme(theme);
+  keepKeys(root);
+  const stopTheme = showTheme(root, el);
 
   function ask(changes = {}) {
     for (const [name, value] of Object.entries({ ...parts.question(), ...changes })) model.set(name, value);
@@ -203,8 +214,6 @@ function widget({ model, el }, build) {
   draw();
   status();
   el.append(root);
-  theme();
-  requestAnimationFrame(theme); // once it is on the page, it may be in a frame that says more
   return () => {
     stopTheme();
     parts.end?.();

@@ -1,0 +1,54 @@
+"""`ResultView`: a result of an inspection as a figure that is light or dark as the page is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets
+
+from xlmrxl.figures import Figure
+from xlmrxl.inspection.languages import default_state
+from xlmrxl.inspection.projection import Projection
+from xlmrxl.tasks.result import Result
+from xlmrxl.widgets.drawing import Drawing
+from xlmrxl.widgets.state_views import drawn
+from xlmrxl.widgets.task import script, style
+
+
+class ResultView(Drawing, anywidget.AnyWidget):
+    """Show a grid, curves, a projection, a lens or an alignment.
+
+    Args:
+        result: what an inspection gave.
+        layer: of a projection, the state it begins with; two thirds up if not given.
+    """
+
+    result = traitlets.Instance(Result, help="What is shown; set it to show another.")
+    layer = traitlets.Int(0, min=0, help="Of a projection, the state that is shown.").tag(sync=True)
+    dark = traitlets.Bool(False, help="Whether the page is dark; the page says so itself.").tag(sync=True)
+    drawn = traitlets.Unicode("", help="What the page draws, as JSON.").tag(sync=True)
+    name = traitlets.Unicode("", help="Of the files that are saved.").tag(sync=True)
+
+    _esm = script("result.js", "plot.js")
+    _css = style()
+
+    def __init__(self, result: Result, *, layer: int | None = None) -> None:
+        if layer is None:
+            layer = default_state(result.states[-1]) if isinstance(result, Projection) else 0
+        super().__init__(result=result, layer=layer)
+        self.observe(self._draw, ["result", "dark"])
+        self.on_msg(self._reply)
+        self._draw()
+
+    def _result(self) -> Result:
+        found: Result = self.result
+        return found
+
+    def _drawn(self, dark: bool) -> Figure:
+        return drawn("", self._result(), self.layer, dark)
+
+    def _draw(self, _: Any = None) -> None:
+        with self.hold_sync():
+            self.name = type(self.result).__name__.lower()
+            self.drawn = self._drawn(self.dark).to_json()

@@ -1,0 +1,35 @@
+function render({ model, el }) {
+  const root = element("section", { class: "xlmrxl" });
+  keepKeys(root);
+  const stopTheme = showTheme(root, el);
+  const slider = stateSlider((layer) => {
+    model.set("layer", layer);
+    model.save_changes();
+    follow();
+  });
+  const plot = plotter({ model, el, name: () => model.get("name"), drawn: follow });
+
+  function follow() {
+    const steps = plot.steps();
+    slider.hidden = !steps;
+    if (!steps) return;
+    slider.at(model.get("layer"), Number(steps.at(-1).label));
+    plot.show(model.get("layer"));
+  }
+
+  const draw = () => plot.draw(model.get("drawn"));
+  model.on("change:drawn", draw);
+  model.on("change:layer", follow);
+  root.append(slider, ...plot.nodes);
+  slider.hidden = true;
+  el.append(root);
+  draw();
+  return () => {
+    model.off("change:drawn", draw);
+    model.off("change:layer", follow);
+    plot.end();
+    stopTheme();
+  };
+}
+
+export default { render };
