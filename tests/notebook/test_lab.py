@@ -268,3 +268,46 @@ def test_page_turns_dark(notebook, checkpoint: Path) -> None:
     book.page.wait_for_function(f"([plot, light]) => ({ink})(plot) !== light", arg=[plot.element_handle(), light])
     assert filler.evaluate("root => getComputedStyle(root).backgroundColor") != paper
     assert book.value(3) == "True"
+
+
+SLOW = """
+import threading, time
+
+class Slow:
+    model, tokenizer, asked = session.model, session.tokenizer, []
+
+    def fill_mask(self, text, progress=True, **options):
+        self.asked.append(text)
+        for done in range(1, 41):
+            time.sleep(0.1 if callable(progress) else 0)
+            if callable(progress):
+                progress(done, 40)
+        return session.fill_mask(text, progress=False, **options)
+
+slow = Slow()
+w = MaskFiller(slow, "The <mask>")
+w
+"""
+
+
+def test_controls_say_that_the_model_works_and_the_last_question_wins(notebook, checkpoint: Path) -> None:
+    book = notebook(start(checkpoint), SLOW, "print([w.result.text, w.working, slow.asked])")
+    book.run(0)
+    widget = book.run(1).locator(".xlmrxl")
+    button = widget.locator(".x-primary")
+    button.filter(has_text="Fill masks").wait_for()
+    box = widget.locator("textarea")
+    for text in ("It is <mask>", "She is <mask>", "He was <mask>"):
+        box.fill(text)
+        box.press("Enter")
+        button.filter(has_text="Filling…").wait_for()
+    assert widget.get_attribute("aria-busy") == "true"
+    widget.locator("progress").wait_for()
+    widget.locator(".x-status", has_text="of 40").wait_for()
+    widget.locator("p.x-sentence", has_text="He was").wait_for()
+    button.filter(has_text="Fill masks").wait_for()
+    assert widget.get_attribute("aria-busy") == "false"
+    assert widget.locator("progress").count() == 1
+    assert widget.locator("progress").is_hidden()
+    text, working, asked = ast.literal_eval(book.value(2))
+    assert (text, working, asked[-1]) == ("He was <mask>", False, "He was <mask>")
