@@ -1,4 +1,4 @@
-"""Take the README's pictures from the running app: `python docs/pictures.py`, with a Chromium at hand."""
+"""Take the pictures of the README and of a Space from the running app: `python docs/pictures.py`, with a Chromium."""
 
 from __future__ import annotations
 
@@ -16,6 +16,18 @@ from chromium import find  # noqa: E402 - beside the tests
 from running_app import serve  # noqa: E402
 
 TEXT = "She opened the <mask> and looked outside."
+WINDOW = {"width": 1280, "height": 960}
+PICTURES = (
+    ("light", TEXT, WINDOW, HERE / "app.png"),
+    ("dark", TEXT, WINDOW, HERE / "app-dark.png"),
+    # What is shown where someone shares a link to a Space.
+    (
+        "light",
+        "Paris is the <mask> of France.",
+        {"width": 1200, "height": 630},
+        HERE.parent / "spaces" / "thumbnail.png",
+    ),
+)
 
 
 def main() -> None:
@@ -25,14 +37,14 @@ def main() -> None:
             executable_path=find(playwright.chromium.executable_path), args=["--no-sandbox"] if as_root else []
         )
         with serve("default", Path(scratch) / "log.txt") as url:
-            for theme, name in (("light", "app.png"), ("dark", "app-dark.png")):
-                page = browser.new_page(viewport={"width": 1280, "height": 960})
+            for theme, text, size, path in PICTURES:
+                page = browser.new_page(viewport=size)
                 page.goto(f"{url}/?__theme={theme}")
-                page.locator("#fill-text textarea").fill(TEXT)
+                page.locator("#fill-text textarea").fill(text)
                 page.locator("#fill-text textarea").press("Enter")
                 page.locator(".x-result").wait_for()
                 page.wait_for_timeout(500)  # fonts and the bars' movement
-                page.screenshot(path=HERE / name)
+                page.screenshot(path=path)
         browser.close()
 
 

@@ -45,7 +45,11 @@ ALLOWED = {
     },
     "figures": {"inspection", "tasks"},
     "views": {"progress", "heads", "tasks", "inspection", "figures"},
-    "cli": {"hub", "progress", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "app"},
+    "space": {"hub", "config", "plan"},
+    "cli": {
+        *("hub", "progress", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "space"),
+        "app",
+    },
     "app": {"app", "hub", "session", "tasks", "inspection", "figures", "views"},
     "widgets": {"widgets", "hub", "progress", "heads", "session", "tasks", "inspection", "figures", "views"},
 }

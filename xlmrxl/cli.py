@@ -19,6 +19,7 @@ from xlmrxl import __version__, batch
 from xlmrxl.files import check
 from xlmrxl.hub import DEFAULT, CheckpointError
 from xlmrxl.progress import Progress, nobody, shown
+from xlmrxl.space.command import space
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -545,6 +546,9 @@ def compare(texts: tuple[str, ...], precisions: str, model: str, as_json: bool, 
     with failing():
         result = run(model, wanted, kinds, **options)
     click.echo(json.dumps(result.to_dict(), ensure_ascii=False) if as_json else str(result))
+
+
+main.add_command(space)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,237 @@
+"""A folder to push as a Hugging Face Space: the templates of `spaces/`, filled in, with the package itself beside them.
+
+The package goes along as source, since it is not on PyPI, and since the builder of a Space sees requirements.txt alone
+while it installs: a wheel beside that would not be found.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import xlmrxl
+from xlmrxl.hub import DEFAULT, CheckpointError, first_line, local_folder
+from xlmrxl.space.reference import KINDS, MEMORY, NAME, PYTHONS, TORCHES, ZEROGPU
+
+MODELS = {"cpu": DEFAULT, "zerogpu": "facebook/xlm-roberta-xl"}
+PRECISIONS = {"cpu": "auto", "zerogpu": "8bit"}
+"""What a kind of Space holds where nothing else is asked for."""
+HELD = {
+    "auto": "held in the largest of its precisions that fits the memory",
+    "fp32": "held in 32 bits",
+    "bf16": "held in 16 bits (bfloat16)",
+    "fp16": "held in 16 bits (float16)",
+    "8bit": "held in 8 bits (LLM.int8())",
+    "4bit": "held in 4 bits (NF4)",
+}
+TORCH = "2.11.0"
+CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"
+"""Where torch without CUDA is, a twentieth of the download, which pip prefers. Without it all works as well."""
+PRELOADED = ("config.json", "model.safetensors", "sentencepiece.bpe.model")
+"""What is read of XL as it was published; without this list its weights come twice, the second time as a .bin file."""
+INSIDE = "model"
+"""Where a checkpoint from a folder of this machine lies in the Space."""
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "widgets", "spaces", ".*")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was written."""
+
+    folder: Path
+    files: int
+    size: int  # bytes
+    notes: tuple[str, ...]  # what the person should know, a sentence each
+
+
+def build(
+    target: str | os.PathLike[str],
+    kind: str = "cpu",
+    *,
+    model: str | None = None,
+    precision: str | None = None,
+    python: str | None = None,
+    torch: str = TORCH,
+    name: str | None = None,
+    overwrite: bool = False,
+) -> Built:
+    """Write the folder of a Space. It appears when all of it is written, or not at all.
+
+    Args:
+        target: a folder that does not exist yet, or is empty.
+        kind: `"cpu"` or `"zerogpu"`, where the model is on a GPU that each call of it is lent.
+        model: `"default"`, a public repository on the Hub, or a folder, which is copied; the default on a CPU and XL on
+            ZeroGPU if not given.
+        precision: as for `load`; `"auto"` on a CPU and `"8bit"` on ZeroGPU if not given.
+        python, torch: versions that the kind offers, see `reference`.
+        name: owner/name of the Space on the Hub: its title, and where its thumbnail is found.
+        overwrite: replace what is in the target and has the name of something written here, and leave the rest, such as
+            the .git of a clone.
+
+    Raises:
+        ValueError: something that Spaces do not offer.
+        CheckpointError: the model is not there or does not fit, or the target cannot be written.
+    """
+    wanted = _choice("kind", kind, KINDS)
+    python = _choice("python", _whole_version(kind, python), PYTHONS[wanted])
+    if wanted == "zerogpu":
+        _choice("torch", torch, TORCHES)
+    if name is not None and not re.fullmatch(NAME, name):
+        raise ValueError(f"name is {name!r}; it must be owner/name, as the Space is called on the Hub.")
+    model = model or MODELS[wanted]
+    precision = _choice("precision", precision or PRECISIONS[wanted], tuple(HELD))
+    own = local_folder(model) if model != DEFAULT else None
+    if own is None and model != DEFAULT and not re.fullmatch(NAME, model):
+        raise ValueError(f"model is {model!r}; it must be 'default', a folder, or owner/name on the Hub.")
+    notes = [*_fits(model, precision, wanted)]
+    if name is None:
+        notes.append("Without a name the Space has no thumbnail on the Hub, where that is found by its address.")
+    values = {
+        "kind": wanted,
+        "model": INSIDE if own else model,
+        "precision": precision,
+        "python": python,
+        "torch": torch,
+        "gradio": "",
+        "title": name.partition("/")[2] if name else "xlmrxl",
+        "version": xlmrxl.__version__,
+        "card": _card(model, own),
+        "held": HELD[precision],
+    }
+    required = requirements(values)
+    values["gradio"] = next(line.partition("==")[2] for line in required if line.startswith("gradio=="))
+    with _appearing(Path(target).expanduser().absolute(), overwrite) as folder:
+        (folder / "app.py").write_text(_filled(f"{wanted}.py", values), encoding="utf-8")
+        lines = [CPU_WHEELS, *required] if wanted == "cpu" else required
+        (folder / "requirements.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
+        (folder / "README.md").write_text(_readme(values, model if own is None else None, name), encoding="utf-8")
+        shutil.copyfile(templates() / "gitattributes", folder / ".gitattributes")
+        shutil.copyfile(templates() / "thumbnail.png", folder / "thumbnail.png")
+        package = Path(xlmrxl.__file__).parent
+        shutil.copytree(package, folder / "xlmrxl", ignore=LEFT_OUT)
+        if not (folder / "xlmrxl" / "app").exists():  # in a checkout it lies beside the package
+            shutil.copytree(package.parent / "app", folder / "xlmrxl" / "app", ignore=LEFT_OUT)
+        if own is not None:
+            shutil.copytree(own, folder / INSIDE, ignore=LEFT_OUT)
+        found = [path for path in folder.rglob("*") if path.is_file()]
+        files, size = len(found), sum(path.stat().st_size for path in found)
+    return Built(Path(target), files, size, tuple(notes))
+
+
+def templates() -> Path:
+    """Where the templates are: in the installed package, or beside it in a checkout."""
+    package = Path(xlmrxl.__file__).parent
+    for folder in (package / "spaces", package.parent / "spaces"):
+        if (folder / "cpu.py").is_file():
+            return folder
+    raise CheckpointError(f"The templates of Spaces are missing beside {package}. Install xlmrxl again.")
+
+
+def requirements(values: dict[str, str]) -> list[str]:
+    """The pinned requirements of a kind of Space and a Python, without conditions."""
+    from packaging.requirements import Requirement  # noqa: PLC0415 - as with all that this command alone needs
+
+    version = ".".join(values["python"].split(".")[:2])
+    where = {"python_version": version, "python_full_version": f"{version}.99", "extra": values["kind"]}
+    lines = [line for line in _filled("requirements.txt", values).splitlines() if line and not line.startswith("#")]
+    needed = [Requirement(line) for line in lines]
+    return [f"{each.name}{each.specifier}" for each in needed if each.marker is None or each.marker.evaluate(where)]
+
+
+def _choice(what: str, given: str, offered: tuple[str, ...]) -> str:
+    if given not in offered:
+        raise ValueError(f"{what} is {given!r}; it must be one of {', '.join(offered)}.")
+    return given
+
+
+def _whole_version(kind: str, python: str | None) -> str:
+    """The version of a kind that a series such as 3.12 stands for; the newest that is well tried if none is given."""
+    if python is None:
+        return "3.12.12" if kind == "zerogpu" else "3.12"
+    return next((each for each in PYTHONS.get(kind, ()) if each.startswith(f"{python}.")), python)
+
+
+def _fits(model: str, precision: str, kind: str) -> Iterator[str]:
+    """Refuse what a CPU Space has no memory for; say where that could not be found out."""
+    if kind != "cpu" or model == DEFAULT:
+        return
+    from xlmrxl.config import XLMRobertaXLConfig  # noqa: PLC0415 - torch comes along with the plan
+    from xlmrxl.plan import plan, size  # noqa: PLC0415
+
+    try:
+        config = XLMRobertaXLConfig.from_pretrained(model)
+    except CheckpointError as error:
+        yield f"Whether the model fits {size(MEMORY)} was not found out: {first_line(error)}"
+        return
+    table = plan(model, config)
+    needed = table.need("4bit" if precision == "auto" else precision).total()
+    if needed > MEMORY:
+        raise CheckpointError(
+            f"{model} in {precision} needs {size(needed)}, and a Space on a CPU has {size(MEMORY)}. Choose fewer bits, "
+            "another model, or --kind zerogpu."
+        )
+
+
+def _card(model: str, own: Path | None) -> str:
+    """What the README says of the model: a link to its card."""
+    if own is not None:
+        return f"[in this repository]({INSIDE})"
+    if model == DEFAULT:
+        return "the small one that comes with xlmrxl, of which [its card](xlmrxl/default/README.md) says what to expect"
+    return f"[{model}](https://huggingface.co/{model})"
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    return Template((templates() / template).read_text(encoding="utf-8")).substitute(values)
+
+
+def _readme(values: dict[str, str], model: str | None, name: str | None) -> str:
+    """The README with the front matter that the kind needs; `model` where it is on the Hub."""
+    from huggingface_hub import CardData, RepoCard  # noqa: PLC0415 - half a second
+
+    card: Any = RepoCard(_filled("README.md", values))
+    matter: dict[str, Any] = card.data.to_dict()
+    matter["suggested_hardware"] = "cpu-basic" if values["kind"] == "cpu" else ZEROGPU
+    if name is not None:
+        matter["thumbnail"] = f"https://huggingface.co/spaces/{name}/resolve/main/thumbnail.png"
+    if model not in (None, DEFAULT):
+        matter["models"] = [model]
+        matter["preload_from_hub"] = [f"{model} {','.join(PRELOADED)}" if model == MODELS["zerogpu"] else model]
+        matter["startup_duration_timeout"] = "1h"  # what is read from the Hub is converted or quantised first
+    return f"---\n{CardData(**matter).to_yaml()}\n---\n{card.text}"
+
+
+@contextmanager
+def _appearing(target: Path, overwrite: bool) -> Iterator[Path]:
+    """A folder to write into that becomes the target, or a part of it, when all went well."""
+    there = target.exists()
+    if there and (not target.is_dir() or (any(target.iterdir()) and not overwrite)):
+        raise CheckpointError(f"{target} exists already. Remove it, choose another target, or give --overwrite.")
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if not there:
+            os.replace(partial, target)
+            return
+        for new in sorted(partial.iterdir()):
+            old = target / new.name
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
+            os.replace(new, old)
+    except (OSError, shutil.Error) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"{target} could not be written ({first_line(error)}). Check its free space and its rights."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,124 @@
+"""Start a Space as Spaces do, in a process of its own, and ask it something."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from xlmrxl.space.check import Fault
+
+QUESTIONS: dict[str, list[Any]] = {
+    "fill": ["The capital of France is <mask>.", 1],
+    "classify": ["The team won after extra time.", "", "en"],
+    "choose": ["It rained all night.", ["The street is wet.", "The street is long."], "", "en"],
+}
+"""What each endpoint of the app is asked; the first that is there is."""
+PATIENCE = 1800
+"""Seconds in which a Space has to be there, as on Spaces."""
+
+
+class NotStarted(Exception):
+    """A Space that does not come up; the message is what it said last."""
+
+
+@contextmanager
+def started(
+    folder: Path, *, python: str = sys.executable, file: str = "app.py", patience: float = PATIENCE
+) -> Iterator[str]:
+    """The address of a Space, once it answers there.
+
+    Args:
+        folder: of the Space; nothing is written into it.
+        python: that runs it, with its requirements installed.
+        file: to run.
+        patience: seconds to wait for it.
+
+    Raises:
+        NotStarted: it ended, or did not answer in time.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment.update(
+        GRADIO_SERVER_NAME="127.0.0.1", GRADIO_SERVER_PORT=str(port), SYSTEM="spaces", PYTHONDONTWRITEBYTECODE="1"
+    )
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen([python, file], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + patience
+            address = f"http://127.0.0.1:{port}"
+            while not _answers(address):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise NotStarted(_last(log.read()) or "nothing was said")
+                time.sleep(0.2)
+            yield address
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def ask(address: str) -> str:
+    """Ask the first endpoint that is known; its name.
+
+    Raises:
+        ValueError: there is none, or it gave no answer.
+        OSError: nothing is there any more.
+    """
+    with urllib.request.urlopen(f"{address}/gradio_api/info", timeout=60) as reply:
+        offered = json.load(reply)["named_endpoints"]
+    name = next((name for name in QUESTIONS if f"/{name}" in offered), None)
+    if name is None:
+        raise ValueError("it offers none of the app's endpoints")
+    body = json.dumps({"data": QUESTIONS[name]}).encode()
+    call = f"{address}/gradio_api/call/{name}"
+    asked = urllib.request.Request(call, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=60) as reply:
+        event = json.load(reply)["event_id"]
+    with urllib.request.urlopen(f"{call}/{event}", timeout=600) as reply:
+        said = reply.read().decode()
+    if "event: complete" not in said:
+        raise ValueError(f"it answered /{name} with: {said.strip()[-200:]}")
+    return name
+
+
+def check_start(folder: str | os.PathLike[str], python: str = sys.executable, file: str = "app.py") -> list[Fault]:
+    """Whether a Space starts and answers."""
+    try:
+        with started(Path(folder).expanduser(), python=python, file=file) as address:
+            ask(address)
+    except NotStarted as error:
+        return [Fault(file, f"does not start: {error}")]
+    except (ValueError, OSError) as error:
+        return [Fault(file, f"starts, but {error}")]
+    return []
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=10):
+            return True
+    except (URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def _last(said: str) -> str:
+    """The last line, which of a traceback is what went wrong."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
