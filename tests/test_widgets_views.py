@@ -177,10 +177,12 @@ def test_first_view_comes_in_one_message(session: Session, sent: list[dict[str, 
 
 
 def test_explorer_is_saved_as_one_file(session: Session, tmp_path: Path):
-    widget = AttentionExplorer(session, EVIL)
+    widget = AttentionExplorer(session, EVIL, selected=(0, 1), settings={"form": "lines"})
     path = widget.save_html(tmp_path / "attention.html", heads=[(0, 1)])
     text = path.read_text(encoding="utf-8")
     assert "openFile(" in text
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    assert (data["selected"], data["settings"]) == ({"layer": 0, "head": 1, "side": 0}, {"form": "lines"})
     assert EVIL not in text
     assert len(widget.save_html(tmp_path / "all.html").read_bytes()) > len(text.encode())
 

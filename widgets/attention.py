@@ -182,7 +182,7 @@ class AttentionExplorer(TaskWidget):
             self.settings = {**self.settings, "chosen": chosen}
 
     def save_html(self, path: str | os.PathLike[str], heads: Sequence[tuple[int, int]] | None = None) -> Path:
-        """Write one HTML file that shows the same offline; all heads are in it unless some are named.
+        """Write one HTML file that opens as the explorer stands, offline; all heads are in it unless some are named.
 
         Raises:
             ValueError: there is nothing to show.
@@ -190,4 +190,4 @@ class AttentionExplorer(TaskWidget):
         if self._view is None:
             raise ValueError(self.error or "There is no text to show the attention of: set text.")
         with MODEL:
-            return save_html(path, self._view, heads)
+            return save_html(path, self._view, heads, selected=self.selected._asdict(), settings=self.settings)
