@@ -22,10 +22,10 @@ from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.lens import lens
 from xlmrxl.session import Session
 from xlmrxl.views.protocol import AttentionView
+from xlmrxl.views.states import VIEWS
 from xlmrxl.widgets import AttentionExplorer, HiddenStateExplorer, ResultView
 from xlmrxl.widgets.attention import Head
 from xlmrxl.widgets.drawing import plotly
-from xlmrxl.widgets.state_views import VIEWS
 
 TEXT, SECOND = "The <mask> sleeps in the garden.", "It is a dog."
 WORD = "i"  # a single piece of the small vocabulary

@@ -11,8 +11,8 @@ from xlmrxl.figures import Figure
 from xlmrxl.inspection.languages import default_state
 from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Result
+from xlmrxl.views.states import drawn
 from xlmrxl.widgets.drawing import Drawing
-from xlmrxl.widgets.state_views import drawn
 from xlmrxl.widgets.task import script, style
 
 

@@ -13,8 +13,8 @@ from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.languages import Parallel, default_state, parallel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
+from xlmrxl.views.states import UNITS, VIEWS, Asked, View, drawn
 from xlmrxl.widgets.drawing import Drawing
-from xlmrxl.widgets.state_views import UNITS, VIEWS, Asked, View, drawn
 from xlmrxl.widgets.task import Name, TaskWidget, opened, script
 
 if TYPE_CHECKING:

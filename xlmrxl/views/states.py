@@ -1,4 +1,4 @@
-"""The ways in which `HiddenStateExplorer` shows hidden states: what each asks for, and what draws it."""
+"""The ways to show hidden states, in the notebook and in the app: what each asks for, and what draws it."""
 
 from __future__ import annotations
 
@@ -162,9 +162,16 @@ DRAWN: dict[type[Result], Callable[..., figures.Figure]] = {
 
 
 def drawn(view: str, result: Result, layer: int, dark: bool) -> figures.Figure:
-    """The figure of a result, where it has one at the layer that is shown."""
+    """The figure of a result, with the layer that is shown where it has a slider.
+
+    Raises:
+        ValueError: there is no figure of such a result.
+    """
     if isinstance(result, Projection):
         return figures.projection(result, state=layer if layer in result.states else None, dark=dark)
     if view == "targets" and isinstance(result, Lens):
         return figures.lens_targets(result, dark=dark)
-    return DRAWN[type(result)](result, dark=dark)
+    for kind, draw in DRAWN.items():
+        if isinstance(result, kind):
+            return draw(result, dark=dark)
+    raise ValueError(f"There is no figure of a {type(result).__name__}.")
