@@ -7,15 +7,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
 
 
-class _Job(NamedTuple, Generic[T, K, R]):
+@dataclass(frozen=True)
+class _Job(Generic[T, K, R]):
     item: T
     kind: K
     answer: Future[R]
