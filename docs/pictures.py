@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "browser"))
@@ -17,16 +18,39 @@ from running_app import serve  # noqa: E402
 
 TEXT = "She opened the <mask> and looked outside."
 WINDOW = {"width": 1280, "height": 960}
-PICTURES = (
-    ("light", TEXT, WINDOW, HERE / "app.png"),
-    ("dark", TEXT, WINDOW, HERE / "app-dark.png"),
-    # What is shown where someone shares a link to a Space.
-    (
-        "light",
-        "Paris is the <mask> of France.",
-        {"width": 1200, "height": 630},
-        HERE.parent / "spaces" / "thumbnail.png",
+
+
+def filled(page: Page, text: str = TEXT) -> None:
+    page.locator("#fill-text textarea").fill(text)
+    page.locator("#fill-text textarea").press("Enter")
+    page.locator(".x-result").wait_for()
+
+
+def shared(page: Page) -> None:
+    filled(page, "Paris is the <mask> of France.")
+
+
+def attention(page: Page) -> None:
+    page.get_by_role("tab", name="Attention").click()
+    page.locator("#attention-examples button").first.click()
+    page.locator("#attention-explorer canvas").first.wait_for()
+
+
+def states(page: Page) -> None:
+    page.get_by_role("tab", name="Hidden states").click()
+    page.locator("#states-examples button").first.click()
+    page.locator("#states-figure .main-svg").first.wait_for()
+
+
+PICTURES: tuple[tuple[str, Callable[[Page], None], ViewportSize, Path], ...] = (
+    *((theme, filled, WINDOW, HERE / f"app{end}.png") for theme, end in (("light", ""), ("dark", "-dark"))),
+    *(
+        (theme, show, {"width": 1280, "height": 1360}, HERE / f"{show.__name__}{end}.png")
+        for show in (attention, states)
+        for theme, end in (("light", ""), ("dark", "-dark"))
     ),
+    # What is shown where someone shares a link to a Space.
+    ("light", shared, {"width": 1200, "height": 630}, HERE.parent / "spaces" / "thumbnail.png"),
 )
 
 
@@ -37,14 +61,14 @@ def main() -> None:
             executable_path=find(playwright.chromium.executable_path), args=["--no-sandbox"] if as_root else []
         )
         with serve("default", Path(scratch) / "log.txt") as url:
-            for theme, text, size, path in PICTURES:
+            for theme, show, size, path in PICTURES:
                 page = browser.new_page(viewport=size)
                 page.goto(f"{url}/?__theme={theme}")
-                page.locator("#fill-text textarea").fill(text)
-                page.locator("#fill-text textarea").press("Enter")
-                page.locator(".x-result").wait_for()
-                page.wait_for_timeout(500)  # fonts and the bars' movement
+                page.locator("#fill-text textarea").wait_for()
+                show(page)
+                page.wait_for_timeout(1500)  # fonts and the bars' movement
                 page.screenshot(path=path)
+                page.close()
         browser.close()
 
 
