@@ -1,16 +1,12 @@
-"""The Space: what `build` writes, what `check` finds, and that the app can do its work with the model elsewhere."""
+"""The Space: what `build` writes, and what `check` finds in it."""
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import json
 import os
-import pickle
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,12 +18,13 @@ from huggingface_hub import RepoCard
 import xlmrxl
 from xlmrxl.cli import main
 from xlmrxl.hub import CheckpointError
-from xlmrxl.space.build import MODELS, build, requirements, templates
+from xlmrxl.space.build import MODELS, PRELOADED, build, requirements, templates
 from xlmrxl.space.check import check
 from xlmrxl.space.reference import KEYS, PYTHONS, TORCHES
 from xlmrxl.space.start import check_start
 
 ROOT = Path(__file__).parents[1]
+TEXT = "The capital of France is <mask>."
 OF_TORCH = ("2.8.0", "2.9.1", "2.10.0", "2.11.0")  # in ZeroGPU's documentation since the summer of 2026
 OF_PYTHON = ("3.12.12", "3.10.13")
 
@@ -105,6 +102,19 @@ def test_a_hub_model_is_preloaded_once_and_linked(built: dict[str, Path]) -> Non
     assert 'load("facebook/xlm-roberta-xl", precision="8bit")' in (built["zerogpu"] / "app.py").read_text()
     assert "preload_from_hub" not in matter(built["cpu"])
     assert "xlmrxl/default/README.md" in (built["cpu"] / "README.md").read_text()
+
+
+def test_what_is_preloaded_is_all_that_is_read(tiny_folder: Path, tmp_path: Path) -> None:
+    """From the Hub's cache, without the Hub, as it lies there when a Space starts."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cached = tmp_path / "models--facebook--xlm-roberta-xl"
+    (cached / "snapshots" / commit).mkdir(parents=True)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    for file in PRELOADED:
+        shutil.copy(tiny_folder / file, cached / "snapshots" / commit / file)
+    session = xlmrxl.load(MODELS["zerogpu"], cache_dir=tmp_path, local_files_only=True)
+    assert session.fill_mask(TEXT).masks == xlmrxl.load(tiny_folder).fill_mask(TEXT).masks
 
 
 def test_what_spaces_offer_is_what_can_be_asked_for() -> None:
@@ -377,9 +387,6 @@ def test_the_command(tmp_path: Path) -> None:
         assert done.output.startswith("Error: ")
 
 
-# The package `spaces`, and the work that goes to it
-
-
 def test_ours_does_not_shadow_the_package_spaces(built: dict[str, Path], tmp_path: Path) -> None:
     """Neither the folder of this repository nor a Space hides the package of that name, wherever it is installed."""
     (tmp_path / "spaces").mkdir()
@@ -390,113 +397,3 @@ def test_ours_does_not_shadow_the_package_spaces(built: dict[str, Path], tmp_pat
         code = f"import sys; {paths}; import spaces; print(spaces.GPU)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=first)
         assert done.stdout == "the real one\n"
-
-
-@dataclasses.dataclass
-class Elsewhere:
-    """A `run` that does the work as if in another process: what goes in and out is pickled."""
-
-    inside: threading.local = dataclasses.field(default_factory=threading.local)
-    given: list[str] = dataclasses.field(default_factory=list)
-    done: set[str] = dataclasses.field(default_factory=set)
-    outside: list[str] = dataclasses.field(default_factory=list)
-
-    def __call__(self, work: Callable[..., Any]) -> Callable[..., Any]:
-        name = f"{work.__module__}.{work.__name__}"
-        self.given.append(name)
-
-        def sent(*asked: Any) -> Any:
-            self.inside.it = True
-            try:
-                result = pickle.dumps(work(*pickle.loads(pickle.dumps(asked))))
-            finally:
-                self.inside.it = False
-            self.done.add(name)
-            return pickle.loads(result)
-
-        return sent
-
-    def watch(self, module: Any, *_: Any) -> None:
-        """A hook before every module of the model."""
-        if not getattr(self.inside, "it", False):
-            self.outside.append(type(module).__name__)
-
-
-TEXT = "The dog is here.\nThe cat is there."
-"""For every box: two sentences, and as a list two of something."""
-
-
-def written_into(name: str) -> str:
-    return TEXT.replace("The", "The <mask>") if name.startswith("fill") else TEXT
-
-
-class Page:
-    """The app's page without a browser: every function is called with what its components hold, and may change that."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.values = {key: getattr(block, "value", None) for key, block in app.blocks.items()}
-        for key, block in app.blocks.items():
-            if type(block).__name__ == "Textbox" and not block.value and not str(block.elem_id).endswith("second"):
-                self.values[key] = written_into(block.elem_id)
-
-    def try_everything(self) -> None:
-        from gradio import EventData
-        from gradio.helpers import special_args
-
-        for each in self.app.fns.values():
-            if each.fn is None:
-                continue
-            asked = [self.values[block._id] for block in each.inputs]
-            if {type(block).__name__ for block in each.inputs} == {"Api"}:  # an endpoint: what it needs is text
-                asked = [written_into(each.api_name)] * (len(asked) - len(each.fn.__defaults__ or ()))
-            data = EventData(None, {"index": 0, "text": TEXT, "start": 0, "end": 3})
-            asked = special_args(each.fn, asked, None, data)[0]
-            answers = each.fn(*asked)
-            answers = answers if isinstance(answers, tuple) and len(each.outputs) > 1 else (answers,)
-            for block, answer in zip(each.outputs, answers, strict=False):
-                self.take(block._id, answer)
-
-    def ask_servers(self) -> None:
-        """The attention explorer's requests."""
-        for key, block in self.app.blocks.items():
-            if hasattr(block, "ask"):
-                about = self.values[key]["about"]
-                reply = block.ask([about, {"id": 1, "type": "head", "layer": 0, "head": 0}])
-                assert "error" not in reply
-                assert "error" in block.ask([about, {"id": 1, "type": "head", "layer": 99, "head": 0}])
-
-    def take(self, key: int, answer: Any) -> None:
-        value = getattr(answer, "value", answer)
-        if isinstance(answer, dict) and answer.get("__type__") == "update":
-            value = answer.get("value")
-        if value is not None:
-            self.values[key] = value
-
-
-def test_all_work_with_the_model_goes_through_run(tmp_path: Path) -> None:
-    """And gives the same page there as here."""
-    pytest.importorskip("gradio")
-    from browser.running_app import make_checkpoint
-
-    from xlmrxl.app import create_app
-
-    async def built(**how: Any) -> Any:  # with a loop running Gradio opens none of its own, which it would never close
-        return create_app(session, **how)
-
-    session = xlmrxl.load(make_checkpoint(tmp_path))
-    run = Elsewhere()
-    pages = [Page(asyncio.run(built(run=run))), Page(asyncio.run(built()))]
-    hooks = [module.register_forward_pre_hook(run.watch) for module in session.model.modules()]
-    for page in pages:
-        page.try_everything()
-        page.ask_servers()
-        outside, run.outside = run.outside, []
-        assert bool(outside) == (page is pages[1])
-    for hook in hooks:
-        hook.remove()
-    assert run.done == set(run.given)
-    assert {name.split(".")[2] for name in run.given} >= {"fill", "classify", "choose", "attention", "states"}
-    there, here = ([value for value in page.values.values() if isinstance(value, str)] for page in pages)
-    assert there == here
-    assert sum("<" in text and "mask" in text for text in here) > 5

@@ -10,8 +10,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -32,39 +33,51 @@ class NotStarted(Exception):
     """A Space that does not come up; the message is what it said last."""
 
 
+@dataclass(frozen=True)
+class Running:
+    """A Space that answers."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
 @contextmanager
 def started(
-    folder: Path, *, python: str = sys.executable, file: str = "app.py", patience: float = PATIENCE
-) -> Iterator[str]:
-    """The address of a Space, once it answers there.
+    folder: Path, command: Sequence[str] = (sys.executable, "app.py"), *, port: int | None = None
+) -> Iterator[Running]:
+    """A Space, once it answers; it is ended afterwards.
 
     Args:
         folder: of the Space; nothing is written into it.
-        python: that runs it, with its requirements installed.
-        file: to run.
-        patience: seconds to wait for it.
+        command: that runs it, from its folder.
+        port: where it is to listen; a free one if not given.
 
     Raises:
         NotStarted: it ended, or did not answer in time.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = port or free_port()
+    address = f"http://127.0.0.1:{port}"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment.update(
         GRADIO_SERVER_NAME="127.0.0.1", GRADIO_SERVER_PORT=str(port), SYSTEM="spaces", PYTHONDONTWRITEBYTECODE="1"
     )
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen([python, file], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "log.txt"
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        running = Running(address, process, log)
         try:
-            deadline = time.monotonic() + patience
-            address = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + PATIENCE
             while not _answers(address):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    raise NotStarted(_last(log.read()) or "nothing was said")
+                    raise NotStarted(_last(running.said()) or "nothing was said")
                 time.sleep(0.2)
-            yield address
+            yield running
         finally:
             process.terminate()
             try:
@@ -72,6 +85,12 @@ def started(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def ask(address: str) -> str:
@@ -101,8 +120,8 @@ def ask(address: str) -> str:
 def check_start(folder: str | os.PathLike[str], python: str = sys.executable, file: str = "app.py") -> list[Fault]:
     """Whether a Space starts and answers."""
     try:
-        with started(Path(folder).expanduser(), python=python, file=file) as address:
-            ask(address)
+        with started(Path(folder).expanduser(), [python, file]) as space:
+            ask(space.address)
     except NotStarted as error:
         return [Fault(file, f"does not start: {error}")]
     except (ValueError, OSError) as error:
