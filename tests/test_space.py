@@ -165,6 +165,7 @@ def test_a_folder_of_this_machine_goes_along(tiny_folder: Path, tmp_path: Path) 
         ({"kind": "zerogpu", "python": "3.11"}, "3.12.12, 3.10.13"),
         ({"python": "3.9"}, "3.10"),
         ({"kind": "zerogpu", "torch": "2.15.0"}, "2.11.0"),
+        ({"torch": ">=2"}, "such as 2.11.0"),
         ({"precision": "3bit"}, "4bit"),
         ({"name": "words"}, "owner/name"),
         ({"model": "words"}, "owner/name"),

@@ -58,7 +58,7 @@ def build(
     model: str | None = None,
     precision: str | None = None,
     python: str | None = None,
-    torch: str = TORCH,
+    torch: str | None = None,
     name: str | None = None,
     overwrite: bool = False,
 ) -> Built:
@@ -70,7 +70,7 @@ def build(
         model: `"default"`, a public repository on the Hub, or a folder, which is copied; the default on a CPU and XL on
             ZeroGPU if not given.
         precision: as for `load`; `"auto"` on a CPU and `"8bit"` on ZeroGPU if not given.
-        python, torch: versions that the kind offers, see `reference`.
+        python, torch: versions that the kind offers, see `reference`; 3.12 and 2.11.0 if not given.
         name: owner/name of the Space on the Hub: its title, and where its thumbnail is found.
         overwrite: replace what is in the target and has the name of something written here, and leave the rest, such as
             the .git of a clone.
@@ -81,8 +81,11 @@ def build(
     """
     wanted = _choice("kind", kind, KINDS)
     python = _choice("python", _whole_version(kind, python), PYTHONS[wanted])
+    torch = torch or TORCH
     if wanted == "zerogpu":
         _choice("torch", torch, TORCHES)
+    elif not re.fullmatch(r"\d+\.\d+\.\d+", torch):
+        raise ValueError(f"torch is {torch!r}; it must be a version such as {TORCH}.")
     if name is not None and not re.fullmatch(NAME, name):
         raise ValueError(f"name is {name!r}; it must be owner/name, as the Space is called on the Hub.")
     model = model or MODELS[wanted]

@@ -9,8 +9,6 @@ import click
 
 from xlmrxl.hub import CheckpointError
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
-
 
 @click.group()
 def space() -> None:
@@ -21,9 +19,9 @@ def space() -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--kind", default="cpu", show_default=True, type=click.Choice(["cpu", "zerogpu"]))
 @click.option("--model", help="default, owner/name on the Hub, or a folder; default on a CPU, XL on ZeroGPU.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="auto on a CPU, 8bit on ZeroGPU.")
-@click.option("--python", help="Its version; 3.12 if not given.")
-@click.option("--torch", default="2.11.0", show_default=True, help="Its version.")
+@click.option("--precision", help="auto, fp32, bf16, fp16, 8bit or 4bit; auto on a CPU, 8bit on ZeroGPU.")
+@click.option("--python", metavar="VERSION", help="3.12 if not given.")
+@click.option("--torch", metavar="VERSION", help="2.11.0 if not given.")
 @click.option("--name", metavar="OWNER/NAME", help="What the Space is called on the Hub: for title and thumbnail.")
 @click.option("--overwrite", is_flag=True, help="Replace what is in TARGET by the same names, and leave the rest.")
 def build(target: Path, **options: str | bool | None) -> None:
