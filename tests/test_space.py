@@ -7,10 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from huggingface_hub import RepoCard
@@ -369,6 +372,18 @@ def test_a_space_is_started_and_asked(app: str, words: str, tmp_path: Path) -> N
     (tmp_path / "app.py").write_text(app)
     found = [str(fault) for fault in check_start(tmp_path)]
     assert (words in found[0]) if words else (found == [])
+
+
+def test_what_a_space_forked_goes_with_it(tmp_path: Path) -> None:
+    fork = "import os\nif os.fork() == 0:\n    open('pid', 'w').write(str(os.getpid()))\n    os.read(os.pipe()[0], 1)\n"
+    (tmp_path / "app.py").write_text(fork + ANSWERS.replace("EVENT", "complete").replace("ENDPOINT", "fill"))
+    assert check_start(tmp_path) == []
+    forked = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 20
+    with suppress(psutil.NoSuchProcess):
+        while psutil.Process(forked).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_the_command(tmp_path: Path) -> None:

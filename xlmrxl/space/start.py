@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ def started(
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "log.txt"
         with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
         running = Running(address, process, log)
         try:
             deadline = time.monotonic() + PATIENCE
@@ -85,6 +88,7 @@ def started(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            _end_all(process.pid)
 
 
 def free_port() -> int:
@@ -127,6 +131,13 @@ def check_start(folder: str | os.PathLike[str], python: str = sys.executable, fi
     except (ValueError, OSError) as error:
         return [Fault(file, f"starts, but {error}")]
     return []
+
+
+def _end_all(group: int) -> None:
+    """End the processes that a Space forked for its work: they do not go with it."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _answers(address: str) -> bool:
