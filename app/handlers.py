@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ from xlmrxl.app.examples import Example
 from xlmrxl.tasks.templates import FOLDER, templates
 
 if TYPE_CHECKING:
+    from xlmrxl.compare import Comparison
     from xlmrxl.inspection.inspection import Inspection
     from xlmrxl.inspection.languages import Parallel
     from xlmrxl.session import Session
@@ -43,6 +45,7 @@ MAX_LABEL = 40  # characters
 MAX_EXPLAINED = 60  # words; the text is classified once without each
 MAX_CHOICES = 5
 MAX_CHOICE = 500  # characters
+MAX_COMPARED = 4  # masks
 MAX_LINES = 6  # sentences whose hidden states are shown together
 PIECES, WORDS, JOINT = WAYS = ("pieces", "words", "joint")
 BESIDE, PAIR = "beside", "pair"
@@ -171,7 +174,10 @@ def attempt(work: Callable[[], R], name: str) -> Outcome[R]:
 
 def tabs(session: Session) -> tuple[str, ...]:
     """What the app can do with the model."""
-    return TABS.get(type(session.model).__name__, ())  # by its name, since a class would bring torch along
+    found = TABS.get(type(session.model).__name__, ())  # by its name, since a class would bring torch along
+    # A large model is not loaded again for a visitor, nor what is quantised already in other precisions.
+    able = "fill" in found and is_small(session) and session.precision not in ("8bit", "4bit")
+    return (*found, "compare") if able else found
 
 
 def is_small(session: Session) -> bool:
@@ -236,6 +242,25 @@ def fill_all(session: Session, texts: list[str], asked: FillAsked) -> list[FillR
 def outcome(session: Session, text: Any, top_k: Any, way: Any = PIECES, together: Any = None) -> Outcome[FillResult]:
     """`fill`, with every failure turned into a sentence."""
     return attempt(lambda: fill(session, text, top_k, way, together), "filling")
+
+
+def precisions() -> tuple[str, ...]:
+    """What can be compared here: fewer bits need bitsandbytes."""
+    return ("fp32", "bf16", "8bit", "4bit") if importlib.util.find_spec("bitsandbytes") else ("fp32", "bf16", "fp16")
+
+
+def compare(model: str, session: Session, text: Any) -> Comparison:
+    """The fills of `text` in several precisions. Raises ValueError with one actionable sentence."""
+    from xlmrxl.compare import compare as run  # noqa: PLC0415 - torch comes along
+
+    text = _text(text, "sentence", MAX_TEXT)
+    count = text.count(MASK)
+    if not count:
+        raise ValueError("There is no <mask> in the sentence: write one where a word is missing.")
+    if count > MAX_COMPARED:
+        raise ValueError(f"The sentence has {count} masks, the app compares {MAX_COMPARED}: leave some out.")
+    session.fill_mask(text, top_k=1, progress=False)  # what is wrong with it is said before anything is loaded
+    return run(model, text, precisions(), progress=False)
 
 
 def seen(text: Any, second: Any = "", way: Any = BESIDE) -> Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -10,6 +11,7 @@ from xlmrxl.app import handlers, render
 from xlmrxl.app.attention import attention_tab, head
 from xlmrxl.app.choose import choose_tab
 from xlmrxl.app.classify import classify_tab
+from xlmrxl.app.compare import compare_tab
 from xlmrxl.app.fill import fill_tab
 from xlmrxl.app.handlers import Run, here
 from xlmrxl.app.states import states_tab
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
 
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
 QUEUE = 256  # waiting visitors beyond which the app says that it is busy
-TABS = {
+TABS: dict[str, tuple[str, Callable[..., None]]] = {
     "fill": ("Fill masks", fill_tab),
     "classify": ("Classify", classify_tab),
     "choose": ("Choose", choose_tab),
     "attention": ("Attention", attention_tab),
     "states": ("Hidden states", states_tab),
+    "compare": ("Precisions", compare_tab),
 }
 
 
@@ -34,7 +37,7 @@ def create_app(session: Session, *, run: Run = here) -> gr.Blocks:
 
     Every function that runs the model goes through `run`: on a Space with a GPU by the call, what fetches the GPU.
     """
-    session = handlers.public(session)
+    model, session = session.name, handlers.public(session)
     app = gr.Blocks(title=TITLE, analytics_enabled=False)
     with app:
         header = render.header_html(handlers.model_line(session))
@@ -43,7 +46,7 @@ def create_app(session: Session, *, run: Run = here) -> gr.Blocks:
             for name in handlers.tabs(session):
                 title, build = TABS[name]
                 with gr.Tab(title, id=name):
-                    build(session, run)
+                    build(session, run, **({"model": model} if name == "compare" else {}))
     app.queue(max_size=QUEUE, default_concurrency_limit=2)
     return app
 

@@ -26,6 +26,9 @@ FILL_HINT = "Write a sentence with <mask> where a word is missing and press Ente
 CLASSIFY_HINT = "Write a text and press Enter, or choose an example."
 ATTENTION_HINT = "Write a sentence and press Enter, or choose an example: every head of the model, and where it looks."
 STATES_HINT = "Write a sentence, or the same one in several languages, one a line, and press the button; or an example."
+COMPARE_HINT = (
+    "Write a sentence with <mask> and press Enter: the model is loaded in each precision, which takes seconds."
+)
 CHOOSE_HINT = "Write a prompt and what may go with it, and press Enter, or choose an example."
 
 R = TypeVar("R")

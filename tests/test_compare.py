@@ -87,3 +87,23 @@ def test_the_command(tiny_folder: Path, tmp_path: Path):
     wrong = CliRunner().invoke(main, [*arguments[:-1], "fp32", "a <mask>"])
     assert wrong.exit_code == 1
     assert "Traceback" not in wrong.output
+
+
+def test_what_is_measured_is_what_the_fills_are_of():
+    """A sign that touches a mask is read touching it by both, unlike by the tokenizer."""
+    text = "It is <mask>, and <mask>."
+    found = compare("default", text, ["fp32", "bf16"])
+    tops = [[mask.fills[0].id for mask in result.masks] for result in found.fills]
+    assert found.differences[1].top1 == sum(a == b for a, b in zip(*tops, strict=True)) / 2
+    session = load(precision="fp32")
+    read = [token.id for token in session.fill_mask(text).tokens]
+    assert read != session.tokenizer(text)["input_ids"]
+    logs = {}
+    for precision in ("fp32", "bf16"):
+        session = load(precision=precision)
+        ids = torch.tensor([read])
+        with torch.inference_mode():
+            logits = session.model(ids, logits_mask=ids == session.tokenizer.mask_token_id).logits
+        logs[precision] = logits.float().log_softmax(-1)
+    kl = F.kl_div(logs["bf16"], logs["fp32"], log_target=True, reduction="batchmean")
+    assert found.differences[1].kl == pytest.approx(float(kl), rel=0.02)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from xlmrxl.session import Session, load
 from xlmrxl.tasks.fill import FillResult
+from xlmrxl.tasks.masked import tokens_of
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
 HIDDEN_SHARE = 0.15
@@ -182,8 +183,10 @@ def _batches(texts: Sequence[str], tokenizer: XLMRobertaTokenizer, session: Sess
     generator = torch.Generator().manual_seed(0)
     rows = []
     for text in texts:
-        ids = torch.tensor(tokenizer(text, truncation=True, max_length=most)["input_ids"])
-        if not bool((ids == tokenizer.mask_token_id).any()):
+        if tokenizer.mask_token in text:  # read as it is for its fills
+            ids = torch.tensor([token.id for token in tokens_of(session, text)])
+        else:
+            ids = torch.tensor(tokenizer(text, truncation=True, max_length=most)["input_ids"])
             inner = len(ids) - 2
             if inner < 1:
                 continue

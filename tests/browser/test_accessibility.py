@@ -13,6 +13,7 @@ FILLED = {
     "Choose": ("#choose-examples", "#choose-output .x-result"),
     "Attention": ("#attention-examples", "#attention-explorer canvas"),
     "Hidden states": ("#states-examples", "#states-figure .main-svg"),
+    "Precisions": ("#compare-examples", "#compare-output .x-result"),
 }
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
 

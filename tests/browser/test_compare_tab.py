@@ -1,0 +1,56 @@
+"""The tab that compares precisions, as a person meets it, on the model that comes with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from running_app import serve
+
+from xlmrxl.app.handlers import precisions
+from xlmrxl.app.render import percent
+from xlmrxl.compare import compare
+from xlmrxl.hub import DEFAULT
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serve(DEFAULT, tmp_path_factory.mktemp("default") / "log.txt") as url:
+        yield url
+
+
+@pytest.fixture
+def tab(page):
+    page.get_by_role("tab", name="Precisions").click()
+    page.locator("#compare-text textarea").wait_for()
+    return page
+
+
+def test_the_figures_are_those_of_compare(tab) -> None:
+    text = "Paris is the <mask> of <i>France</i>."
+    tab.locator("#compare-text textarea").fill(text)
+    tab.locator("#compare-text textarea").press("Enter")
+    tab.wait_for_function("t => document.querySelector('#compare-output .x-result')?.dataset.text === t", arg=text)
+    found = compare(DEFAULT, text, precisions(), progress=False)
+    heads = tab.locator("#compare-output .x-beside th").all_inner_texts()
+    assert heads == ["rank", *precisions()]
+    cells = tab.locator("#compare-output .x-beside tbody tr").first.locator("td").all_inner_texts()[1:]
+    best = [result.masks[0].fills[0] for result in found.fills]
+    assert [cell.split() for cell in cells] == [[fill.text, percent(fill.probability)] for fill in best]
+    rows = tab.locator("#compare-output .x-measured tbody tr").all()
+    for row, difference in zip(rows, found.differences[1:], strict=True):
+        assert row.locator("th").inner_text() == difference.precision
+        assert row.locator("td").all_inner_texts()[:2] == [f"{difference.kl:.4f}", percent(difference.top1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("No gap.", "There is no <mask>"), ("<mask> " * 5, "5 masks"), (" ", "is empty")]
+)
+def test_what_cannot_be_compared_is_said_in_a_sentence(tab, text: str, words: str) -> None:
+    tab.locator("#compare-text textarea").fill(text)
+    tab.get_by_role("button", name="Compare", exact=True).click()
+    alert = tab.locator("#compare-output").get_by_role("alert")
+    alert.wait_for()
+    assert words in alert.inner_text()
