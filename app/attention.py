@@ -12,7 +12,7 @@ from xlmrxl.app.examples import PAIRS
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, Seen, here
 from xlmrxl.app.parts import MODEL, chosen, panel, problem
 from xlmrxl.app.theme import script
-from xlmrxl.views.protocol import FRONT_END, AttentionView, with_base64
+from xlmrxl.views.protocol import AttentionView, with_base64
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -104,13 +104,6 @@ def attention_tab(session: Session, run: Run = here) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": said}
     gr.on([button.click, text.submit, second.submit], look, [text, second, way], [said, explorer], **quiet)
     examples.select(look_at_example, None, [text, second, way, said, explorer], **quiet)
-
-
-def head() -> str:
-    """What the page's head needs: how to get the explorer, which is fetched when there is something to show."""
-    gr.set_static_paths([FRONT_END])
-    path = f"gradio_api/file={(FRONT_END / 'attention.js').as_posix()}"
-    return f"<script>window.xlmrxlExplorer = () => import(new URL({path!r}, document.baseURI));</script>"
 
 
 if __name__ == "__main__":

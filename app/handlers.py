@@ -45,6 +45,7 @@ MAX_LABEL = 40  # characters
 MAX_EXPLAINED = 60  # words; the text is classified once without each
 MAX_CHOICES = 5
 MAX_CHOICE = 500  # characters
+FILES = ("csv", "json", "html", "figure")  # what a view is saved as; the last one is what pictures are made of
 MAX_COMPARED = 4  # masks
 MAX_LINES = 6  # sentences whose hidden states are shown together
 PIECES, WORDS, JOINT = WAYS = ("pieces", "words", "joint")
@@ -330,6 +331,15 @@ def states_asked(session: Session, text: Any, view: Any, layer: Any, of: Any, co
         raise ValueError(f"Choose what the points are: {', '.join(UNITS)}.")
     fitting = VIEWS[view].units
     return StatesAsked(lines, view, int(layer), of if of in fitting else fitting[0], corrected is True)
+
+
+def saving(session: Session, packet: Any) -> tuple[str, StatesAsked]:
+    """The kind of file that a page asks for, and of what. Raises ValueError with one actionable sentence."""
+    if not isinstance(packet, list) or len(packet) != 2 or not isinstance(packet[1], list) or len(packet[1]) != 5:
+        raise ValueError("A request must be a list of the kind of file and of what is shown.")
+    if packet[0] not in FILES:
+        raise ValueError(f"Choose a kind of file: {', '.join(FILES)}.")
+    return packet[0], states_asked(session, *packet[1])
 
 
 def parallel(session: Session, lines: tuple[str, ...]) -> Parallel:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from xlmrxl.app import handlers, render
-from xlmrxl.app.attention import attention_tab, head
+from xlmrxl.app.attention import attention_tab
 from xlmrxl.app.choose import choose_tab
 from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.compare import compare_tab
 from xlmrxl.app.fill import fill_tab
 from xlmrxl.app.handlers import Run, here
 from xlmrxl.app.states import states_tab
-from xlmrxl.app.theme import look
+from xlmrxl.app.theme import head, look
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session

@@ -80,6 +80,16 @@ def hint_html(hint: str) -> str:
     return f'<p class="x-hint">{escape(hint).replace("&lt;mask&gt;", "<code>&lt;mask&gt;</code>")}</p>'
 
 
+def save_html() -> str:
+    """Buttons that answer to `static/save.js`."""
+    kinds = {"svg": "SVG", "png": "PNG", "csv": "CSV", "json": "JSON", "html": "HTML"}
+    buttons = "".join(f'<button type="button" data-file="{kind}">{name}</button>' for kind, name in kinds.items())
+    return (
+        f'<div class="x-save" role="group" aria-label="Save what is shown"><span>Save</span>{buttons}'
+        '<span role="status"></span></div>'
+    )
+
+
 def note_html(note: str) -> str:
     """What stands beside a result, small."""
     return f'<p class="x-note">{escape(note)}</p>'

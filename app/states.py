@@ -13,6 +13,7 @@ from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import PARALLEL
 from xlmrxl.app.handlers import MAX_LINES, MAX_TEXT, Outcome, Run, here
 from xlmrxl.app.parts import MODEL, chosen, panel, problem
+from xlmrxl.app.theme import script
 from xlmrxl.views.states import UNITS, VIEWS, drawn
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 KEPT = 8
 """Groups of texts whose inspections stay in memory."""
+PLAIN = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
+"""Of a saved page: its camera makes vectors."""
 DARK = "(...asked) => [...asked.slice(0, -1), document.body.classList.contains('dark')]"
 """The page knows whether it is dark; figures are drawn for it."""
 
@@ -74,18 +77,50 @@ def states_tab(session: Session, run: Run = here) -> None:
 
         return handlers.attempt(work, "showing hidden states")
 
+    @run
+    def write(packet: Any) -> Outcome[str]:
+        def work() -> str:
+            kind, asked = handlers.saving(session, packet)
+            result = handlers.states_result(read(asked.lines), asked)
+            if kind in ("csv", "json"):
+                return result.to_csv() if kind == "csv" else result.to_json()
+            figure = drawn(asked.view, result, asked.layer, dark=False)
+            return str(figure.to_json() if kind == "figure" else figure.to_html(include_plotlyjs=True, config=PLAIN))
+
+        return handlers.attempt(work, "saving hidden states")
+
+    def save(packet: Any) -> dict[str, Any]:
+        """The text of a file of what a page shows, which the page describes: nothing is held here."""
+        outcome = write(packet)
+        return {"error": outcome.problem} if outcome.result is None else {"text": outcome.result}
+
+    saving = gr.HTML(
+        None,
+        html_template=render.save_html(),
+        js_on_load=script("save.js"),
+        apply_default_css=False,
+        server_functions=[save],
+        elem_id="states-save",
+        visible="hidden",
+    )
+
     def look(text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any) -> tuple[Any, ...]:
         outcome = make(text, view, layer, of, corrected, dark)
         if outcome.result is None:
-            return problem(outcome), gr.skip()
-        return render.note_html(VIEWS[view].what), gr.Plot(outcome.result, visible=True)
+            return problem(outcome), gr.skip(), gr.skip()
+        about = [text, view, layer, of, corrected]
+        return (
+            render.note_html(VIEWS[view].what),
+            gr.Plot(outcome.result, visible=True),
+            gr.HTML(value={"about": about}, visible=True),
+        )
 
     def look_at_example(
         view: Any, layer: Any, of: Any, corrected: Any, dark: Any, event: gr.EventData
     ) -> tuple[Any, ...]:
         outcome = chosen(PARALLEL, event)
         if (found := outcome.result) is None:
-            return gr.skip(), problem(outcome), gr.skip()
+            return gr.skip(), problem(outcome), gr.skip(), gr.skip()
         return found.text, *look(found.text, view, layer, of, corrected, dark)
 
     def controls(view: Any) -> tuple[Any, ...]:
@@ -101,13 +136,13 @@ def states_tab(session: Session, run: Run = here) -> None:
         "show_progress_on": figure,
         "js": DARK,
     }
-    gr.on([button.click, text.submit], look, [text, *settings], [said, figure], **quiet)
+    gr.on([button.click, text.submit], look, [text, *settings], [said, figure, saving], **quiet)
     again = [layer.release, of.input, corrected.input]
-    gr.on(again, look, [text, *settings], [said, figure], trigger_mode="always_last", **quiet)
+    gr.on(again, look, [text, *settings], [said, figure, saving], trigger_mode="always_last", **quiet)
     view.input(controls, view, [layer, of, corrected], api_visibility="private", queue=False).then(
-        look, [text, *settings], [said, figure], **quiet
+        look, [text, *settings], [said, figure, saving], **quiet
     )
-    examples.select(look_at_example, settings, [text, said, figure], **quiet)
+    examples.select(look_at_example, settings, [text, said, figure, saving], **quiet)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import plotly
 
 from xlmrxl.app.palette import GREY, RAMP, css_variables
+from xlmrxl.views.protocol import FRONT_END
 
 STATIC = Path(__file__).parent / "static"
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 # Gradio serves both Plex families itself; scripts they lack fall through to what the reader's system has.
 SANS = (gr.themes.LocalFont("IBM Plex Sans"), "Noto Sans", "Segoe UI", "Helvetica Neue", "Arial", "sans-serif")
@@ -89,3 +92,13 @@ def look() -> dict[str, Any]:
 def script(name: str) -> str:
     """The text of a script in `static/`, for `js=` and `js_on_load=`."""
     return (STATIC / name).read_text(encoding="utf-8")
+
+
+def head() -> str:
+    """For the page's head: how to get the explorer and plotly.js, which are fetched when there is use for them."""
+    gr.set_static_paths([FRONT_END, PLOTLY.parent])
+    explorer, plotly = (f"gradio_api/file={path.as_posix()}" for path in (FRONT_END / "attention.js", PLOTLY))
+    return (
+        f"<script>window.xlmrxlExplorer = () => import(new URL({explorer!r}, document.baseURI));"
+        f"window.xlmrxlPlotly = () => import(new URL({plotly!r}, document.baseURI)).then(() => window.Plotly);</script>"
+    )

@@ -81,13 +81,15 @@ class Page:
                 self.take(block._id, answer)
 
     def ask_servers(self) -> None:
-        """The attention explorer's requests."""
+        """The attention explorer's requests, and a file of hidden states."""
         for key, block in self.app.blocks.items():
             if hasattr(block, "ask"):
                 about = self.values[key]["about"]
                 reply = block.ask([about, {"id": 1, "type": "head", "layer": 0, "head": 0}])
                 assert "error" not in reply
                 assert "error" in block.ask([about, {"id": 1, "type": "head", "layer": 99, "head": 0}])
+            if hasattr(block, "save"):
+                assert "error" not in block.save(["csv", self.values[key]["about"]])
 
     def take(self, key: int, answer: Any) -> None:
         value = getattr(answer, "value", answer)

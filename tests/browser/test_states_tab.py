@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import urllib.request
+from pathlib import Path
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -72,3 +79,41 @@ def test_a_view_of_two_texts_says_what_it_needs(tab) -> None:
     assert "two texts" in alert.inner_text()
     write(tab, "\n".join(["She came."] * 7))
     tab.get_by_text("There are 7 sentences").wait_for()
+
+
+def test_what_is_shown_is_saved_with_where_it_comes_from(tab, session: Session, tmp_path: Path) -> None:
+    text = "She came."
+    write(tab, text)
+    title(tab, "Tokens in a plane")
+    choose(tab, "Similarity of layers")
+    title(tab, "CKA")
+    files = {}
+    for kind in ("csv", "json", "html", "svg", "png"):
+        with tab.expect_download() as download:
+            tab.locator(f'#states-save [data-file="{kind}"]').click()
+        files[kind] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[kind])
+    expected = states.cka(session.inspect(text))
+    found = json.loads(files["json"].read_text(encoding="utf-8"))
+    assert np.allclose(found["values"], expected.values, atol=1e-6)
+    assert found["source"]["precision"] == session.precision
+    rows = list(csv.DictReader(io.StringIO(files["csv"].read_text(encoding="utf-8"))))
+    assert [float(row["cka"]) for row in rows] == pytest.approx(expected.values.ravel().tolist(), abs=1e-6)
+    assert ElementTree.parse(files["svg"]).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
+    page = files["html"].read_text(encoding="utf-8")
+    assert "plotly.js v" in page
+    assert session.precision in page
+
+
+@pytest.mark.parametrize("packet", [None, [], ["csv"], ["exe", ["a", "cka", 0, "tokens", False]], ["csv", ["a", "x"]]])
+def test_a_strangers_file_gets_a_sentence(served: str, packet: object) -> None:
+    with urllib.request.urlopen(f"{served}/config", timeout=10) as answer:
+        config = json.load(answer)
+    component = next(part for part in config["components"] if part["props"].get("elem_id") == "states-save")
+    body = {"data": packet, "component_id": component["id"], "fn_name": "save", "session_hash": "a"}
+    request = urllib.request.Request(
+        f"{served}/gradio_api/component_server", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert "error" in json.load(answer)

@@ -1,0 +1,38 @@
+// Saves what is shown; Gradio gives `element`, `props` and `server`. Pictures are drawn here, by plotly.js itself, which
+// is fetched when the first one is asked for.
+function keep(blob, kind) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = `hidden-states.${kind}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+async function text(kind) {
+  const answer = await server.save([kind, props.value.about]);
+  if (answer.error) throw new Error(answer.error);
+  return answer.text;
+}
+
+async function picture(kind) {
+  const figure = JSON.parse(await text("figure"));
+  const plotly = await window.xlmrxlPlotly();
+  const size = { width: 1000, height: figure.layout.height || 600 };
+  figure.layout.paper_bgcolor = figure.layout.plot_bgcolor = "white";
+  const url = await plotly.toImage(figure, { format: kind, scale: kind === "png" ? 2 : 1, ...size });
+  return (await fetch(url)).blob();
+}
+
+element.addEventListener("click", async (event) => {
+  const button = event.target.closest ? event.target.closest("[data-file]") : null;
+  if (!button) return;
+  const kind = button.dataset.file;
+  const status = element.querySelector("[role=status]");
+  status.textContent = `Making ${button.textContent} …`;
+  try {
+    keep(kind === "svg" || kind === "png" ? await picture(kind) : new Blob([await text(kind)]), kind);
+    status.textContent = `${button.textContent} saved.`;
+  } catch (error) {
+    status.textContent = error.message;
+  }
+});
