@@ -15,11 +15,24 @@ async function text(kind) {
 }
 
 async function picture(kind) {
-  const figure = JSON.parse(await text("figure"));
+  const { data, layout } = JSON.parse(await text("figure"));
   const plotly = await window.xlmrxlPlotly();
-  const size = { width: 1000, height: figure.layout.height || 600 };
-  figure.layout.paper_bgcolor = figure.layout.plot_bgcolor = "white";
-  const url = await plotly.toImage(figure, { format: kind, scale: kind === "png" ? 2 : 1, ...size });
+  // The state that the page has been slid to; on paper its name stands in the title.
+  const slid = document.querySelector("#states-figure .js-plotly-plot")?.layout?.sliders?.[0]?.active;
+  const step = layout.sliders?.[0]?.steps[slid];
+  if (step) {
+    layout.title.text = layout.title.text.replace(/^[^<]*/, (title) => `${title}, state ${step.label}`);
+    layout.height -= 70;
+    layout.legend = { ...layout.legend, y: -0.13 };
+    delete layout.sliders;
+  }
+  layout.paper_bgcolor = layout.plot_bgcolor = "white";
+  const holder = document.createElement("div");
+  await plotly.newPlot(holder, data, layout);
+  if (step) await plotly[step.method](holder, ...step.args);
+  const size = { width: 1000, height: layout.height || 600 };
+  const url = await plotly.toImage(holder, { format: kind, scale: kind === "png" ? 2 : 1, ...size });
+  plotly.purge(holder);
   return (await fetch(url)).blob();
 }
 

@@ -106,6 +106,24 @@ def test_what_is_shown_is_saved_with_where_it_comes_from(tab, session: Session, 
     assert session.precision in page
 
 
+def test_a_picture_shows_the_state_that_the_page_was_slid_to(tab, tmp_path: Path) -> None:
+    write(tab, "She came.")
+    title(tab, "Tokens in a plane")
+    pictures = []
+    for place in (0, 1):
+        tab.locator(f"{PLOT} .slider-tick-group, {PLOT} .slider-label-group").first.wait_for()
+        tab.locator(f"{PLOT} .slider-label-group").nth(place).click(force=True)
+        tab.wait_for_function(
+            "([plot, place]) => document.querySelector(plot).layout.sliders[0].active === place", arg=[PLOT, place]
+        )
+        with tab.expect_download() as download:
+            tab.locator('#states-save [data-file="svg"]').click()
+        download.value.save_as(tmp_path / f"{place}.svg")
+        pictures.append((tmp_path / f"{place}.svg").read_text(encoding="utf-8"))
+        assert f"Tokens in a plane by PCA, state {place}" in pictures[-1]
+    assert pictures[0].replace("state 0", "state 1") != pictures[1]
+
+
 @pytest.mark.parametrize("packet", [None, [], ["csv"], ["exe", ["a", "cka", 0, "tokens", False]], ["csv", ["a", "x"]]])
 def test_a_strangers_file_gets_a_sentence(served: str, packet: object) -> None:
     with urllib.request.urlopen(f"{served}/config", timeout=10) as answer:
