@@ -28,7 +28,7 @@ from pathlib import Path
 
 import httpx
 import psutil
-from fill_many import sentences
+from measure import sentences
 
 import xlmrxl
 from xlmrxl.app import handlers

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from measure import seconds
 
 import xlmrxl
 from xlmrxl.inspection.inspection import Inspection
@@ -52,12 +52,6 @@ def one_by_one(inspection: Inspection, at_masks_only: bool) -> torch.Tensor:
                 mask[layer, head] = 0
                 found[layer, head] = (before.exp() * (before - logs(head_mask=mask))).sum(-1).mean()
     return found
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def main() -> None:

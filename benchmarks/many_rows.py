@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import psutil
-from fill_many import sentences
+from measure import sentences
 
 import xlmrxl
 
