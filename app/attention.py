@@ -10,7 +10,7 @@ import gradio as gr
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import PAIRS
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, Seen, here
-from xlmrxl.app.parts import MODEL, chosen, panel, problem
+from xlmrxl.app.parts import MODEL, chosen, panel, problem, replied
 from xlmrxl.app.theme import script
 from xlmrxl.views.protocol import AttentionView, with_base64
 
@@ -72,11 +72,7 @@ def attention_tab(session: Session, run: Run = here) -> None:
 
     def ask(packet: Any) -> dict[str, Any]:
         """Answer one request of the page, which names the texts it is about: nothing of a page is held here."""
-        try:
-            outcome = answer(packet)
-        except gr.Error as error:  # of `run`, which got no GPU, say; the page shows it where it shows its own
-            return {"error": str(error.message)}
-        return {"error": outcome.problem} if outcome.result is None else outcome.result
+        return replied(answer, packet)
 
     explorer = gr.HTML(
         None,

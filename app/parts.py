@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -27,6 +28,18 @@ def answered(outcome: Outcome[R]) -> R:
     if outcome.result is None:
         raise gr.Error(outcome.problem or handlers.UNEXPECTED, print_exception=False)
     return outcome.result
+
+
+def replied(work: Callable[[Any], Outcome[R]], packet: Any) -> R | dict[str, str]:
+    """What a server function returns to the page that called it: an answer, or what went wrong, for the page to show.
+
+    What `run` raises, which got no GPU, say, is shown there as well.
+    """
+    try:
+        outcome = work(packet)
+    except gr.Error as error:
+        return {"error": str(error.message)}
+    return {"error": outcome.problem or handlers.UNEXPECTED} if outcome.result is None else outcome.result
 
 
 def chosen(examples: tuple[E, ...], event: gr.EventData) -> Outcome[E]:

@@ -12,7 +12,7 @@ import gradio as gr
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import PARALLEL
 from xlmrxl.app.handlers import MAX_LINES, MAX_TEXT, Outcome, Run, here
-from xlmrxl.app.parts import MODEL, chosen, panel, problem
+from xlmrxl.app.parts import MODEL, chosen, panel, problem, replied
 from xlmrxl.app.theme import script
 from xlmrxl.views.states import UNITS, VIEWS, drawn
 
@@ -78,21 +78,22 @@ def states_tab(session: Session, run: Run = here) -> None:
         return handlers.attempt(work, "showing hidden states")
 
     @run
-    def write(packet: Any) -> Outcome[str]:
-        def work() -> str:
+    def write(packet: Any) -> Outcome[dict[str, str]]:
+        def work() -> dict[str, str]:
             kind, asked = handlers.saving(session, packet)
             result = handlers.states_result(read(asked.lines), asked)
             if kind in ("csv", "json"):
-                return result.to_csv() if kind == "csv" else result.to_json()
+                return {"text": result.to_csv() if kind == "csv" else result.to_json()}
             figure = drawn(asked.view, result, asked.layer, dark=False)
-            return str(figure.to_json() if kind == "figure" else figure.to_html(include_plotlyjs=True, config=PLAIN))
+            return {
+                "text": figure.to_json() if kind == "figure" else figure.to_html(include_plotlyjs=True, config=PLAIN)
+            }
 
         return handlers.attempt(work, "saving hidden states")
 
     def save(packet: Any) -> dict[str, Any]:
         """The text of a file of what a page shows, which the page describes: nothing is held here."""
-        outcome = write(packet)
-        return {"error": outcome.problem} if outcome.result is None else {"text": outcome.result}
+        return replied(write, packet)
 
     saving = gr.HTML(
         None,

@@ -578,3 +578,16 @@ def test_other_endpoints_explain_problems(client) -> None:
         client.predict("a", "one", "en", api_name="/classify")
     with pytest.raises(Exception, match="two choices"):
         client.predict("a", ["b"], "", "en", api_name="/choose")
+
+
+def test_what_a_server_function_cannot_answer_is_said_to_its_page() -> None:
+    import gradio as gr
+
+    from xlmrxl.app.parts import replied
+
+    def without_gpu(_: object) -> handlers.Outcome:
+        raise gr.Error("No GPU is free.")
+
+    assert replied(without_gpu, None) == {"error": "No GPU is free."}
+    assert replied(lambda _: handlers.Outcome(problem="Shorten it."), None) == {"error": "Shorten it."}
+    assert replied(lambda packet: handlers.Outcome(result={"text": packet}), "a") == {"text": "a"}
