@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 
 import numpy as np
 import pytest
 import torch
+from running_app import ask_server
 
 from xlmrxl.app.examples import PAIRS
 from xlmrxl.session import Session
@@ -82,17 +82,8 @@ def test_a_second_text_replaces_the_first_and_an_error_takes_its_place(tab) -> N
 
 
 def test_a_strangers_request_gets_a_sentence_and_no_path_of_this_machine(served: str, checkpoint) -> None:
-    with urllib.request.urlopen(f"{served}/config", timeout=10) as answer:
-        config = json.load(answer)
-    component = next(part for part in config["components"] if part["props"].get("elem_id") == "attention-explorer")
-
     def ask(data: object) -> dict:
-        body = {"data": data, "component_id": component["id"], "fn_name": "ask", "session_hash": "a"}
-        request = urllib.request.Request(
-            f"{served}/gradio_api/component_server", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
+        return ask_server(served, "attention-explorer", "ask", data)
 
     right = ask([["She came.", "", "beside"], {"id": 1, "type": "head", "layer": 0, "head": 1}])
     assert right["id"] == 1

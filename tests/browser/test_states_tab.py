@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import urllib.request
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from running_app import ask_server
 
 from xlmrxl.app.examples import PARALLEL
 from xlmrxl.inspection import states
@@ -126,12 +126,4 @@ def test_a_picture_shows_the_state_that_the_page_was_slid_to(tab, tmp_path: Path
 
 @pytest.mark.parametrize("packet", [None, [], ["csv"], ["exe", ["a", "cka", 0, "tokens", False]], ["csv", ["a", "x"]]])
 def test_a_strangers_file_gets_a_sentence(served: str, packet: object) -> None:
-    with urllib.request.urlopen(f"{served}/config", timeout=10) as answer:
-        config = json.load(answer)
-    component = next(part for part in config["components"] if part["props"].get("elem_id") == "states-save")
-    body = {"data": packet, "component_id": component["id"], "fn_name": "save", "session_hash": "a"}
-    request = urllib.request.Request(
-        f"{served}/gradio_api/component_server", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        assert "error" in json.load(answer)
+    assert "error" in ask_server(served, "states-save", "save", packet)
