@@ -70,7 +70,7 @@ class Together(Generic[T, K, R]):
 
     def _run(self, jobs: list[_Job[T, K, R]]) -> None:
         try:
-            results = self._work([job.item for job in jobs], jobs[0].kind)
+            done = list(zip(jobs, self._work([job.item for job in jobs], jobs[0].kind), strict=True))
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0].answer.set_exception(error)
@@ -78,5 +78,5 @@ class Together(Generic[T, K, R]):
             for job in jobs:  # whose mistake it was shows when each is alone
                 self._run([job])
             return
-        for job, result in zip(jobs, results, strict=True):
+        for job, result in done:
             job.answer.set_result(result)
