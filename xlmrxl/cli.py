@@ -18,7 +18,7 @@ import click
 from xlmrxl import __version__, batch
 from xlmrxl.files import check
 from xlmrxl.hub import DEFAULT, CheckpointError
-from xlmrxl.progress import Progress, nobody, shown
+from xlmrxl.progress import shown
 from xlmrxl.space.command import space
 
 if TYPE_CHECKING:
@@ -116,17 +116,12 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_files
 
 
-def load_model(model: str, precision: str, told: Progress = nobody, **options: Any) -> Session:
-    """A session, or one sentence on why there is none; `told` learns of the progress beside the terminal."""
+def load_model(model: str, precision: str, **options: Any) -> Session:
+    """A session, or one sentence on why there is none."""
     from xlmrxl.session import load  # noqa: PLC0415 - torch takes a second, which --help need not wait for
 
-    with failing(), shown(True, f"Loading {model}") as bar:
-
-        def both(done: int, total: int) -> None:
-            bar(done, total)
-            told(done, total)
-
-        session = load(model, precision=precision, progress=both, **options)
+    with failing():
+        session = load(model, precision=precision, **options)
     if precision == "auto" and session.model.num_parameters() >= LARGE:
         click.echo(f"{session.precision}: {session.reason}", err=True)
     return session
@@ -459,7 +454,13 @@ def app(host: str, port: int | None, share: bool, browser: bool, **options: Any)
     try:
         if browser:
             webbrowser.open(f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{page.port}")
-        session = load_model(**options, told=page)
+        with shown(True, f"Loading {options['model']}") as bar:
+
+            def both(done: int, total: int) -> None:
+                bar(done, total)
+                page(done, total)
+
+            session = load_model(**options, progress=both)
         from xlmrxl.app import launch  # noqa: PLC0415 - while the page is up: Gradio takes seconds
     finally:
         page.close()

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xlmrxl.session import Session, load
 from xlmrxl.tasks.fill import FillResult
-from xlmrxl.tasks.masked import tokens_of
+from xlmrxl.tasks.masked import room, tokens_of
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
 HIDDEN_SHARE = 0.15
@@ -178,8 +178,7 @@ class _Kept:
 
 def _batches(texts: Sequence[str], tokenizer: XLMRobertaTokenizer, session: Session) -> list[tuple[Tensor, Tensor]]:
     """Masked ids and their attention masks, texts of similar length together."""
-    config = session.model.config
-    most = min(tokenizer.model_max_length, config.max_position_embeddings - config.pad_token_id - 1)
+    config, most = session.model.config, room(session)
     generator = torch.Generator().manual_seed(0)
     rows = []
     for text in texts:
