@@ -9,7 +9,8 @@ import gradio as gr
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import PAIRS
-from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, Seen, here
+from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, attending, here
+from xlmrxl.app.handlers.attending import Seen
 from xlmrxl.app.parts import MODEL, chosen, panel, problem, replied
 from xlmrxl.app.theme import script
 from xlmrxl.views.protocol import AttentionView, with_base64
@@ -17,7 +18,7 @@ from xlmrxl.views.protocol import AttentionView, with_base64
 if TYPE_CHECKING:
     from xlmrxl.session import Session
 
-WAYS = [("side by side", handlers.BESIDE), ("as one pair", handlers.PAIR)]
+WAYS = [("side by side", attending.BESIDE), ("as one pair", attending.PAIR)]
 KEPT = 8
 """Texts whose inspections stay in memory; what a page asks of another is read again."""
 
@@ -27,12 +28,12 @@ def attention_tab(session: Session, run: Run = here) -> None:
 
     @lru_cache(maxsize=KEPT)
     def view(seen: Seen) -> AttentionView:
-        return AttentionView(*handlers.inspections(session, seen), sweep=handlers.is_small(session))
+        return AttentionView(*attending.inspections(session, seen), sweep=handlers.is_small(session))
 
     @run
     def first(text: Any, second: Any, way: Any) -> Outcome[dict[str, Any]]:
         def view_first() -> dict[str, Any]:
-            seen = handlers.seen(text, second, way)
+            seen = attending.seen(text, second, way)
             return {"first": with_base64(*view(seen).first()), "about": list(seen)}
 
         return handlers.attempt(view_first, "looking inside")
@@ -40,7 +41,7 @@ def attention_tab(session: Session, run: Run = here) -> None:
     @run
     def answer(packet: Any) -> Outcome[dict[str, Any]]:
         def view_answer() -> dict[str, Any]:
-            seen, request = handlers.asked_about(packet)
+            seen, request = attending.asked_about(packet)
             return with_base64(*view(seen).answer(request))
 
         return handlers.attempt(view_answer, "answering a view")
@@ -65,7 +66,7 @@ def attention_tab(session: Session, run: Run = here) -> None:
                 elem_classes="x-text-box x-short",
             )
         with gr.Row(elem_classes="x-fields"):
-            way = gr.Radio(WAYS, value=handlers.BESIDE, label="Two sentences are read", elem_id="attention-way")
+            way = gr.Radio(WAYS, value=attending.BESIDE, label="Two sentences are read", elem_id="attention-way")
             button = gr.Button("Look inside", variant="primary", elem_id="attention-button", min_width=140, scale=0)
         examples = panel(render.examples_html(PAIRS), "attention-examples")
     said = panel(render.hint_html(render.ATTENTION_HINT), "attention-said")

@@ -9,7 +9,8 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, render, render_scores
 from xlmrxl.app.examples import CHOICES
-from xlmrxl.app.handlers import MAX_CHOICE, MAX_CHOICES, MAX_TEXT, ChooseJson, Outcome, Run, here
+from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, choosing, here
+from xlmrxl.app.handlers.choosing import MAX_CHOICE, MAX_CHOICES, ChooseJson
 from xlmrxl.app.languages import named
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem
 from xlmrxl.tasks.choose import ChooseResult, connectives
@@ -65,7 +66,7 @@ def choose_tab(session: "Session", run: Run = here) -> None:
 
     @run
     def choose(prompt: Any, choices: Any, question: Any, language: Any) -> Outcome[ChooseResult]:
-        return handlers.attempt(lambda: handlers.choose(session, prompt, choices, question, language), "choosing")
+        return handlers.attempt(lambda: choosing.choose(session, prompt, choices, question, language), "choosing")
 
     def choose_page(prompt: str, question: str, language: str, *choices: str) -> str:
         return render.outcome_html(choose(prompt, choices, question, language), render_scores.choices_html)

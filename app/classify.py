@@ -9,7 +9,8 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, render, render_scores
 from xlmrxl.app.examples import TEXTS
-from xlmrxl.app.handlers import MAX_LABEL, MAX_LABELS, MAX_TEXT, OWN, Classified, ClassifyJson, Outcome, Run, here
+from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, classifying, here
+from xlmrxl.app.handlers.classifying import MAX_LABEL, MAX_LABELS, OWN, Classified, ClassifyJson
 from xlmrxl.app.languages import named
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem
 from xlmrxl.tasks.attribution import Attribution
@@ -46,14 +47,14 @@ def classify_tab(session: "Session", run: Run = here) -> None:
             with gr.Row(elem_classes="x-fields", visible=masked):
                 task = gr.Dropdown(TASKS, value="topic", label="Task", min_width=130, elem_id="classify-task")
                 language = gr.Dropdown(
-                    named(handlers.languages()),
+                    named(classifying.languages()),
                     value="en",
                     label="Language of the text",
                     min_width=130,
                     elem_id="classify-language",
                 )
             labels = gr.Textbox(
-                handlers.task_labels("topic") if masked else "",
+                classifying.task_labels("topic") if masked else "",
                 label="Labels, with commas between them",
                 placeholder="politics, music, food",
                 lines=1,
@@ -74,24 +75,24 @@ def classify_tab(session: "Session", run: Run = here) -> None:
 
     @run
     def classify(*asked: Any) -> Outcome[Classified]:
-        return handlers.attempt(lambda: handlers.classify(session, *asked), "classifying")
+        return handlers.attempt(lambda: classifying.classify(session, *asked), "classifying")
 
     @run
     def attribute(done: Classified, data: Any) -> Outcome[Attribution]:
-        return handlers.attempt(lambda: handlers.explain(session, done, data), "explaining")
+        return handlers.attempt(lambda: classifying.explain(session, done, data), "explaining")
 
     def classify_page(*asked: Any) -> tuple[str, str, Classified | None]:
         outcome = classify(*asked)
         return render.outcome_html(outcome, lambda found: render_scores.labels_html(found.result)), "", outcome.result
 
     def choose_task(task: str) -> tuple[Any, Any]:
-        return gr.update(value=handlers.task_labels(task)), gr.update(visible=task == "entailment", value="")
+        return gr.update(value=classifying.task_labels(task)), gr.update(visible=task == "entailment", value="")
 
     def choose_example(event: gr.EventData) -> tuple[Any, ...]:
         outcome = chosen(TEXTS, event)
         if (found := outcome.result) is None:
             return *[gr.skip()] * 5, problem(outcome), "", None
-        asked = (found.text, handlers.task_labels(found.task), found.language, found.task, found.second)
+        asked = (found.text, classifying.task_labels(found.task), found.language, found.task, found.second)
         pair = gr.update(value=found.second, visible=found.task == "entailment")
         return *asked[:4], pair, *classify_page(*asked)
 

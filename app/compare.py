@@ -8,7 +8,7 @@ import gradio as gr
 
 from xlmrxl.app import handlers, render, render_compare
 from xlmrxl.app.examples import EXAMPLES
-from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, here
+from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, comparing, here
 from xlmrxl.app.parts import MODEL, chosen, panel, problem
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def compare_tab(session: Session, run: Run = here, *, model: str) -> None:
 
     @run
     def compare(text: Any) -> Outcome[Comparison]:
-        return handlers.attempt(lambda: handlers.compare(model, session, text), "comparing")
+        return handlers.attempt(lambda: comparing.compare(model, session, text), "comparing")
 
     def compare_page(text: str) -> str:
         return render.outcome_html(compare(text), render_compare.comparison_html)

@@ -11,18 +11,8 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import EXAMPLES
-from xlmrxl.app.handlers import (
-    JOINT,
-    MAX_CHARACTERS,
-    MAX_FILLS,
-    PIECES,
-    WORDS,
-    FillAsked,
-    Outcome,
-    ResultJson,
-    Run,
-    here,
-)
+from xlmrxl.app.handlers import Outcome, Run, filling, here
+from xlmrxl.app.handlers.filling import JOINT, MAX_CHARACTERS, MAX_FILLS, PIECES, WORDS, FillAsked, ResultJson
 from xlmrxl.app.parts import answered, panel
 from xlmrxl.app.theme import script
 from xlmrxl.app.together import Together
@@ -59,13 +49,13 @@ def fill_tab(session: "Session", run: Run = here) -> None:
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
             output = panel(render.hint_html(render.FILL_HINT), "fill-output")
 
-    together: Together[str, FillAsked, FillResult] = Together(partial(handlers.fill_all, session), VISITORS)
+    together: Together[str, FillAsked, FillResult] = Together(partial(filling.fill_all, session), VISITORS)
     # Elsewhere there is a process for each request, and nobody to share it with.
     shared = together if run is here else None
 
     @run
     def fill(text: Any, top_k: Any, way: Any = PIECES) -> Outcome[FillResult]:
-        return handlers.outcome(session, text, top_k, way, shared)
+        return filling.outcome(session, text, top_k, way, shared)
 
     def fill_page(text: str, top_k: int, way: str) -> str:
         return render.outcome_html(fill(text, top_k, way), render.result_html)
@@ -82,7 +72,7 @@ def fill_tab(session: "Session", run: Run = here) -> None:
         return choose(lambda data: handlers.example(EXAMPLES, data).text, event._data, top_k, way)
 
     def choose_token(top_k: int, way: str, event: gr.EventData) -> tuple[Any, str]:
-        return choose(handlers.mask_token, event._data, top_k, way)
+        return choose(filling.mask_token, event._data, top_k, way)
 
     def api(text: str, top_k: int = 5) -> ResultJson:
         """Fill every <mask> in the text.

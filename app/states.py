@@ -11,7 +11,8 @@ import gradio as gr
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import PARALLEL
-from xlmrxl.app.handlers import MAX_LINES, MAX_TEXT, Outcome, Run, here
+from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, here, hidden
+from xlmrxl.app.handlers.hidden import MAX_LINES
 from xlmrxl.app.parts import MODEL, chosen, panel, problem, replied
 from xlmrxl.app.theme import script
 from xlmrxl.views.states import UNITS, VIEWS, drawn
@@ -31,11 +32,11 @@ DARK = "(...asked) => [...asked.slice(0, -1), document.body.classList.contains('
 def states_tab(session: Session, run: Run = here) -> None:
     """Build the tab inside the current `gr.Blocks`, with its events."""
     layers = session.model.config.num_hidden_layers
-    offered = [(VIEWS[name].name, name) for name in handlers.state_views(session)]
+    offered = [(VIEWS[name].name, name) for name in hidden.state_views(session)]
 
     @lru_cache(maxsize=KEPT)
     def read(lines: tuple[str, ...]) -> Parallel:
-        return handlers.parallel(session, lines)
+        return hidden.parallel(session, lines)
 
     with gr.Column(elem_classes="x-input"):
         text = gr.Textbox(
@@ -53,7 +54,7 @@ def states_tab(session: Session, run: Run = here) -> None:
             layer = gr.Slider(
                 0,
                 layers,
-                value=handlers.state_shown(session),
+                value=hidden.state_shown(session),
                 step=1,
                 label="State: 0 the embeddings, then each layer",
                 min_width=220,
@@ -72,16 +73,16 @@ def states_tab(session: Session, run: Run = here) -> None:
     @run
     def make(text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any) -> Outcome[Any]:
         def work() -> Any:
-            asked = handlers.states_asked(session, text, view, layer, of, corrected)
-            return drawn(asked.view, handlers.states_result(read(asked.lines), asked), asked.layer, dark is True)
+            asked = hidden.states_asked(session, text, view, layer, of, corrected)
+            return drawn(asked.view, hidden.states_result(read(asked.lines), asked), asked.layer, dark is True)
 
         return handlers.attempt(work, "showing hidden states")
 
     @run
     def write(packet: Any) -> Outcome[dict[str, str]]:
         def work() -> dict[str, str]:
-            kind, asked = handlers.saving(session, packet)
-            result = handlers.states_result(read(asked.lines), asked)
+            kind, asked = hidden.saving(session, packet)
+            result = hidden.states_result(read(asked.lines), asked)
             if kind in ("csv", "json"):
                 return {"text": result.to_csv() if kind == "csv" else result.to_json()}
             figure = drawn(asked.view, result, asked.layer, dark=False)

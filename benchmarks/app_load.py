@@ -31,7 +31,7 @@ import psutil
 from measure import sentences
 
 import xlmrxl
-from xlmrxl.app import handlers
+from xlmrxl.app.handlers import classifying
 
 OBVIOUS = """
 import gradio as gr
@@ -148,7 +148,7 @@ def main() -> None:
         for result in session.fill_mask(texts)
     }
     plain = [text.replace("<mask>", "dog") for text in texts[:20]]
-    label = {text: handlers.classify(session, text, LABELS).result.labels[0].label for text in plain}
+    label = {text: classifying.classify(session, text, LABELS).result.labels[0].label for text in plain}
     best = session.choose("It rained all night.", CHOICES, question="effect").best
     pick = random.Random(0)
 

@@ -18,18 +18,10 @@ from browser.running_app import make_checkpoint, serve
 import xlmrxl
 from xlmrxl.app import handlers, render, render_scores
 from xlmrxl.app.examples import CHOICES, EXAMPLES, TEXTS
-from xlmrxl.app.handlers import (
-    MAX_CHARACTERS,
-    MAX_CHOICE,
-    MAX_CHOICES,
-    MAX_EXPLAINED,
-    MAX_FILLS,
-    MAX_LABEL,
-    MAX_LABELS,
-    MAX_MASKS,
-    MAX_SEARCHED,
-    MAX_TEXT,
-)
+from xlmrxl.app.handlers import MAX_TEXT, choosing, classifying, filling
+from xlmrxl.app.handlers.choosing import MAX_CHOICE, MAX_CHOICES
+from xlmrxl.app.handlers.classifying import MAX_EXPLAINED, MAX_LABEL, MAX_LABELS
+from xlmrxl.app.handlers.filling import MAX_CHARACTERS, MAX_FILLS, MAX_MASKS, MAX_SEARCHED
 from xlmrxl.app.languages import NAMES, named
 from xlmrxl.app.palette import GREY, RAMP
 from xlmrxl.session import Session
@@ -96,8 +88,8 @@ def test_handlers_and_rendering_need_neither_gradio_nor_torch() -> None:
 
 
 def test_fill_is_what_the_session_answers(session: Session) -> None:
-    assert handlers.outcome(session, TEXT, 3).result == session.fill_mask(TEXT, top_k=3)
-    assert handlers.fill(session, TEXT, 3.0) == session.fill_mask(TEXT, top_k=3)  # a slider may send 3.0
+    assert filling.outcome(session, TEXT, 3).result == session.fill_mask(TEXT, top_k=3)
+    assert filling.fill(session, TEXT, 3.0) == session.fill_mask(TEXT, top_k=3)  # a slider may send 3.0
 
 
 @pytest.mark.parametrize(
@@ -123,7 +115,7 @@ def test_fill_is_what_the_session_answers(session: Session) -> None:
     ],
 )
 def test_problems_are_one_sentence_with_a_remedy(session: Session, text: object, top_k: object, word: str) -> None:
-    outcome = handlers.outcome(session, text, top_k)
+    outcome = filling.outcome(session, text, top_k)
     assert outcome.result is None
     assert word in outcome.problem
     assert "\n" not in outcome.problem
@@ -132,7 +124,7 @@ def test_problems_are_one_sentence_with_a_remedy(session: Session, text: object,
 
 @pytest.mark.parametrize(("way", "options"), [("words", {"words": True}), ("joint", {"method": "joint"})])
 def test_other_ways_to_fill(session: Session, way: str, options: dict) -> None:
-    found = handlers.fill(session, TEXT, 3, way)
+    found = filling.fill(session, TEXT, 3, way)
     assert found == session.fill_mask(TEXT, top_k=3, **options)
     assert 'class="x-result"' in render.result_html(found)
 
@@ -148,18 +140,18 @@ def test_other_ways_to_fill(session: Session, way: str, options: dict) -> None:
     ],
 )
 def test_ways_to_fill_are_bounded(session: Session, text: str, way: object, word: str) -> None:
-    assert word in handlers.outcome(session, text, 5, way).problem
+    assert word in filling.outcome(session, text, 5, way).problem
 
 
 def test_as_much_as_is_allowed_is_filled(session: Session) -> None:
-    outcome = handlers.outcome(session, "<mask> " * MAX_MASKS, MAX_FILLS)
+    outcome = filling.outcome(session, "<mask> " * MAX_MASKS, MAX_FILLS)
     assert [len(mask.fills) for mask in outcome.result.masks] == [MAX_FILLS] * MAX_MASKS
 
 
 def test_what_nobody_expected_is_logged_and_not_shown(session: Session, caplog: pytest.LogCaptureFixture) -> None:
     broken = dataclasses.replace(session, tokenizer=None)
     with caplog.at_level(logging.ERROR, logger="xlmrxl.app"):
-        outcome = handlers.outcome(broken, TEXT, 5)
+        outcome = filling.outcome(broken, TEXT, 5)
     assert outcome.problem == handlers.UNEXPECTED
     assert caplog.records[0].exc_info
     assert TEXT not in caplog.text  # what strangers write is not kept
@@ -175,7 +167,7 @@ def test_what_nobody_expected_is_logged_and_not_shown(session: Session, caplog: 
     ],
 )
 def test_masking_a_token(data: dict, masked: str) -> None:
-    assert handlers.mask_token(data) == masked
+    assert filling.mask_token(data) == masked
 
 
 @pytest.mark.parametrize(
@@ -194,7 +186,7 @@ def test_masking_a_token(data: dict, masked: str) -> None:
 )
 def test_a_page_may_send_anything(data: object) -> None:
     with pytest.raises(ValueError, match="choose another"):
-        handlers.mask_token(data)
+        filling.mask_token(data)
     with pytest.raises(ValueError, match="choose one"):
         handlers.example(EXAMPLES, data)
 
@@ -322,19 +314,19 @@ def test_colours_grow_darker_step_by_step(ramp: tuple[str, ...]) -> None:
 
 def test_classify_is_what_the_session_answers(session: Session) -> None:
     text = "She is here"
-    assert handlers.classify(session, text).result == session.classify(text)
-    own = handlers.classify(session, text, "cat、 dog,, ", "de").result
+    assert classifying.classify(session, text).result == session.classify(text)
+    own = classifying.classify(session, text, "cat、 dog,, ", "de").result
     assert own == session.classify(text, ["cat", "dog"], language="de")
     for task in ("topic", "sentiment"):
-        asked = handlers.classify(session, text, handlers.task_labels(task), "sw", task).result
+        asked = classifying.classify(session, text, classifying.task_labels(task), "sw", task).result
         assert asked == session.classify(text, task=task, language="sw")
-    pair = handlers.classify(session, text, handlers.task_labels("entailment"), "en", "entailment", "He is")
+    pair = classifying.classify(session, text, classifying.task_labels("entailment"), "en", "entailment", "He is")
     assert pair.result == session.classify((text, "He is"), task="entailment")
 
 
 def test_labels_of_a_task_keep_their_words(session: Session) -> None:
     """Where one is taken out or added, the others still stand for their words in the language."""
-    options = handlers.classify(session, "hier", "sports, here", "de", "topic").options
+    options = classifying.classify(session, "hier", "sports, here", "de", "topic").options
     assert options["labels"]["here"] == ("here",)
     assert options["labels"]["sports"] != ("sports",)
 
@@ -364,16 +356,16 @@ def test_labels_of_a_task_keep_their_words(session: Session) -> None:
     ],
 )
 def test_classify_is_bounded(session: Session, asked: tuple, word: str) -> None:
-    outcome = handlers.attempt(lambda: handlers.classify(session, *asked), "classifying")
+    outcome = handlers.attempt(lambda: classifying.classify(session, *asked), "classifying")
     assert outcome.result is None
     assert word in outcome.problem
     assert "\n" not in outcome.problem
 
 
 def test_explain_is_what_the_session_answers(session: Session) -> None:
-    done = handlers.classify(session, "She is here", "cat, dog")
+    done = classifying.classify(session, "She is here", "cat, dog")
     second = done.result.labels[1].label
-    assert handlers.explain(session, done, {"index": 1}) == session.explain(
+    assert classifying.explain(session, done, {"index": 1}) == session.explain(
         "She is here", ["cat", "dog"], label=second, progress=False
     )
 
@@ -381,8 +373,8 @@ def test_explain_is_what_the_session_answers(session: Session) -> None:
 def test_explain_is_bounded(session: Session) -> None:
     def problem(text: str, data: object, second: str = "") -> str:
         task = "entailment" if second else "own"
-        done = handlers.classify(session, text, "", "en", task, second)
-        return handlers.attempt(lambda: handlers.explain(session, done, data), "explaining").problem
+        done = classifying.classify(session, text, "", "en", task, second)
+        return handlers.attempt(lambda: classifying.explain(session, done, data), "explaining").problem
 
     assert f"explains {MAX_EXPLAINED}" in problem("a " * (MAX_EXPLAINED + 1), {"index": 0})
     assert f"explains {MAX_EXPLAINED}" in problem("京" * 2 * MAX_EXPLAINED, {"index": 0})
@@ -397,7 +389,7 @@ def test_choose_is_what_the_session_answers(session: Session, question: str, ask
     given = ["She is here.", "He is there."]
     expected = session.choose("It is.", given, question=asked, language="de")
     for sent in (["", *given, None], json.dumps(given), "\n".join(["", *given])):
-        assert handlers.choose(session, "It is.", sent, question, "de") == expected
+        assert choosing.choose(session, "It is.", sent, question, "de") == expected
 
 
 @pytest.mark.parametrize(
@@ -424,7 +416,7 @@ def test_choose_is_what_the_session_answers(session: Session, question: str, ask
     ],
 )
 def test_choose_is_bounded(session: Session, asked: tuple, word: str) -> None:
-    outcome = handlers.attempt(lambda: handlers.choose(session, *asked), "choosing")
+    outcome = handlers.attempt(lambda: choosing.choose(session, *asked), "choosing")
     assert outcome.result is None
     assert word in outcome.problem
     assert "\n" not in outcome.problem
@@ -480,14 +472,14 @@ def test_signed(value: float, digits: int, plus: bool, text: str) -> None:
 def test_languages_have_names() -> None:
     from xlmrxl.tasks.choose import connectives
 
-    assert {*handlers.languages(), *connectives()} == set(NAMES)
+    assert {*classifying.languages(), *connectives()} == set(NAMES)
     assert named(["de", "xx"]) == [("Deutsch", "de"), ("xx", "xx")]
 
 
 def test_examples_of_the_other_tabs_can_be_asked() -> None:
     for example in TEXTS:
         assert (example.task == "entailment") == bool(example.second)
-        assert example.language in handlers.languages()
+        assert example.language in classifying.languages()
     for example in CHOICES:
         assert 2 <= len(example.choices) <= MAX_CHOICES
         assert example.question in ("", "cause", "effect")
@@ -538,13 +530,13 @@ def test_a_tab_shows_only_where_the_model_can_do_it(session: Session, head: type
     public = [dependency for dependency in app.config["dependencies"] if dependency["api_visibility"] == "public"]
     assert [dependency["api_name"] for dependency in public] == tabs
     if tabs == ["classify"]:
-        found = handlers.classify(other, "She is here", None, None, None, "")
+        found = classifying.classify(other, "She is here", None, None, None, "")
         assert found.result == other.classify("She is here")
-        assert handlers.explain(other, found, {"index": 0}).score == pytest.approx(found.result.labels[0].score)
+        assert classifying.explain(other, found, {"index": 0}).score == pytest.approx(found.result.labels[0].score)
         with pytest.raises(ValueError, match="its own labels"):
-            handlers.classify(other, "She is here", "cat, dog")
+            classifying.classify(other, "She is here", "cat, dog")
     if tabs == ["choose"]:
-        assert handlers.choose(other, "It", "a\nb") == other.choose("It", ["a", "b"])
+        assert choosing.choose(other, "It", "a\nb") == other.choose("It", ["a", "b"])
 
 
 def test_endpoint_answers_the_contract(client, session: Session) -> None:

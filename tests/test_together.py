@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from xlmrxl.app import handlers
+from xlmrxl.app.handlers import filling
 from xlmrxl.app.together import Together
 from xlmrxl.session import Session, load
 
@@ -72,14 +72,14 @@ def test_no_run_is_larger_than_allowed() -> None:
 
 def test_fills_of_many_visitors_are_those_of_each_alone(tiny_folder) -> None:
     session: Session = load(tiny_folder)
-    together = Together(lambda texts, asked: handlers.fill_all(session, texts, asked), 32)
+    together = Together(lambda texts, asked: filling.fill_all(session, texts, asked), 32)
     texts = [f"The <mask> of {word} is {'here' * (i % 3)}." for i, word in enumerate(["house", "dog", "cat"] * 8)]
     with ThreadPoolExecutor(16) as pool:
-        outcomes = list(pool.map(lambda text: handlers.outcome(session, text, 3, together=together), texts))
+        outcomes = list(pool.map(lambda text: filling.outcome(session, text, 3, together=together), texts))
     for text, outcome in zip(texts, outcomes, strict=True):
         alone = session.fill_mask(text, top_k=3)
         assert outcome.result.text == text
         assert [fill.text for fill in outcome.result.masks[0].fills] == [fill.text for fill in alone.masks[0].fills]
         found = [fill.probability for fill in outcome.result.masks[0].fills]
         assert found == pytest.approx([fill.probability for fill in alone.masks[0].fills], rel=1e-4)
-    assert "<mask>" in handlers.outcome(session, "nothing here", 3, together=together).problem
+    assert "<mask>" in filling.outcome(session, "nothing here", 3, together=together).problem

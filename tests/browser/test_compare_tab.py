@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from running_app import serve
 
-from xlmrxl.app.handlers import precisions
+from xlmrxl.app.handlers.comparing import precisions
 from xlmrxl.app.render import percent
 from xlmrxl.compare import compare
 from xlmrxl.hub import DEFAULT

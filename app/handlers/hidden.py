@@ -1,0 +1,89 @@
+"""The hidden states of some sentences, in the views that there are of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xlmrxl.app.handlers import MAX_TEXT, checked_text, is_masked
+
+if TYPE_CHECKING:
+    from xlmrxl.inspection.languages import Parallel
+    from xlmrxl.session import Session
+    from xlmrxl.tasks.result import Result
+
+FILES = ("csv", "json", "html", "figure")  # what a view is saved as; the last one is what pictures are made of
+MAX_LINES = 6  # sentences whose hidden states are shown together
+
+
+@dataclass(frozen=True)
+class StatesAsked:
+    """A view of the hidden states of some sentences."""
+
+    lines: tuple[str, ...]
+    view: str
+    layer: int
+    of: str
+    corrected: bool
+
+
+def state_views(session: Session) -> list[str]:
+    """The views that the model has something for; the others need two models, or words to watch."""
+    from xlmrxl.views.states import VIEWS  # noqa: PLC0415 - torch comes along
+
+    left_out = {"drift", "targets"} | (set() if is_masked(session) else {"lens"})
+    return [name for name in VIEWS if name not in left_out]
+
+
+def state_shown(session: Session) -> int:
+    """The state that is shown first."""
+    from xlmrxl.inspection.languages import default_state  # noqa: PLC0415 - torch comes along
+
+    return default_state(session.model.config.num_hidden_layers)
+
+
+def states_asked(session: Session, text: Any, view: Any, layer: Any, of: Any, corrected: Any) -> StatesAsked:
+    """What a page asks to see. Raises ValueError with one actionable sentence."""
+    from xlmrxl.views.states import UNITS, VIEWS  # noqa: PLC0415 - torch comes along
+
+    lines = tuple(line.strip() for line in checked_text(text, "text", MAX_TEXT).splitlines() if line.strip())
+    if len(lines) > MAX_LINES:
+        raise ValueError(f"There are {len(lines)} sentences, the app takes {MAX_LINES} together: leave some out.")
+    if not isinstance(view, str) or view not in state_views(session):
+        raise ValueError("There is no such view: choose one from the list.")
+    last = session.model.config.num_hidden_layers
+    whole = not isinstance(layer, bool) and isinstance(layer, int | float) and layer == layer // 1
+    if not whole or not 0 <= layer <= last:
+        raise ValueError(f"The state must be a whole number from 0 to {last}.")
+    if of not in UNITS:
+        raise ValueError(f"Choose what the points are: {', '.join(UNITS)}.")
+    fitting = VIEWS[view].units
+    return StatesAsked(lines, view, int(layer), of if of in fitting else fitting[0], corrected is True)
+
+
+def saving(session: Session, packet: Any) -> tuple[str, StatesAsked]:
+    """The kind of file that a page asks for, and of what. Raises ValueError with one actionable sentence."""
+    if not isinstance(packet, list) or len(packet) != 2 or not isinstance(packet[1], list) or len(packet[1]) != 5:
+        raise ValueError("A request must be a list of the kind of file and of what is shown.")
+    if packet[0] not in FILES:
+        raise ValueError(f"Choose a kind of file: {', '.join(FILES)}.")
+    return packet[0], states_asked(session, *packet[1])
+
+
+def parallel(session: Session, lines: tuple[str, ...]) -> Parallel:
+    """The inspections of one sentence or more."""
+    from xlmrxl.inspection.languages import Parallel  # noqa: PLC0415 - torch comes along
+
+    names = [f"{number}. {line[:24]}{'…' if len(line) > 24 else ''}" for number, line in enumerate(lines, 1)]
+    return Parallel([session.inspect(line, progress=False) for line in lines], names)
+
+
+def states_result(texts: Parallel, asked: StatesAsked) -> Result:
+    """What a view shows. Raises ValueError with one actionable sentence."""
+    from xlmrxl.views.states import VIEWS, Asked  # noqa: PLC0415 - torch comes along
+
+    view = VIEWS[asked.view]
+    if not view.offered(texts):
+        raise ValueError(f"The view “{view.name}” needs {view.needs}: write another sentence in a line of its own.")
+    found: Result = view.make(Asked(texts, asked.layer, None, asked.of, 0, 1, asked.corrected, ()))
+    return found
