@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.events import api as endpoint
 
-from xlmrxl.app import handlers, render, render_scores
+from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import CHOICES
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, choosing, here
 from xlmrxl.app.handlers.choosing import MAX_CHOICE, MAX_CHOICES, ChooseJson
 from xlmrxl.app.languages import named
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem
+from xlmrxl.app.render import scores
 from xlmrxl.tasks.choose import ChooseResult, connectives
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def choose_tab(session: "Session", run: Run = here) -> None:
         return handlers.attempt(lambda: choosing.choose(session, prompt, choices, question, language), "choosing")
 
     def choose_page(prompt: str, question: str, language: str, *choices: str) -> str:
-        return render.outcome_html(choose(prompt, choices, question, language), render_scores.choices_html)
+        return render.outcome_html(choose(prompt, choices, question, language), scores.choices_html)
 
     def choose_example(event: gr.EventData) -> tuple[Any, ...]:
         outcome = chosen(CHOICES, event)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.events import api as endpoint
 
-from xlmrxl.app import handlers, render, render_scores
+from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import TEXTS
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, classifying, here
 from xlmrxl.app.handlers.classifying import MAX_LABEL, MAX_LABELS, OWN, Classified, ClassifyJson
 from xlmrxl.app.languages import named
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem
+from xlmrxl.app.render import scores
 from xlmrxl.tasks.attribution import Attribution
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def classify_tab(session: "Session", run: Run = here) -> None:
 
     def classify_page(*asked: Any) -> tuple[str, str, Classified | None]:
         outcome = classify(*asked)
-        return render.outcome_html(outcome, lambda found: render_scores.labels_html(found.result)), "", outcome.result
+        return render.outcome_html(outcome, lambda found: scores.labels_html(found.result)), "", outcome.result
 
     def choose_task(task: str) -> tuple[Any, Any]:
         return gr.update(value=classifying.task_labels(task)), gr.update(visible=task == "entailment", value="")
@@ -100,7 +101,7 @@ def classify_tab(session: "Session", run: Run = here) -> None:
         if done is None:
             return render.problem_html("This result is no longer kept: classify the text again.")
         outcome = attribute(done, event._data)
-        return render.outcome_html(outcome, lambda found: render_scores.words_html(found, done.result.kind))
+        return render.outcome_html(outcome, lambda found: scores.words_html(found, done.result.kind))
 
     def api(text: str, labels: str = "", language: str = "en") -> ClassifyJson:
         """Find out which label a text has.

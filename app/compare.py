@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from xlmrxl.app import handlers, render, render_compare
+from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import EXAMPLES
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, comparing, here
 from xlmrxl.app.parts import MODEL, chosen, panel, problem
+from xlmrxl.app.render import comparison
 
 if TYPE_CHECKING:
     from xlmrxl.compare import Comparison
@@ -40,7 +41,7 @@ def compare_tab(session: Session, run: Run = here, *, model: str) -> None:
         return handlers.attempt(lambda: comparing.compare(model, session, text), "comparing")
 
     def compare_page(text: str) -> str:
-        return render.outcome_html(compare(text), render_compare.comparison_html)
+        return render.outcome_html(compare(text), comparison.comparison_html)
 
     def compare_example(event: gr.EventData) -> tuple[Any, str]:
         outcome = chosen(EXAMPLES, event)

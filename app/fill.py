@@ -14,6 +14,7 @@ from xlmrxl.app.examples import EXAMPLES
 from xlmrxl.app.handlers import Outcome, Run, filling, here
 from xlmrxl.app.handlers.filling import JOINT, MAX_CHARACTERS, MAX_FILLS, PIECES, WORDS, FillAsked, ResultJson
 from xlmrxl.app.parts import answered, panel
+from xlmrxl.app.render import fills
 from xlmrxl.app.theme import script
 from xlmrxl.app.together import Together
 from xlmrxl.tasks.fill import FillResult
@@ -58,7 +59,7 @@ def fill_tab(session: "Session", run: Run = here) -> None:
         return filling.outcome(session, text, top_k, way, shared)
 
     def fill_page(text: str, top_k: int, way: str) -> str:
-        return render.outcome_html(fill(text, top_k, way), render.result_html)
+        return render.outcome_html(fill(text, top_k, way), fills.result_html)
 
     def choose(read: Callable[[Any], str], data: Any, top_k: int, way: str) -> tuple[Any, str]:
         """Take the text from what the page sent, and fill it; a page may send anything."""

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from xlmrxl.app.examples import EXAMPLES
-from xlmrxl.app.render import percent, shown
+from xlmrxl.app.render import percent
+from xlmrxl.app.render.fills import shown
 from xlmrxl.session import Session
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from xlmrxl.app.render import attributes, axis_end, percent, shown, width
+from xlmrxl.app.render import attributes, axis_end, percent, width
+from xlmrxl.app.render.fills import shown
 
 if TYPE_CHECKING:
     from xlmrxl.compare import Comparison, Difference
