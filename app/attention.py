@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
@@ -11,24 +11,25 @@ from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import PAIRS
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, attending, here
 from xlmrxl.app.handlers.attending import Seen
+from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, chosen, panel, problem, replied
+from xlmrxl.app.served import Served
 from xlmrxl.app.theme import script
 from xlmrxl.views.protocol import AttentionView, with_base64
-
-if TYPE_CHECKING:
-    from xlmrxl.session import Session
 
 WAYS = [("side by side", attending.BESIDE), ("as one pair", attending.PAIR)]
 KEPT = 8
 """Texts whose inspections stay in memory; what a page asks of another is read again."""
 
 
-def attention_tab(session: Session, run: Run = here) -> None:
+def attention_tab(served: Served, run: Run = here) -> Linked:
     """Build the tab inside the current `gr.Blocks`, with its events."""
 
     @lru_cache(maxsize=KEPT)
     def view(seen: Seen) -> AttentionView:
-        return AttentionView(*attending.inspections(session, seen), sweep=handlers.is_small(session))
+        return AttentionView(*attending.inspections(served.session, seen), sweep=handlers.is_small(served.session))
+
+    served.forgotten.append(view.cache_clear)
 
     @run
     def first(text: Any, second: Any, way: Any) -> Outcome[dict[str, Any]]:
@@ -99,8 +100,11 @@ def attention_tab(session: Session, run: Run = here) -> None:
         return *asked, *look(*asked)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": said}
-    gr.on([button.click, text.submit, second.submit], look, [text, second, way], [said, explorer], **quiet)
-    examples.select(look_at_example, None, [text, second, way, said, explorer], **quiet)
+    linked = Linked({"text": text, "second": second, "way": way})
+    looked = gr.on([button.click, text.submit, second.submit], look, [text, second, way], [said, explorer], **quiet)
+    recorded(looked, "attention", linked)
+    recorded(examples.select(look_at_example, None, [text, second, way, said, explorer], **quiet), "attention", linked)
+    return linked
 
 
 if __name__ == "__main__":

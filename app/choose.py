@@ -2,7 +2,7 @@
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from gradio.events import api as endpoint
@@ -12,19 +12,18 @@ from xlmrxl.app.examples import CHOICES
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, choosing, here
 from xlmrxl.app.handlers.choosing import MAX_CHOICE, MAX_CHOICES, ChooseJson
 from xlmrxl.app.languages import named
+from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem
 from xlmrxl.app.render import scores
+from xlmrxl.app.served import Served
 from xlmrxl.tasks.choose import ChooseResult, connectives
-
-if TYPE_CHECKING:
-    from xlmrxl.session import Session
 
 QUESTIONS = [("none: it just goes on", ""), ("cause: because …", "cause"), ("effect: so …", "effect")]
 
 
-def choose_tab(session: "Session", run: Run = here) -> None:
+def choose_tab(served: Served, run: Run = here) -> Linked:
     """Build the tab inside the current `gr.Blocks`, its events, and the endpoint `/choose`."""
-    masked = handlers.is_masked(session)  # a head of its own is not asked for causes and effects
+    masked = handlers.is_masked(served.session)  # a head of its own is not asked for causes and effects
     with gr.Row(elem_classes="x-columns"):
         with gr.Column(scale=5, min_width=300, elem_classes="x-input"):
             prompt = gr.Textbox(
@@ -67,7 +66,9 @@ def choose_tab(session: "Session", run: Run = here) -> None:
 
     @run
     def choose(prompt: Any, choices: Any, question: Any, language: Any) -> Outcome[ChooseResult]:
-        return handlers.attempt(lambda: choosing.choose(session, prompt, choices, question, language), "choosing")
+        return handlers.attempt(
+            lambda: choosing.choose(served.session, prompt, choices, question, language), "choosing"
+        )
 
     def choose_page(prompt: str, question: str, language: str, *choices: str) -> str:
         return render.outcome_html(choose(prompt, choices, question, language), scores.choices_html)
@@ -100,10 +101,15 @@ def choose_tab(session: "Session", run: Run = here) -> None:
 
     asked = [prompt, question, language, *choices]
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": output}
-    gr.on([button.click, *(box.submit for box in (prompt, *choices))], choose_page, asked, output, **quiet)
+    events = [gr.on([button.click, *(box.submit for box in (prompt, *choices))], choose_page, asked, output, **quiet)]
     if masked:
-        examples.select(choose_example, None, [*asked, output], **quiet)
+        events.append(examples.select(choose_example, None, [*asked, output], **quiet))
     endpoint(api, api_name="choose", concurrency_id=MODEL)
+    fields = {"prompt": prompt, "question": question, "language": language}
+    linked = Linked({**fields, **{f"choice{number}": box for number, box in enumerate(choices, 1)}})
+    for shown in events:
+        recorded(shown, "choose", linked)
+    return linked
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from gradio.events import api as endpoint
@@ -12,19 +12,18 @@ from xlmrxl.app.examples import TEXTS
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, classifying, here
 from xlmrxl.app.handlers.classifying import MAX_LABEL, MAX_LABELS, OWN, Classified, ClassifyJson
 from xlmrxl.app.languages import named
+from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem
 from xlmrxl.app.render import scores
+from xlmrxl.app.served import Served
 from xlmrxl.tasks.attribution import Attribution
-
-if TYPE_CHECKING:
-    from xlmrxl.session import Session
 
 TASKS = [("Topic", "topic"), ("Sentiment", "sentiment"), ("Entailment", "entailment"), ("Own labels", OWN)]
 
 
-def classify_tab(session: "Session", run: Run = here) -> None:
+def classify_tab(served: Served, run: Run = here) -> Linked:
     """Build the tab inside the current `gr.Blocks`, its events, and the endpoint `/classify`."""
-    masked = handlers.is_masked(session)  # a head of its own has its own labels, and may read pairs
+    masked = handlers.is_masked(served.session)  # a head of its own has its own labels, and may read pairs
     with gr.Row(elem_classes="x-columns"):
         with gr.Column(scale=5, min_width=300, elem_classes="x-input"):
             text = gr.Textbox(
@@ -76,11 +75,11 @@ def classify_tab(session: "Session", run: Run = here) -> None:
 
     @run
     def classify(*asked: Any) -> Outcome[Classified]:
-        return handlers.attempt(lambda: classifying.classify(session, *asked), "classifying")
+        return handlers.attempt(lambda: classifying.classify(served.session, *asked), "classifying")
 
     @run
     def attribute(done: Classified, data: Any) -> Outcome[Attribution]:
-        return handlers.attempt(lambda: classifying.explain(session, done, data), "explaining")
+        return handlers.attempt(lambda: classifying.explain(served.session, done, data), "explaining")
 
     def classify_page(*asked: Any) -> tuple[str, str, Classified | None]:
         outcome = classify(*asked)
@@ -121,12 +120,19 @@ def classify_tab(session: "Session", run: Run = here) -> None:
     asked = [text, labels, language, task, second]
     answers = [output, why, done]
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": output}
-    gr.on([text.submit, second.submit, labels.submit, button.click], classify_page, asked, answers, **quiet)
+    events = [gr.on([text.submit, second.submit, labels.submit, button.click], classify_page, asked, answers, **quiet)]
     task.input(choose_task, task, [labels, second], api_visibility="private", show_progress="hidden")
     if masked:
-        examples.select(choose_example, None, [*asked, *answers], **quiet)
+        events.append(examples.select(choose_example, None, [*asked, *answers], **quiet))
     output.select(explain, done, why, **quiet)
     endpoint(api, api_name="classify", concurrency_id=MODEL)
+    linked = Linked(
+        {"task": task, "language": language, "labels": labels, "text": text, "second": second},
+        lambda values: {second: gr.update(visible=not masked or values.get("task") == "entailment")},
+    )
+    for shown in events:
+        recorded(shown, "classify", linked)
+    return linked
 
 
 if __name__ == "__main__":

@@ -9,16 +9,17 @@ import gradio as gr
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import EXAMPLES
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, comparing, here
+from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, chosen, panel, problem
 from xlmrxl.app.render import comparison
+from xlmrxl.app.served import Served
 
 if TYPE_CHECKING:
     from xlmrxl.compare import Comparison
-    from xlmrxl.session import Session
 
 
-def compare_tab(session: Session, run: Run = here, *, model: str) -> None:
-    """Build the tab inside the current `gr.Blocks`, with its events; `model` is what is loaded in each precision."""
+def compare_tab(served: Served, run: Run = here) -> Linked:
+    """Build the tab inside the current `gr.Blocks`, with its events."""
     with gr.Row(elem_classes="x-columns"):
         with gr.Column(scale=5, min_width=300, elem_classes="x-input"):
             text = gr.Textbox(
@@ -38,7 +39,7 @@ def compare_tab(session: Session, run: Run = here, *, model: str) -> None:
 
     @run
     def compare(text: Any) -> Outcome[Comparison]:
-        return handlers.attempt(lambda: comparing.compare(model, session, text), "comparing")
+        return handlers.attempt(lambda: comparing.compare(served.source, served.session, text), "comparing")
 
     def compare_page(text: str) -> str:
         return render.outcome_html(compare(text), comparison.comparison_html)
@@ -50,8 +51,10 @@ def compare_tab(session: Session, run: Run = here, *, model: str) -> None:
         return found.text, compare_page(found.text)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": output}
-    gr.on([text.submit, button.click], compare_page, text, output, **quiet)
-    examples.select(compare_example, None, [text, output], **quiet)
+    linked = Linked({"text": text})
+    recorded(gr.on([text.submit, button.click], compare_page, text, output, **quiet), "compare", linked)
+    recorded(examples.select(compare_example, None, [text, output], **quiet), "compare", linked)
+    return linked
 
 
 if __name__ == "__main__":

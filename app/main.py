@@ -14,6 +14,8 @@ from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.compare import compare_tab
 from xlmrxl.app.fill import fill_tab
 from xlmrxl.app.handlers import Run, here
+from xlmrxl.app.links import Linked, opened
+from xlmrxl.app.served import Served
 from xlmrxl.app.states import states_tab
 from xlmrxl.app.theme import head, look
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
 QUEUE = 256  # waiting visitors beyond which the app says that it is busy
-TABS: dict[str, tuple[str, Callable[..., None]]] = {
+TABS: dict[str, tuple[str, Callable[[Served, Run], Linked]]] = {
     "fill": ("Fill masks", fill_tab),
     "classify": ("Classify", classify_tab),
     "choose": ("Choose", choose_tab),
@@ -37,16 +39,19 @@ def create_app(session: Session, *, run: Run = here) -> gr.Blocks:
 
     Every function that runs the model goes through `run`: on a Space with a GPU by the call, what fetches the GPU.
     """
-    model, session = session.name, handlers.public(session)
+    served = Served(session)
     app = gr.Blocks(title=TITLE, analytics_enabled=False)
     with app:
-        header = render.header_html(handlers.model_line(session))
+        header = render.header_html(handlers.model_line(served.session))
         gr.HTML(header, apply_default_css=False, js_on_load=None, elem_id="header")
-        with gr.Tabs():
+        linked = {}
+        with gr.Tabs() as tabs:
             for name in handlers.tabs(session):
                 title, build = TABS[name]
-                with gr.Tab(title, id=name):
-                    build(session, run, **({"model": model} if name == "compare" else {}))
+                with gr.Tab(title, id=name) as tab:
+                    linked[name] = build(served, run)
+                tab.select(None, js=f"() => window.xlmrxl.turn({name!r})", api_visibility="private")
+        opened(app, tabs, linked)
     app.queue(max_size=QUEUE, default_concurrency_limit=2)
     return app
 

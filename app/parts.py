@@ -12,15 +12,22 @@ from xlmrxl.app.examples import Example
 from xlmrxl.app.handlers import Outcome
 from xlmrxl.app.theme import script
 
+FILES = ("csv", "json")
 MODEL = "model"  # everything that runs the model waits in one line
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Example)
 
 
-def panel(html: str, elem_id: str) -> gr.HTML:
-    """A place for rendered HTML whose buttons answer to `static/panel.js`; its choices arrive as `select` events."""
-    return gr.HTML(html, apply_default_css=False, js_on_load=script("panel.js"), elem_id=elem_id)
+def panel(html: str, elem_id: str, save: Callable[[Any], dict[str, str]] | None = None) -> gr.HTML:
+    """A place for rendered HTML whose buttons answer to `static/panel.js`; its choices arrive as `select` events.
+
+    `save` answers the buttons of `render.actions_html` that keep a file, see `saved`; it is a function of that name.
+    """
+    functions = [save] if save else None
+    return gr.HTML(
+        html, apply_default_css=False, js_on_load=script("panel.js"), elem_id=elem_id, server_functions=functions
+    )
 
 
 def answered(outcome: Outcome[R]) -> R:
@@ -40,6 +47,29 @@ def replied(work: Callable[[Any], Outcome[R]], packet: Any) -> R | dict[str, str
     except gr.Error as error:
         return {"error": str(error.message)}
     return {"error": outcome.problem or handlers.UNEXPECTED} if outcome.result is None else outcome.result
+
+
+def saved(packet: Any, work: Callable[..., Outcome[Any]], asked: int) -> dict[str, str]:
+    """The text of a file of a result: what a page is answered that asks for `[kind, about]`.
+
+    The page describes what it shows, and nothing of it is held here: `work` is asked again, with the `asked` values
+    of `about`.
+    """
+
+    def text() -> dict[str, str]:
+        if not isinstance(packet, list) or len(packet) != 2:
+            raise ValueError("A request must be a list of the kind of file and of what is shown.")
+        kind, about = packet
+        if kind not in FILES:
+            raise ValueError(f"Choose a kind of file: {', '.join(FILES)}.")
+        if not isinstance(about, list) or len(about) != asked:
+            raise ValueError(f"What is shown must be described by a list of {asked} values.")
+        outcome = work(*about)
+        if outcome.result is None:
+            raise ValueError(outcome.problem)
+        return {"text": outcome.result.to_csv() if kind == "csv" else outcome.result.to_json()}
+
+    return replied(lambda _: handlers.attempt(text, "saving"), packet)
 
 
 def chosen(examples: tuple[E, ...], event: gr.EventData) -> Outcome[E]:

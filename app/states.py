@@ -13,13 +13,14 @@ from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import PARALLEL
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, here, hidden
 from xlmrxl.app.handlers.hidden import MAX_LINES
+from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, chosen, panel, problem, replied
+from xlmrxl.app.served import Served
 from xlmrxl.app.theme import script
 from xlmrxl.views.states import UNITS, VIEWS, drawn
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.languages import Parallel
-    from xlmrxl.session import Session
 
 KEPT = 8
 """Groups of texts whose inspections stay in memory."""
@@ -29,14 +30,16 @@ DARK = "(...asked) => [...asked.slice(0, -1), document.body.classList.contains('
 """The page knows whether it is dark; figures are drawn for it."""
 
 
-def states_tab(session: Session, run: Run = here) -> None:
+def states_tab(served: Served, run: Run = here) -> Linked:
     """Build the tab inside the current `gr.Blocks`, with its events."""
-    layers = session.model.config.num_hidden_layers
-    offered = [(VIEWS[name].name, name) for name in hidden.state_views(session)]
+    layers = served.session.model.config.num_hidden_layers
+    offered = [(VIEWS[name].name, name) for name in hidden.state_views(served.session)]
 
     @lru_cache(maxsize=KEPT)
     def read(lines: tuple[str, ...]) -> Parallel:
-        return hidden.parallel(session, lines)
+        return hidden.parallel(served.session, lines)
+
+    served.forgotten.append(read.cache_clear)
 
     with gr.Column(elem_classes="x-input"):
         text = gr.Textbox(
@@ -54,7 +57,7 @@ def states_tab(session: Session, run: Run = here) -> None:
             layer = gr.Slider(
                 0,
                 layers,
-                value=hidden.state_shown(session),
+                value=hidden.state_shown(served.session),
                 step=1,
                 label="State: 0 the embeddings, then each layer",
                 min_width=220,
@@ -73,7 +76,7 @@ def states_tab(session: Session, run: Run = here) -> None:
     @run
     def make(text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any) -> Outcome[Any]:
         def work() -> Any:
-            asked = hidden.states_asked(session, text, view, layer, of, corrected)
+            asked = hidden.states_asked(served.session, text, view, layer, of, corrected)
             return drawn(asked.view, hidden.states_result(read(asked.lines), asked), asked.layer, dark is True)
 
         return handlers.attempt(work, "showing hidden states")
@@ -81,7 +84,7 @@ def states_tab(session: Session, run: Run = here) -> None:
     @run
     def write(packet: Any) -> Outcome[dict[str, str]]:
         def work() -> dict[str, str]:
-            kind, asked = hidden.saving(session, packet)
+            kind, asked = hidden.saving(served.session, packet)
             result = hidden.states_result(read(asked.lines), asked)
             if kind in ("csv", "json"):
                 return {"text": result.to_csv() if kind == "csv" else result.to_json()}
@@ -138,13 +141,20 @@ def states_tab(session: Session, run: Run = here) -> None:
         "show_progress_on": figure,
         "js": DARK,
     }
-    gr.on([button.click, text.submit], look, [text, *settings], [said, figure, saving], **quiet)
     again = [layer.release, of.input, corrected.input]
-    gr.on(again, look, [text, *settings], [said, figure, saving], trigger_mode="always_last", **quiet)
-    view.input(controls, view, [layer, of, corrected], api_visibility="private", queue=False).then(
-        look, [text, *settings], [said, figure, saving], **quiet
+    turned = view.input(controls, view, [layer, of, corrected], api_visibility="private", queue=False)
+    linked = Linked(
+        {"view": view, "layer": layer, "of": of, "corrected": corrected, "text": text},
+        lambda values: dict(zip([layer, of, corrected], controls(values.get("view")), strict=True)),
     )
-    examples.select(look_at_example, settings, [text, said, figure, saving], **quiet)
+    for shown in (
+        gr.on([button.click, text.submit], look, [text, *settings], [said, figure, saving], **quiet),
+        gr.on(again, look, [text, *settings], [said, figure, saving], trigger_mode="always_last", **quiet),
+        turned.then(look, [text, *settings], [said, figure, saving], **quiet),
+        examples.select(look_at_example, settings, [text, said, figure, saving], **quiet),
+    ):
+        recorded(shown, "states", linked)
+    return linked
 
 
 if __name__ == "__main__":

@@ -95,10 +95,11 @@ def script(name: str) -> str:
 
 
 def head() -> str:
-    """For the page's head: how to get the explorer and plotly.js, which are fetched when there is use for them."""
+    """For the page's head: what every page does; the explorer and plotly.js are fetched when there is use for them."""
     gr.set_static_paths([FRONT_END, PLOTLY.parent])
     explorer, plotly = (f"gradio_api/file={path.as_posix()}" for path in (FRONT_END / "attention.js", PLOTLY))
     return (
+        f"<script>{script('page.js')}</script>"
         f"<script>window.xlmrxlExplorer = () => import(new URL({explorer!r}, document.baseURI));"
         f"window.xlmrxlPlotly = () => import(new URL({plotly!r}, document.baseURI)).then(() => window.Plotly);</script>"
     )

@@ -25,6 +25,7 @@ from xlmrxl.app.handlers.filling import MAX_CHARACTERS, MAX_FILLS, MAX_MASKS, MA
 from xlmrxl.app.languages import NAMES, named
 from xlmrxl.app.palette import GREY, RAMP
 from xlmrxl.app.render import fills, scores
+from xlmrxl.app.served import Served
 from xlmrxl.session import Session
 from xlmrxl.tasks.attribution import Attribution, WordAttribution
 from xlmrxl.tasks.choose import Choice, ChooseResult
@@ -207,7 +208,7 @@ def test_examples_have_one_mask_and_many_scripts() -> None:
 
 
 def test_model_line_is_measured(session: Session, checkpoint: Path) -> None:
-    line = handlers.model_line(session)
+    line = handlers.model_line(Served(session).session)
     assert checkpoint.name in line
     assert str(checkpoint.parent) not in line
     assert f"{session.model.num_parameters():,}" in line
@@ -514,7 +515,7 @@ def test_what_runs_the_model_waits_in_one_line_or_is_run_with_others(session: Se
             lines.setdefault(function.concurrency_id, set()).add(function.name)
     assert lines.pop("fills") == {"fill_page", "choose_example", "choose_token"}
     assert {"look", "look_at_example", "choose_page", "classify_page"} <= lines.pop("model")
-    assert set().union(*lines.values()) == {"choose_task", "controls", "api"}
+    assert set().union(*lines.values()) == {"choose_task", "controls", "api", "begin"}
 
 
 @pytest.mark.parametrize(

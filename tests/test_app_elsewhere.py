@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import html
+import json
 import pickle
 import threading
 from collections.abc import Callable
@@ -53,6 +55,13 @@ def written_into(name: str) -> str:
     return TEXT.replace("The", "The <mask>") if name.startswith("fill") else TEXT
 
 
+def about_in(shown: Any) -> list[Any]:
+    """What a page describes to have a file of it."""
+    if isinstance(shown, str):
+        return json.loads(html.unescape(shown.partition('data-about="')[2].partition('"')[0]))
+    return shown["about"]
+
+
 class Page:
     """The app's page without a browser: every function is called with what its components hold, and may change that."""
 
@@ -81,7 +90,7 @@ class Page:
                 self.take(block._id, answer)
 
     def ask_servers(self) -> None:
-        """The attention explorer's requests, and a file of hidden states."""
+        """The attention explorer's requests, and files of what is shown."""
         for key, block in self.app.blocks.items():
             if hasattr(block, "ask"):
                 about = self.values[key]["about"]
@@ -89,7 +98,7 @@ class Page:
                 assert "error" not in reply
                 assert "error" in block.ask([about, {"id": 1, "type": "head", "layer": 99, "head": 0}])
             if hasattr(block, "save"):
-                assert "error" not in block.save(["csv", self.values[key]["about"]])
+                assert "error" not in block.save(["csv", about_in(self.values[key])])
 
     def take(self, key: int, answer: Any) -> None:
         value = getattr(answer, "value", answer)

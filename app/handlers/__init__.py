@@ -6,10 +6,9 @@ Here is what all tabs share; a module for each tab has the rest.
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 from xlmrxl.app.examples import Example
@@ -91,12 +90,6 @@ def is_masked(session: Session) -> bool:
     return "fill" in tabs(session)
 
 
-def public(session: Session) -> Session:
-    """The session under the name that strangers may read: where a folder lies on the machine is nobody's business."""
-    name = os.path.basename(os.path.abspath(session.name)) if os.path.isdir(session.name) else session.name
-    return replace(session, name=name)
-
-
 def checked_text(text: Any, name: str, most: int) -> str:
     if not isinstance(text, str):
         raise ValueError(f"The {name} must be a string.")
@@ -129,7 +122,7 @@ def whole_number(data: Any, key: str) -> int | None:
 def model_line(session: Session) -> str:
     """What answers here: the model's name, its size as measured, and what to expect of it."""
     warning = ". A small model: expect mistakes" if is_small(session) else ""
-    return f"Model {public(session).name}, {_count(session.model.num_parameters())} parameters{warning}."
+    return f"Model {session.name}, {_count(session.model.num_parameters())} parameters{warning}."
 
 
 def _count(number: int) -> str:

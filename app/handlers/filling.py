@@ -16,6 +16,8 @@ MAX_FILLS = 20
 MAX_MASKS = 32  # a row of the whole vocabulary is held for each
 MAX_SEARCHED = 8  # masks, where a word at each is searched for
 PIECES, WORDS, JOINT = WAYS = ("pieces", "words", "joint")
+OPTIONS: dict[str, dict[str, Any]] = {PIECES: {}, WORDS: {"words": True}, JOINT: {"method": "joint"}}
+"""What `Session.fill_mask` is told of a way."""
 
 
 class FillJson(TypedDict):
@@ -84,8 +86,7 @@ def fill_asked(text: Any, top_k: Any, way: Any) -> FillAsked:
 
 def fill_all(session: Session, texts: list[str], asked: FillAsked) -> list[FillResult]:
     """Several visitors' texts, filled together."""
-    ways: dict[str, dict[str, Any]] = {PIECES: {}, WORDS: {"words": True}, JOINT: {"method": "joint"}}
-    return session.fill_mask(texts, top_k=asked.top_k, progress=False, **ways[asked.way])
+    return session.fill_mask(texts, top_k=asked.top_k, progress=False, **OPTIONS[asked.way])
 
 
 def outcome(session: Session, text: Any, top_k: Any, way: Any = PIECES, together: Any = None) -> Outcome[FillResult]:

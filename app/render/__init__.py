@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xlmrxl.app.examples import Example
 
@@ -74,11 +75,34 @@ def hint_html(hint: str) -> str:
 
 def save_html() -> str:
     """Buttons that answer to `static/save.js`."""
-    kinds = {"svg": "SVG", "png": "PNG", "csv": "CSV", "json": "JSON", "html": "HTML"}
-    buttons = "".join(f'<button type="button" data-file="{kind}">{name}</button>' for kind, name in kinds.items())
+    buttons = "".join(f'<button type="button" data-file="{kind}">{name}</button>' for kind, name in NAMES.items())
     return (
-        f'<div class="x-save" role="group" aria-label="Save what is shown"><span>Save</span>{buttons}'
+        f'<div class="x-actions" role="group" aria-label="Save what is shown"><span>Save</span>{buttons}'
         '<span role="status"></span></div>'
+    )
+
+
+NAMES = {"svg": "SVG", "png": "PNG", "csv": "CSV", "json": "JSON", "html": "HTML"}
+
+
+def actions_html(
+    tab: str, python: str, citation: str, about: Sequence[Any] = (), files: Sequence[str] = ("csv", "json")
+) -> str:
+    """What can be taken away from what is shown: its link, its lines of Python, what to cite, files.
+
+    The first three answer to `static/page.js`; the files to `static/panel.js`, which asks for them with `about`.
+    """
+    copied = (
+        ("Copy link", f'data-link="{tab}"', "The link is copied: it opens this again."),
+        ("Copy as Python", f'data-copy="{escape(python)}"', "The lines of Python are copied."),
+        ("Cite", f'data-copy="{escape(citation)}"', "The citation is copied, as BibTeX."),
+    )
+    buttons = "".join(f'<button type="button" {what} data-said="{said}">{name}</button>' for name, what, said in copied)
+    kept = "".join(f'<button type="button" data-file="{kind}">{NAMES[kind]}</button>' for kind in files)
+    told = escape(json.dumps(list(about), ensure_ascii=False))
+    return (
+        f'<div class="x-actions" role="group" aria-label="Share and save" data-about="{told}" data-tab="{tab}">'
+        f'{buttons}{kept}<span role="status"></span></div>'
     )
 
 

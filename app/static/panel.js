@@ -20,9 +20,21 @@ function press(button) {
   }
 }
 
+// Files of what is shown, which is described by `data-about`.
+async function keep(button) {
+  const { about, tab } = button.closest(".x-actions").dataset;
+  const { file: kind } = button.dataset;
+  const status = button.parentElement.querySelector("[role=status]");
+  status.textContent = `Making ${button.textContent} …`;
+  const answer = await server.save([kind, JSON.parse(about)]).catch((error) => ({ error: error.message }));
+  if (!answer.error) window.xlmrxl.keep(new Blob([answer.text]), `${tab}.${kind}`);
+  status.textContent = answer.error ?? `${button.textContent} saved.`;
+}
+
 element.addEventListener("click", (event) => {
   const button = first(event, "button");
   if (!button) return;
+  if (button.dataset.file !== undefined) return keep(button);
   const { index, start, end, goto, fill, mark, way } = button.dataset;
   if (index !== undefined) {
     trigger("select", { index: Number(index) });

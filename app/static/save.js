@@ -1,13 +1,5 @@
 // Saves what is shown; Gradio gives `element`, `props` and `server`. Pictures are drawn here, by plotly.js itself, which
 // is fetched when the first one is asked for.
-function keep(blob, kind) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = `hidden-states.${kind}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 async function text(kind) {
   const answer = await server.save([kind, props.value.about]);
   if (answer.error) throw new Error(answer.error);
@@ -43,7 +35,8 @@ element.addEventListener("click", async (event) => {
   const status = element.querySelector("[role=status]");
   status.textContent = `Making ${button.textContent} …`;
   try {
-    keep(kind === "svg" || kind === "png" ? await picture(kind) : new Blob([await text(kind)]), kind);
+    const blob = kind === "svg" || kind === "png" ? await picture(kind) : new Blob([await text(kind)]);
+    window.xlmrxl.keep(blob, `hidden-states.${kind}`);
     status.textContent = `${button.textContent} saved.`;
   } catch (error) {
     status.textContent = error.message;

@@ -1,0 +1,92 @@
+"""Links that open the app as somebody saw it: tab, texts and settings stand behind the # of the address, which browsers
+send to nobody. `static/page.js` writes them and opens them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import gradio as gr
+from gradio.components import Component
+
+MAX_ADDRESS = (
+    100_000  # characters: a text of the longest kind, with nine for each letter beyond ASCII, and the settings
+)
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What of a tab a link tells.
+
+    Attributes:
+        fields: its components by the names that they have in an address.
+        also: given the values that a link has, by name, what else of the tab has to change.
+    """
+
+    fields: Mapping[str, Component]
+    also: Callable[[Mapping[str, Any]], dict[Component, Any]] = field(default=lambda _: {})
+
+
+def recorded(event: Any, tab: str, linked: Linked) -> Any:
+    """Have the address say what a tab shows, when an event has shown it."""
+    names = list(linked.fields)
+    js = f"(...values) => window.xlmrxl.record({tab!r}, {names}, values)"
+    return event.then(None, list(linked.fields.values()), None, js=js, api_visibility="private", show_progress="hidden")
+
+
+def opened(app: gr.Blocks, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> None:
+    """Let the page begin with what its address says, as if a person had put it there and pressed the tab's button."""
+    address = gr.Textbox(visible=False, elem_id="address")
+    outputs = [tabs, *(component for each in linked.values() for component in each.fields.values())]
+
+    def begin(address: str) -> dict[Component, Any]:
+        return read(address, tabs, linked)
+
+    app.load(
+        begin,
+        address,
+        outputs,
+        js="() => [window.xlmrxl.begun]",
+        api_visibility="private",
+        queue=False,
+        show_progress="hidden",
+    ).then(None, js="() => window.xlmrxl.run()", api_visibility="private")
+
+
+def read(address: Any, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> dict[Component, Any]:
+    """What an address changes. What does not hold in it is left as it is: anybody can write one."""
+    nothing = {tabs: gr.skip()}
+    if not isinstance(address, str) or len(address) > MAX_ADDRESS:
+        return nothing
+    said = dict(parse_qsl(address, keep_blank_values=True, max_num_fields=50))
+    if (tab := said.get("tab", "")) not in linked:
+        return nothing
+    values = {
+        name: value
+        for name, component in linked[tab].fields.items()
+        if name in said and (value := _value(component, said[name])) is not None
+    }
+    changes = {linked[tab].fields[name]: gr.update(value=value) for name, value in values.items()}
+    for component, change in linked[tab].also(values).items():
+        changes[component] = {**changes.get(component, {}), **change}
+    return {tabs: gr.Tabs(selected=tab), **changes}
+
+
+def _value(component: Component, said: str) -> Any:
+    """The value that a component may have by what an address says, or None."""
+    if isinstance(component, gr.Textbox):
+        return said[: component.max_length]
+    if isinstance(component, gr.Checkbox):
+        return said == "true"
+    if isinstance(component, gr.Slider):
+        try:
+            number = float(said)
+        except ValueError:
+            return None
+        return number if component.minimum <= number <= component.maximum else None
+    if isinstance(component, gr.Dropdown | gr.Radio):
+        return said if any(said == value for _, value in component.choices) else None
+    raise TypeError(f"No link can tell the value of a {type(component).__name__}.")

@@ -1,0 +1,101 @@
+// Once for each page, in its head: the address that says what is shown, the clipboard, and files to keep.
+{
+  const begun = new URLSearchParams(location.hash.slice(1)); // the address that the page was opened with
+  const shown = {}; // by tab, the address that opens it again
+
+  function told(tab) {
+    history.replaceState(null, "", `#${shown[tab] ?? new URLSearchParams({ tab })}`);
+  }
+
+  /** Copies where it is allowed, as it is not on an unencrypted page of another machine: there by the old way. */
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const box = document.createElement("textarea");
+      box.value = text;
+      box.setAttribute("readonly", "");
+      document.body.append(box);
+      box.select();
+      const done = document.execCommand("copy");
+      box.remove();
+      if (!done) throw new Error("This browser does not let the page copy: select the text and copy it by hand.");
+    }
+  }
+
+  window.xlmrxl = {
+    copy,
+    begun: begun.toString(),
+
+    /** A tab shows these values, in the order of these names; what a view added to its address stays. */
+    record(tab, names, values) {
+      const before = new URLSearchParams(shown[tab] ?? (begun.get("tab") === tab ? begun : ""));
+      const address = new URLSearchParams({ tab });
+      names.forEach((name, place) => address.set(name, values[place] ?? ""));
+      if (before.has("view")) address.set("view", before.get("view"));
+      shown[tab] = address.toString();
+      told(tab);
+    },
+
+    /** What a view has been set to; kept as it is, and given back by `view`. */
+    recordView(tab, view) {
+      const address = new URLSearchParams(shown[tab] ?? { tab });
+      address.set("view", JSON.stringify(view));
+      shown[tab] = address.toString();
+      told(tab);
+    },
+
+    /** What a view was set to by the address that the page was opened with, or null. */
+    view(tab) {
+      try {
+        return begun.get("tab") === tab ? JSON.parse(begun.get("view")) : null;
+      } catch {
+        return null;
+      }
+    },
+
+    /** A person turned to a tab. */
+    turn: told,
+
+    /** The link that opens a tab as it is. */
+    link(tab) {
+      const page = new URL(location.href);
+      page.hash = shown[tab] ?? `tab=${tab}`;
+      return page.href;
+    },
+
+    /** Presses the button of the tab that the page was opened with, where its address has more than the tab. */
+    run() {
+      if (begun.size < 2) return;
+      const press = () => {
+        const button = document.querySelector(`#${CSS.escape(begun.get("tab"))}-button`);
+        if (button) button.click();
+        else requestAnimationFrame(press); // a tab is drawn when it is turned to
+      };
+      press();
+    },
+
+    /** A file for the person to keep. */
+    keep(blob, name) {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    },
+  };
+
+  // The buttons under every result: see `render.actions_html`.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest ? event.target.closest(".x-actions [data-copy], .x-actions [data-link]") : null;
+    if (!button) return;
+    const status = button.closest(".x-actions").querySelector("[role=status]");
+    const { copy: text, link: tab, said } = button.dataset;
+    try {
+      await copy(text ?? window.xlmrxl.link(tab));
+      status.textContent = said;
+    } catch (error) {
+      status.textContent = error.message;
+    }
+  });
+}
