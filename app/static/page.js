@@ -2,6 +2,7 @@
 {
   const begun = new URLSearchParams(location.hash.slice(1)); // the address that the page was opened with
   const shown = {}; // by tab, the address that opens it again
+  const running = {}; // by the id of a stop button, the events that it is there for, and where the focus was
 
   function told(tab) {
     history.replaceState(null, "", `#${shown[tab] ?? new URLSearchParams({ tab })}`);
@@ -73,6 +74,18 @@
         else requestAnimationFrame(press); // a tab is drawn when it is turned to
       };
       press();
+    },
+
+    /** An event begins or has ended: its stop button is seen as long as something runs, see `app/stopping.py`. */
+    runs(id, event, on) {
+      const { events, focus } = (running[id] ??= { events: new Set(), focus: null });
+      if (on && !events.size) running[id].focus = document.activeElement;
+      events[on ? "add" : "delete"](event);
+      const button = document.getElementById(id);
+      if (!button) return;
+      const left = !events.size && document.activeElement === button;
+      button.toggleAttribute("data-running", events.size > 0);
+      if (left && focus?.isConnected) focus.focus();
     },
 
     /** A file for the person to keep. */
