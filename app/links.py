@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 MAX_ADDRESS = (
@@ -24,25 +25,28 @@ class Linked:
     Attributes:
         fields: its components by the names that they have in an address.
         also: given the values that a link has, by name, what else of the tab has to change.
+        besides: the components that are no fields, of which `also` may speak.
     """
 
     fields: Mapping[str, Component]
-    also: Callable[[Mapping[str, Any]], dict[Component, Any]] = field(default=lambda _: {})
+    also: Callable[[Mapping[str, Any]], dict[Block, Any]] = field(default=lambda _: {})
+    besides: tuple[Block, ...] = ()
 
 
 def recorded(event: Any, tab: str, linked: Linked) -> Any:
-    """Have the address say what a tab shows, when an event has shown it."""
+    """Have the address say what a tab shows, when an event has shown it; not what is empty and was so at first."""
     names = list(linked.fields)
-    js = f"(...values) => window.xlmrxl.record({tab!r}, {names}, values)"
+    bare = [name for name, component in linked.fields.items() if not component.value]
+    js = f"(...values) => window.xlmrxl.record({tab!r}, {names}, values, {bare})"
     return event.then(None, list(linked.fields.values()), None, js=js, api_visibility="private", show_progress="hidden")
 
 
 def opened(app: gr.Blocks, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> None:
     """Let the page begin with what its address says, as if a person had put it there and pressed the tab's button."""
     address = gr.Textbox(visible=False, elem_id="address")
-    outputs = [tabs, *(component for each in linked.values() for component in each.fields.values())]
+    outputs = [tabs, *(block for each in linked.values() for block in (*each.fields.values(), *each.besides))]
 
-    def begin(address: str) -> dict[Component, Any]:
+    def begin(address: str) -> dict[Block, Any]:
         return read(address, tabs, linked)
 
     app.load(
@@ -56,9 +60,9 @@ def opened(app: gr.Blocks, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> None:
     ).then(None, js="() => window.xlmrxl.run()", api_visibility="private")
 
 
-def read(address: Any, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> dict[Component, Any]:
+def read(address: Any, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> dict[Block, Any]:
     """What an address changes. What does not hold in it is left as it is: anybody can write one."""
-    nothing = {tabs: gr.skip()}
+    nothing: dict[Block, Any] = {tabs: gr.skip()}
     if not isinstance(address, str) or len(address) > MAX_ADDRESS:
         return nothing
     said = dict(parse_qsl(address, keep_blank_values=True, max_num_fields=50))
@@ -69,7 +73,7 @@ def read(address: Any, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> dict[Comp
         for name, component in linked[tab].fields.items()
         if name in said and (value := _value(component, said[name])) is not None
     }
-    changes = {linked[tab].fields[name]: gr.update(value=value) for name, value in values.items()}
+    changes: dict[Block, Any] = {linked[tab].fields[name]: gr.update(value=value) for name, value in values.items()}
     for component, change in linked[tab].also(values).items():
         changes[component] = {**changes.get(component, {}), **change}
     return {tabs: gr.Tabs(selected=tab), **changes}

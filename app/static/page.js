@@ -28,11 +28,14 @@
     copy,
     begun: begun.toString(),
 
-    /** A tab shows these values, in the order of these names; what a view added to its address stays. */
-    record(tab, names, values) {
+    /** A tab shows these values, in the order of these names, of which `bare` are left out where they are empty; what a
+     * view added to its address stays. */
+    record(tab, names, values, bare = []) {
       const before = new URLSearchParams(shown[tab] ?? (begun.get("tab") === tab ? begun : ""));
       const address = new URLSearchParams({ tab });
-      names.forEach((name, place) => address.set(name, values[place] ?? ""));
+      names.forEach((name, place) => {
+        if (values[place] || !bare.includes(name)) address.set(name, values[place] ?? "");
+      });
       if (before.has("view")) address.set("view", before.get("view"));
       shown[tab] = address.toString();
       told(tab);
@@ -68,8 +71,9 @@
     /** Presses the button of the tab that the page was opened with, where its address has more than the tab. */
     run() {
       if (begun.size < 2) return;
+      const name = begun.get("by") === "teach" ? "teach" : begun.get("tab"); // classifying has two ways
       const press = () => {
-        const button = document.querySelector(`#${CSS.escape(begun.get("tab"))}-button`);
+        const button = document.querySelector(`#${CSS.escape(name)}-button`);
         if (button) button.click();
         else requestAnimationFrame(press); // a tab is drawn when it is turned to
       };
