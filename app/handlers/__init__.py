@@ -26,6 +26,7 @@ TABS = {
 """What the app can do with each head."""
 
 MASK = "<mask>"
+COMMAS = r"[,，،、\n]"  # between what is written into one line
 MAX_TEXT = 2_000  # characters of what is classified, and of a prompt
 SMALL = 100_000_000  # below this many parameters the app tells people to expect mistakes
 
