@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -256,6 +257,17 @@ def test_targets_of_any_length(session: Session):
         assert fill.rank == (1 + int((logs > logs[pieces[0]]).sum()) if len(pieces) == 1 else None)
     assert 1 in {len(fill.ids) for fill in fills}
     assert len({len(fill.ids) for fill in fills}) > 1
+
+
+def test_rows_of_targets_have_the_same_columns(session: Session):
+    """Whichever comes first: those of several pieces have no rank."""
+    found = session.fill_mask("The <mask> is old.", targets=["D", "old", "bridge house"])
+    fills = found.masks[0].fills
+    assert len({len(fill.ids) > 1 for fill in fills}) == 2
+    for ordered in (fills, fills[::-1]):
+        result = dataclasses.replace(found, masks=(dataclasses.replace(found.masks[0], fills=ordered),))
+        rows = list(csv.DictReader(io.StringIO(result.to_csv())))
+        assert [row["rank"] for row in rows] == ["" if fill.rank is None else str(fill.rank) for fill in ordered]
 
 
 def test_whole_words_against_every_word_there_can_be(session: Session):

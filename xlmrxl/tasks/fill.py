@@ -120,11 +120,13 @@ class FillResult(Result):
                 | {"score": way.score}
                 for way in self.joint
             ]
-        return [
+        rows = [
             {"text": self.text, "mask": number} | {"fill" if k == "text" else k: v for k, v in fill.content().items()}
             for number, mask in enumerate(self.masks, 1)
             for fill in mask.fills
         ]
+        columns = dict.fromkeys(name for row in rows for name in row)  # targets of several pieces have no rank
+        return [{name: row.get(name) for name in columns} for row in rows]
 
     def __str__(self) -> str:
         lines = [self.text]
