@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import Example
-from xlmrxl.app.handlers import Outcome
+from xlmrxl.app.handlers import Outcome, Run, here
+from xlmrxl.app.stopping import Stopped, Stops
 from xlmrxl.app.theme import script
+
+if TYPE_CHECKING:
+    from xlmrxl.progress import Progress
 
 FILES = ("csv", "json")
 MODEL = "model"  # everything that runs the model waits in one line
@@ -70,6 +74,28 @@ def saved(packet: Any, work: Callable[..., Outcome[Any]], asked: int) -> dict[st
         return {"text": outcome.result.to_csv() if kind == "csv" else outcome.result.to_json()}
 
     return replied(lambda _: handlers.attempt(text, "saving"), packet)
+
+
+def watched(
+    stops: Stops,
+    run: Run,
+    request: gr.Request | None,
+    progress: Any,
+    title: str,
+    work: Callable[[Progress | None], Outcome[R]],
+    unit: str = "",
+) -> Outcome[R]:
+    """The outcome of long work, which says how far it is and can be stopped, if it is done here.
+
+    For what is not said here see `Stops.told`; `work` is given None where nobody is told.
+    """
+    if run is not here:
+        return work(None)
+    try:
+        with stops.told(request, progress, title, unit) as told:
+            return work(told)
+    except Stopped as stopped:  # before it began
+        return Outcome(problem=str(stopped))
 
 
 def chosen(examples: tuple[E, ...], event: gr.EventData) -> Outcome[E]:
