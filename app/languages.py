@@ -7,15 +7,18 @@ from collections.abc import Iterable
 NAMES = {
     "ar": "العربية",
     "de": "Deutsch",
+    "el": "Ελληνικά",
     "en": "English",
     "es": "Español",
     "et": "Eesti",
     "fr": "Français",
+    "he": "עברית",
     "hi": "हिन्दी",
     "ht": "Kreyòl ayisyen",
     "id": "Bahasa Indonesia",
     "it": "Italiano",
     "ja": "日本語",
+    "ko": "한국어",
     "pt": "Português",
     "qu": "Runasimi",
     "ru": "Русский",
@@ -26,6 +29,10 @@ NAMES = {
     "vi": "Tiếng Việt",
     "zh": "中文",
 }
+
+
+INTERFACE = ("en", "zh", "es", "fr", "ar", "hi")
+"""What the app itself speaks: English in the code, the others in `translations/`."""
 
 
 def named(codes: Iterable[str]) -> list[tuple[str, str]]:

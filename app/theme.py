@@ -8,10 +8,12 @@ from typing import Any
 import gradio as gr
 import plotly
 
+from xlmrxl.app.languages import INTERFACE
 from xlmrxl.app.palette import GREY, RAMP, css_variables
 from xlmrxl.views.protocol import FRONT_END
 
 STATIC = Path(__file__).parent / "static"
+TRANSLATIONS = Path(__file__).parent / "translations"
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 # Gradio serves both Plex families itself; scripts they lack fall through to what the reader's system has.
@@ -95,11 +97,15 @@ def script(name: str) -> str:
 
 
 def head() -> str:
-    """For the page's head: what every page does; the explorer and plotly.js are fetched when there is use for them."""
-    gr.set_static_paths([FRONT_END, PLOTLY.parent])
-    explorer, plotly = (f"gradio_api/file={path.as_posix()}" for path in (FRONT_END / "attention.js", PLOTLY))
+    """For the page's head: what every page does; explorer, plotly.js and other languages are fetched when wanted."""
+    gr.set_static_paths([FRONT_END, PLOTLY.parent, TRANSLATIONS])
+    explorer, plotly, translations = (
+        f"gradio_api/file={path.as_posix()}" for path in (FRONT_END / "attention.js", PLOTLY, TRANSLATIONS)
+    )
     return (
         f"<script>{script('page.js')}</script>"
+        f"<script>window.xlmrxlTranslations = {translations!r}; window.xlmrxlLanguages = {[*INTERFACE]};</script>"
+        f"<script>{script('translate.js')}</script><script>{script('header.js')}</script>"
         f"<script>window.xlmrxlExplorer = () => import(new URL({explorer!r}, document.baseURI));"
         f"window.xlmrxlPlotly = () => import(new URL({plotly!r}, document.baseURI)).then(() => window.Plotly);</script>"
     )

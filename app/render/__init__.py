@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xlmrxl.app.examples import Example
+from xlmrxl.app.languages import INTERFACE, named
 
 if TYPE_CHECKING:
     from xlmrxl.app.handlers import Outcome
@@ -116,14 +117,21 @@ def problem_html(problem: str) -> str:
 
 
 def header_html(model_line: str) -> str:
+    """The head of the page; `static/header.js` sets the language, and shows the hint to those who are here first."""
+    languages = "".join(f'<option value="{code}" lang="{code}">{name}</option>' for name, code in named(INTERFACE))
     return (
         '<header class="x-header"><h1>xlmrxl</h1>'
         "<p>Look inside XLM-RoBERTa-XL: one model, a hundred languages.</p>"
-        f'<p class="x-model">{escape(model_line)}</p></header>'
+        f'<p class="x-model">{escape(model_line)}</p>'
+        f'<label class="x-language"><span class="x-unseen">Language</span><select translate="no">{languages}</select>'
+        "</label></header>"
+        '<div class="x-first" role="note" hidden><p>Choose an example to begin, and click a word of a result to go on '
+        "with it. Whatever is shown can be taken along: as a link, as lines of Python, as a file.</p>"
+        '<button type="button">Got it</button></div>'
     )
 
 
-def examples_html(examples: Sequence[Example]) -> str:
+def examples_html(examples: Sequence[Example], title: str = "Try a language") -> str:
     """A list of buttons; each carries its index as `data-index`."""
     rows = "".join(
         f'<li><button type="button" data-index="{index}" tabindex="{0 if index == 0 else -1}" '
@@ -133,7 +141,7 @@ def examples_html(examples: Sequence[Example]) -> str:
         for index, example in enumerate(examples)
     )
     return (
-        '<section class="x-examples" aria-label="Examples"><h2>Try a language</h2>'
+        f'<section class="x-examples" aria-label="{escape(title)}"><h2>{escape(title)}</h2>'
         f'<ul data-roving role="list">{rows}</ul></section>'
     )
 
