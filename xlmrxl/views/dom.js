@@ -67,13 +67,13 @@ export function checkbox(label, changed) {
   return node;
 }
 
-/** A labelled list to choose from. `options`: [[value, label], …]. */
+/** A labelled list to choose from. `options`: [[value, label], …], and true behind a label that is no text of the interface. */
 export function dropdown(label, options, changed) {
   const select = element("select", { change: () => changed(select.value) });
   const node = element("label", { class: "x-field" }, element("span", {}, label), select);
   node.offer = (list) => {
     const now = select.value;
-    select.replaceChildren(...list.map(([value, text]) => element("option", { value }, text)));
+    select.replaceChildren(...list.map(([value, text, own]) => element("option", { value, translate: own && "no" }, text)));
     select.value = now;
   };
   node.offer(options);

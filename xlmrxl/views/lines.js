@@ -60,7 +60,7 @@ export class LinesPane {
       this.items[axis] = units.map((unit, i) =>
         element(
           "div",
-          { class: `x-token${parted(units, i) ? " x-border" : ""}`, role: "option", tabindex: i ? -1 : 0, "data-axis": axis, "data-unit": i, title: unit.text },
+          { class: `x-token${parted(units, i) ? " x-border" : ""}`, role: "option", tabindex: i ? -1 : 0, "data-axis": axis, "data-unit": i, title: unit.text, translate: "no" },
           own(unit.text),
         ),
       );

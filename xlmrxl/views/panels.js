@@ -41,7 +41,7 @@ export class FindPanel {
       const key = JSON.stringify([explorer.selected.side, units.map(({ text }) => text)]);
       if (key !== this.offered) {
         this.offered = key;
-        const options = units.map(({ index, text }) => [index, `${index}  ${text}`]);
+        const options = units.map(({ index, text }) => [index, `${index}  ${text}`, true]);
         for (const list of [this.from, this.to]) list.offer(options);
         const mask = units.findIndex(({ tokens }) => explorer.sides[explorer.selected.side].masks.includes(tokens[0]));
         this.from.pick(String(mask < 0 ? Math.min(1, units.length - 1) : mask));
@@ -121,7 +121,7 @@ export class OffPanel {
     this.none.hidden = !heads.length && !layers.length;
     const { masks, tokens } = explorer.sides[0];
     this.at.hidden = !can || explorer.sides.length > 1;
-    this.at.offer([["", masks.length ? "the masks" : "the prediction"], ...tokens.text.map((text, i) => [i, `${i}  ${text}`])]);
+    this.at.offer([["", masks.length ? "the masks" : "the prediction"], ...tokens.text.map((text, i) => [i, `${i}  ${text}`, true])]);
     this.at.pick(at === null ? "" : String(at[0]));
     const chip = (name, pressed) => button(`${name} ×`, pressed, { "aria-label": `Switch ${name} on` });
     this.chips.replaceChildren(
@@ -143,7 +143,7 @@ export class OffPanel {
 
   side(found, side) {
     const { sides } = this.explorer;
-    const caption = sides.length > 1 && element("p", { class: "x-caption" }, own(sides[side].text), element("span", {}, sides[side].source.precision));
+    const caption = sides.length > 1 && element("p", { class: "x-caption" }, own(sides[side].text), element("span", { translate: "no" }, sides[side].source.precision));
     return element("div", { "data-side": side }, caption, element("div", { class: "x-effects" }, ...found.effects.map((effect) => this.effect(effect))));
   }
 
