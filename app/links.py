@@ -6,12 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
 
 MAX_ADDRESS = (
     100_000  # characters: a text of the longest kind, with nine for each letter beyond ASCII, and the settings
@@ -25,12 +29,16 @@ class Linked:
     Attributes:
         fields: its components by the names that they have in an address.
         also: given the values that a link has, by name, what else of the tab has to change.
-        besides: the components that are no fields, of which `also` may speak.
+        besides: the components that are no fields, of which `also` and `model` may speak.
+        model: given a model that was loaded in the place of another, what of the tab has to change.
+        changing: the event after which another model may be there.
     """
 
     fields: Mapping[str, Component]
     also: Callable[[Mapping[str, Any]], dict[Block, Any]] = field(default=lambda _: {})
     besides: tuple[Block, ...] = ()
+    model: Callable[[Session], dict[Block, Any]] = field(default=lambda _: {})
+    changing: Any = None
 
 
 def recorded(event: Any, tab: str, linked: Linked) -> Any:
@@ -41,28 +49,41 @@ def recorded(event: Any, tab: str, linked: Linked) -> Any:
     return event.then(None, list(linked.fields.values()), None, js=js, api_visibility="private", show_progress="hidden")
 
 
-def opened(app: gr.Blocks, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> None:
-    """Let the page begin with what its address says, as if a person had put it there and pressed the tab's button."""
+def opened(
+    app: gr.Blocks, tabs: gr.Tabs, linked: Mapping[str, Linked], now: Callable[[], dict[Block, Any]], *others: Block
+) -> None:
+    """Let the page begin with what its address says, as if a person had put it there and pressed the tab's button.
+
+    What is not as it was built, by `now`, is changed first, and after each event that may have changed the model; the
+    `others` are what it speaks of beside what is linked.
+    """
     address = gr.Textbox(visible=False, elem_id="address")
-    outputs = [tabs, *(block for each in linked.values() for block in (*each.fields.values(), *each.besides))]
+    outputs = [tabs, *(block for each in linked.values() for block in (*each.fields.values(), *each.besides)), *others]
+    quiet: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 
     def begin(address: str) -> dict[Block, Any]:
-        return read(address, tabs, linked)
+        return read(address, tabs, linked, now())
 
-    app.load(
-        begin,
-        address,
-        outputs,
-        js="() => [window.xlmrxl.begun]",
-        api_visibility="private",
-        queue=False,
-        show_progress="hidden",
-    ).then(None, js="() => window.xlmrxl.run()", api_visibility="private")
+    def changed() -> dict[Block, Any]:
+        return {tabs: gr.skip(), **now()}
+
+    for each in linked.values():
+        if each.changing is not None:
+            each.changing.then(changed, None, outputs, **quiet)
+
+    app.load(begin, address, outputs, js="() => [window.xlmrxl.begun]", **quiet).then(
+        None, js="() => window.xlmrxl.run()", api_visibility="private"
+    )
 
 
-def read(address: Any, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> dict[Block, Any]:
-    """What an address changes. What does not hold in it is left as it is: anybody can write one."""
-    nothing: dict[Block, Any] = {tabs: gr.skip()}
+def read(
+    address: Any, tabs: gr.Tabs, linked: Mapping[str, Linked], now: Mapping[Block, Any] = MappingProxyType({})
+) -> dict[Block, Any]:
+    """What an address changes, beside what is to be changed `now`.
+
+    What does not hold in it is left as it is: anybody can write one.
+    """
+    nothing: dict[Block, Any] = {tabs: gr.skip(), **now}
     if not isinstance(address, str) or len(address) > MAX_ADDRESS:
         return nothing
     said = dict(parse_qsl(address, keep_blank_values=True, max_num_fields=50))
@@ -71,16 +92,18 @@ def read(address: Any, tabs: gr.Tabs, linked: Mapping[str, Linked]) -> dict[Bloc
     values = {
         name: value
         for name, component in linked[tab].fields.items()
-        if name in said and (value := _value(component, said[name])) is not None
+        if name in said and (value := _value(component, said[name], now.get(component, {}))) is not None
     }
-    changes: dict[Block, Any] = {linked[tab].fields[name]: gr.update(value=value) for name, value in values.items()}
-    for component, change in linked[tab].also(values).items():
-        changes[component] = {**changes.get(component, {}), **change}
+    changes: dict[Block, Any] = dict(now)
+    set_ = {linked[tab].fields[name]: gr.update(value=value) for name, value in values.items()}
+    for change in (set_, linked[tab].also(values)):
+        for component, said_of_it in change.items():
+            changes[component] = {**changes.get(component, {}), **said_of_it}
     return {tabs: gr.Tabs(selected=tab), **changes}
 
 
-def _value(component: Component, said: str) -> Any:
-    """The value that a component may have by what an address says, or None."""
+def _value(component: Component, said: str, change: Mapping[str, Any]) -> Any:
+    """The value that a component may have by what an address says, or None; `change` is what of it is not as built."""
     if isinstance(component, gr.Textbox):
         return said[: component.max_length]
     if isinstance(component, gr.Checkbox):
@@ -90,7 +113,7 @@ def _value(component: Component, said: str) -> Any:
             number = float(said)
         except ValueError:
             return None
-        return number if component.minimum <= number <= component.maximum else None
+        return number if component.minimum <= number <= change.get("maximum", component.maximum) else None
     if isinstance(component, gr.Dropdown | gr.Radio):
         return said if any(said == value for _, value in component.choices) else None
     raise TypeError(f"No link can tell the value of a {type(component).__name__}.")

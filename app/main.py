@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.attention import attention_tab
@@ -15,6 +17,7 @@ from xlmrxl.app.compare import compare_tab
 from xlmrxl.app.fill import fill_tab
 from xlmrxl.app.handlers import Run, here
 from xlmrxl.app.links import Linked, opened
+from xlmrxl.app.model import model_tab
 from xlmrxl.app.served import Served
 from xlmrxl.app.states import states_tab
 from xlmrxl.app.theme import head, look
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from xlmrxl.session import Session
 
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
+NO_MCP = "The MCP server needs the package mcp. Install it with: pip install 'xlmrxl[app,mcp]'"
 QUEUE = 256  # waiting visitors beyond which the app says that it is busy
 TABS: dict[str, tuple[str, Callable[[Served, Run], Linked]]] = {
     "fill": ("Fill masks", fill_tab),
@@ -31,33 +35,56 @@ TABS: dict[str, tuple[str, Callable[[Served, Run], Linked]]] = {
     "attention": ("Attention", attention_tab),
     "states": ("Hidden states", states_tab),
     "compare": ("Precisions", compare_tab),
+    "model": ("Model", model_tab),
 }
 
 
-def create_app(session: Session, *, run: Run = here) -> gr.Blocks:
+def create_app(session: Session | Served, *, run: Run = here, models: Sequence[str] | None = ()) -> gr.Blocks:
     """Build the app around a loaded model. Nothing is served yet; its look is given at launch, see `theme.look`.
 
-    Every function that runs the model goes through `run`: on a Space with a GPU by the call, what fetches the GPU.
+    Args:
+        session: the model; a `Served` says for itself which others may be loaded.
+        run: every function that runs the model goes through it: on a Space with a GPU by the call that fetches the GPU.
+        models: the other models that a visitor may load in its place, None for any that there is. Only for an app that
+            nobody else can reach: a visitor of it reads whatever folder of a model this process can read.
     """
-    served = Served(session)
+    served = session if isinstance(session, Served) else Served(session, models)
+    switching = run is here and served.models != {}
     app = gr.Blocks(title=TITLE, analytics_enabled=False)
     with app:
-        header = render.header_html(handlers.model_line(served.session))
-        gr.HTML(header, apply_default_css=False, js_on_load=None, elem_id="header")
-        linked = {}
+        header = gr.HTML(_header(served), apply_default_css=False, js_on_load=None, elem_id="header")
+        linked, made = {}, {}
         with gr.Tabs() as tabs:
-            for name in handlers.tabs(session):
+            possible = handlers.possible_tabs if switching else handlers.tabs
+            for name in possible(served.session):
                 title, build = TABS[name]
-                with gr.Tab(title, id=name) as tab:
+                with gr.Tab(title, id=name, visible=name in handlers.tabs(served.session)) as made[name]:
                     linked[name] = build(served, run)
-                tab.select(None, js=f"() => window.xlmrxl.turn({name!r})", api_visibility="private")
-        opened(app, tabs, linked)
+                made[name].select(None, js=f"() => window.xlmrxl.turn({name!r})", api_visibility="private")
+
+        def now() -> dict[Block, Any]:
+            """What is not as it was built, since another model is loaded."""
+            if not served.changed or not served.there:
+                return {}
+            session = served.session
+            able = handlers.tabs(session)
+            changes: dict[Block, Any] = {header: gr.update(value=_header(served))}
+            changes |= {tab: gr.update(visible=name in able) for name, tab in made.items()}
+            for each in linked.values():
+                changes |= each.model(session)
+            return changes
+
+        opened(app, tabs, linked, now, header, *made.values())
     app.queue(max_size=QUEUE, default_concurrency_limit=2)
     return app
 
 
+def _header(served: Served) -> str:
+    return render.header_html(handlers.model_line(served.session))
+
+
 def launch(
-    session: Session,
+    session: Session | Served,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -65,12 +92,20 @@ def launch(
     open_browser: bool = True,
     block: bool = True,
     run: Run = here,
+    models: Sequence[str] | None = (),
+    mcp: bool = False,
 ) -> gr.Blocks:
     """Serve the app until it is interrupted, or in the background if not `block`; `close()` on what returns ends it.
 
-    For `run` see `create_app`.
+    For `session`, `run` and `models` see `create_app`; with `mcp` its endpoints are the tools of an MCP server as well.
+
+    Raises:
+        ModuleNotFoundError: `mcp` without the package of that name.
     """
-    app = create_app(session, run=run)
+    if mcp and find_spec("mcp") is None:
+        raise ModuleNotFoundError(NO_MCP)
+    app = create_app(session, run=run, models=models)
+    del session  # so that the model can be freed for another, where nobody else holds it
     app.launch(
         server_name=host,
         server_port=port,
@@ -80,6 +115,7 @@ def launch(
         ssr_mode=False,
         run_history=False,
         footer_links=["api"],
+        mcp_server=mcp,
         head=head(),
         **look(),
     )

@@ -31,10 +31,26 @@ def python(session: Session, call: str, *given: Any, imports: str = "", **settin
     """
     told = [repr(value) for value in given]
     told += [f"{name}={value!r}" for name, value in settings.items() if value is not None]
-    loading = "" if session.name == DEFAULT else repr(session.name)
-    loaded = ", ".join(part for part in (loading, f"precision={session.precision!r}") if part)
     first = f"import xlmrxl\n{imports}\n" if imports else "import xlmrxl\n"
-    return f"{first}\nsession = xlmrxl.load({loaded})\nresult = {call}({', '.join(told)})\nprint(result)\n"
+    return f"{first}\n{_loading(session)}result = {call}({', '.join(told)})\nprint(result)\n"
+
+
+def planning(session: Session, model: str = "") -> str:
+    """The lines that load the model, and give the plan of it or of another."""
+    name = model or session.name
+    config = f"xlmrxl.XLMRobertaXLConfig.from_pretrained({name!r})"
+    return (
+        f"import xlmrxl\nfrom xlmrxl.plan import plan\n\n{_loading(session)}print(session)\n"
+        f"print(plan({name!r}, {config}))\n"
+    )
+
+
+def _loading(session: Session) -> str:
+    given = [] if session.name == DEFAULT else [repr(session.name)]
+    given.append(f"precision={session.precision!r}")
+    if session.revision:
+        given.append(f"revision={session.revision!r}")
+    return f"session = xlmrxl.load({', '.join(given)})\n"
 
 
 def citation(session: Session) -> str:

@@ -11,18 +11,14 @@ from typing import Any
 import gradio as gr
 from gradio.context import get_blocks_context
 
+from xlmrxl.app.handlers import Stopped
 from xlmrxl.plan import size
 from xlmrxl.progress import Progress
 
+__all__ = ["Stopped", "Stops"]
+
 EARLY = 1000
 """Visitors who stopped what still waits in the model's line; of more, the first are forgotten."""
-
-
-class Stopped(ValueError):
-    """A visitor wants no more of some work."""
-
-    def __init__(self) -> None:
-        super().__init__("Stopped.")
 
 
 class Stops:

@@ -50,7 +50,10 @@ ALLOWED = {
         *("hub", "progress", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "space"),
         "app",
     },
-    "app": {"app", "hub", "session", "compare", "tasks", "inspection", "figures", "views"},
+    "app": {
+        *("app", "hub", "progress", "config", "loading", "pretrained", "plan", "session", "compare", "tables", "tasks"),
+        *("inspection", "figures", "views"),
+    },
     "widgets": {"widgets", "hub", "progress", "heads", "session", "tasks", "inspection", "figures", "views"},
 }
 """What each module (or folder of modules) may import of the others; `__init__` opens them all, on demand."""

@@ -62,6 +62,13 @@ class Outcome(Generic[R]):
     problem: str | None = None
 
 
+class Stopped(ValueError):
+    """A visitor wants no more of some work."""
+
+    def __init__(self) -> None:
+        super().__init__("Stopped.")
+
+
 def attempt(work: Callable[[], R], name: str) -> Outcome[R]:
     """What comes of some work, every failure turned into a sentence; what nobody expected is logged by its name."""
     try:
@@ -78,7 +85,13 @@ def tabs(session: Session) -> tuple[str, ...]:
     found = TABS.get(type(session.model).__name__, ())  # by its name, since a class would bring torch along
     # A large model is not loaded again for a visitor, nor what is quantised already in other precisions.
     able = "fill" in found and is_small(session) and session.precision not in ("8bit", "4bit")
-    return (*found, "compare") if able else found
+    return (*found, "compare", "model") if able else (*found, "model")
+
+
+def possible_tabs(session: Session) -> tuple[str, ...]:
+    """What the app could do with any model that has the same head."""
+    found = TABS.get(type(session.model).__name__, ())
+    return (*found, "compare", "model") if "fill" in found else (*found, "model")
 
 
 def is_small(session: Session) -> bool:
