@@ -52,11 +52,11 @@ PAGE = """<!doctype html>
     }} catch (error) {{
       const answers = await fetch(location.href, {{ cache: "no-store" }}).then((it) => it.ok, () => false);
       if (answers) return location.reload();
-      if (++gone > 40) far.textContent = "Nothing answers any more: see the terminal in which the app was started.";
+      if (++gone > 200) far.textContent = "Nothing answers any more: see the terminal in which the app was started.";
     }}
-    setTimeout(ask, 500);
+    setTimeout(ask, gone ? 100 : 250); // when nothing answers, the app is about to
   }}
-  setTimeout(ask, 300);
+  setTimeout(ask, 250);
 </script></body></html>
 """
 
