@@ -36,7 +36,8 @@ def comparison_html(found: Comparison) -> str:
     heads = ["precision", "KL, nats", "same first", "drift: embeddings", "middle", "end"]
     status = ", ".join(f"{each.precision}: KL {each.kl:.3f}" for each in found.differences[1:])
     return (
-        f'<div class="x-result" data-text="{escape(first.text)}"><p class="x-unseen" role="status">{escape(status)}</p>'
+        f'<div class="x-result" data-text="{escape(first.text)}">'
+        f'<p class="x-unseen" role="status" translate="no">{escape(status)}</p>'
         f"{''.join(sections)}{_table(f'Beside {names[0]}', heads, measured, 'x-measured')}"
         f'<p class="x-note">{NOTE}</p></div>'
     )

@@ -3,9 +3,10 @@
 // LEFT. Only text nodes, attributes and the box of a Gradio dropdown are written, never HTML, and what stood there is
 // remembered, so that every language, English too, is there at once.
 {
-  const ATTRIBUTES = ["title", "placeholder", "aria-label"];
+  const ATTRIBUTES = ["title", "placeholder", "aria-label", "data-title"];
   const LEFT =
     "script, style, svg, canvas, textarea, code, mark, bdi, [translate=no], [contenteditable], .x-sentence, .x-text, .api-docs";
+  const PLACE = /\{(#?)(\d*)\}/g;
   const RIGHT_TO_LEFT = ["ar"];
   const LONGEST = 2_000; // characters of what may be a text of the interface
   const KEPT = 4_000; // translations at hand
@@ -17,11 +18,12 @@
   let wanted = "en";
   let observer = null;
 
-  /** A key with places such as {} or {0} as the literal parts around them, and the numbers of the places. */
+  /** A key with places as the literal parts around them, and the places: {} and {0} take anything, {#} and {#0} what has
+   * a digit and no words. */
   function pattern(key, text) {
-    const parts = key.split(/\{\d*\}/);
-    const numbers = [...key.matchAll(/\{(\d*)\}/g)].map(([, number]) => Number(number || 0));
-    return { parts, numbers, text, length: parts.join("").length };
+    const parts = key.split(PLACE).filter((_, i) => i % 3 === 0);
+    const taken = [...key.matchAll(PLACE)].map(([, sign, number]) => ({ number: Number(number || 0), counts: sign === "#" }));
+    return { parts, taken, text, length: parts.join("").length };
   }
 
   async function load(code) {
@@ -29,14 +31,14 @@
     const answer = await fetch(address);
     if (!answer.ok) throw new Error(`${answer.status}`);
     const entries = Object.entries(await answer.json());
-    const isPattern = ([key]) => /\{\d*\}/.test(key);
+    const isPattern = ([key]) => key.search(PLACE) >= 0;
     const patterns = entries.filter(isPattern).map(([key, text]) => pattern(key, text));
     patterns.sort((a, b) => b.length - a.length); // the one that says most is meant
     return { exact: new Map(entries.filter((entry) => !isPattern(entry))), patterns };
   }
 
   /** What stands in the places of a pattern, or null; in one pass, whatever the text. */
-  function matched(text, { parts, numbers }) {
+  function matched(text, { parts, taken }) {
     const last = parts.length - 1;
     if (!text.startsWith(parts[0]) || !text.endsWith(parts[last])) return null;
     const end = text.length - parts[last].length;
@@ -45,7 +47,9 @@
     for (let place = 1; place <= last; place++) {
       const to = place === last ? end : text.indexOf(parts[place], from + 1);
       if (to <= from || to > end) return null;
-      values[numbers[place - 1]] = text.slice(from, to);
+      const { number, counts } = taken[place - 1];
+      values[number] = text.slice(from, to);
+      if (counts && !/^(?=.*\d)(?!.*\p{L}{2})/u.test(values[number])) return null;
       from = to + parts[place].length;
     }
     return values;

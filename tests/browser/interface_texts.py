@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from xlmrxl.app.languages import NAMES
+from xlmrxl.plan import PRECISIONS
+
+OWN_NAMES = {*NAMES.values(), *PRECISIONS, "xlmrxl"}
+"""The same in every language of the interface; those of languages are what their speakers call them."""
 # In document order: [text, where]. What people and models wrote is left out, and what is not drawn.
 TEXTS = """() => {
   const left = "script, style, svg, canvas, code, mark, bdi, [translate=no], .x-sentence, .x-text, .api-docs";
+  const shown = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").get; // whatever scripts are told
   const found = [];
   const add = (text, where) => {
     const words = (text ?? "").trim().replace(/\\s+/g, " ");
@@ -23,7 +29,7 @@ TEXTS = """() => {
       for (const name of ["title", "placeholder", "aria-label"]) {
         if (name !== "title" || !node.closest(".x-examples")) add(node.getAttribute(name), `${where}[${name}]`);
       }
-      if (node.matches("input[role=combobox]")) add(node.value, where);
+      if (node.matches("input[role=combobox]")) add(shown.call(node), where);
       if (node.matches("textarea")) continue;
       for (const child of node.childNodes) if (child.nodeType === Node.TEXT_NODE) add(child.data, where);
     }
@@ -35,9 +41,11 @@ TEXTS = """() => {
 MASKS = "The <mask> sees the <mask>."
 
 
-def texts(page: Any) -> list[tuple[str, str]]:
-    """The texts of the interface that have words, each with where it stands."""
-    return [(text, where) for text, where in page.evaluate(TEXTS) if re.search("[a-z]{2}|[^\\W\\d_\x00-\x7f]", text)]
+def texts(page: Any) -> dict[str, str]:
+    """The texts of the interface that have words, and where each stands."""
+    return {
+        text: where for text, where in page.evaluate(TEXTS) if re.search("[a-z]{2}", text) and text not in OWN_NAMES
+    }
 
 
 def speak(page: Any, language: str) -> None:
@@ -80,12 +88,21 @@ class Walk:
         """Every list of choices that can be opened."""
         boxes = self.page.locator("input[role=combobox]:visible")
         for place in range(boxes.count()):
-            boxes.nth(place).click()
-            self.page.locator("[role=option]:visible").first.wait_for()
+            self.open(boxes.nth(place))
             self.stop(f"{name}: list {place}")
-            self.page.keyboard.press("Escape")
-            self.page.locator("ul[role=listbox]:visible").wait_for(state="detached")
-            self.page.locator("h1").click()  # out of the box
+            self.close()
+
+    def open(self, box: Any) -> Any:
+        """The options of a list."""
+        box.click()
+        options = self.page.locator("[role=option]:visible")
+        options.first.wait_for()
+        return options
+
+    def close(self) -> None:
+        self.page.keyboard.press("Escape")
+        self.page.locator("h1").click()  # out of the box
+        self.page.locator("[role=option]:visible").first.wait_for(state="detached")
 
     def example(self, number: int, result: str) -> None:
         self.page.locator(f"#{self.tab}-examples [data-index='{number}']").click()
@@ -94,8 +111,10 @@ class Walk:
 
     def still(self) -> None:
         """Until nothing is on its way."""
-        self.page.wait_for_function("() => ![...document.querySelectorAll('[data-testid=status-tracker]')].some("
-                                    "(it) => !it.classList.contains('hide') && it.checkVisibility())")
+        self.page.wait_for_function(
+            "() => ![...document.querySelectorAll('[data-testid=status-tracker]')].some("
+            "(it) => !it.classList.contains('hide') && it.checkVisibility())"
+        )
 
     def first_example(self) -> None:
         """Of a tab that this walk does not know."""
@@ -188,12 +207,11 @@ class Walk:
         self.example(0, "#states-figure .main-svg")
         self.stop("states: example")
         box = page.locator("#states-view input")
-        box.click()
-        count = page.locator("[role=option]:visible").count()
-        page.keyboard.press("Escape")
+        count = self.open(box).count()
+        self.close()
         for place in range(1, count):
-            box.click()
-            page.locator("[role=option]:visible").nth(place).click()
+            self.open(box).nth(place).click()
+            self.close()
             page.wait_for_timeout(300)
             self.still()
             self.stop(f"states: view {place}")
