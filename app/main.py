@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from gradio.blocks import Block
+from starlette.middleware import Middleware
 
 from xlmrxl.app import handlers, render
 from xlmrxl.app.attention import attention_tab
@@ -15,6 +18,7 @@ from xlmrxl.app.choose import choose_tab
 from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.compare import compare_tab
 from xlmrxl.app.fill import fill_tab
+from xlmrxl.app.guests import KEPT, LOOPBACK, MAX_FILE, Blocks, Guests, not_understood
 from xlmrxl.app.handlers import Run, here
 from xlmrxl.app.links import Linked, opened
 from xlmrxl.app.model import model_tab
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
 NO_MCP = "The MCP server needs the package mcp. Install it with: pip install 'xlmrxl[app,mcp]'"
 QUEUE = 256  # waiting visitors beyond which the app says that it is busy
+SESSIONS = 500  # visitors of whom anything is kept, a quarter of a megabyte each; of more, the first are forgotten
 TABS: dict[str, tuple[str, Callable[[Served, Run], Linked]]] = {
     "fill": ("Fill masks", fill_tab),
     "classify": ("Classify", classify_tab),
@@ -50,7 +55,9 @@ def create_app(session: Session | Served, *, run: Run = here, models: Sequence[s
     """
     served = session if isinstance(session, Served) else Served(session, models)
     switching = run is here and served.models != {}
-    app = gr.Blocks(title=TITLE, analytics_enabled=False)
+    # Gradio counts its visitors by pandas, after every event over all of them; nobody asks for the figures.
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**12))
+    app = Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEPT))
     with app:
         header = gr.HTML(_header(served), apply_default_css=False, js_on_load=None, elem_id="header")
         linked, made = {}, {}
@@ -116,6 +123,13 @@ def launch(
         run_history=False,
         footer_links=["api"],
         mcp_server=mcp,
+        max_file_size=MAX_FILE,
+        state_session_capacity=SESSIONS,
+        enable_monitoring=False,
+        app_kwargs={
+            "middleware": [Middleware(Guests, local=host in LOOPBACK and not share)],
+            "exception_handlers": {RequestValidationError: not_understood},
+        },
         head=head(),
         **look(),
     )

@@ -98,7 +98,7 @@ def script(name: str) -> str:
 
 def head() -> str:
     """For the page's head: what every page does; explorer, plotly.js and other languages are fetched when wanted."""
-    gr.set_static_paths([FRONT_END, PLOTLY.parent, TRANSLATIONS])
+    gr.set_static_paths([*FRONT_END.glob("*.js"), PLOTLY, *TRANSLATIONS.glob("*.json")])  # anybody reads what is there
     explorer, plotly, translations = (
         f"gradio_api/file={path.as_posix()}" for path in (FRONT_END / "attention.js", PLOTLY, TRANSLATIONS)
     )

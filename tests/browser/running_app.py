@@ -60,14 +60,14 @@ def make_checkpoint(folder: Path) -> Path:
 
 
 @contextmanager
-def started(checkpoint: Path | str, log: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+def started(checkpoint: Path | str, log: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
     """The address and the process of the app, started as a user starts it; what it prints goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "xlmrxl.cli", "app", "--model", str(checkpoint), "--port", str(port)]
     with log.open("w") as output:
-        process = subprocess.Popen([*command, "--no-browser"], stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*command, "--no-browser", *options], stdout=output, stderr=subprocess.STDOUT)
     try:
         yield f"http://127.0.0.1:{port}", process
     finally:
@@ -78,13 +78,20 @@ def started(checkpoint: Path | str, log: Path) -> Iterator[tuple[str, subprocess
 @contextmanager
 def serve(checkpoint: Path | str, log: Path) -> Iterator[str]:
     """The address of the app once it is there."""
-    with started(checkpoint, log) as (url, process):
+    with ready(checkpoint, log) as (url, _):
+        yield url
+
+
+@contextmanager
+def ready(checkpoint: Path | str, log: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """What `started` gives, once the app is there."""
+    with started(checkpoint, log, *options) as (url, process):
         deadline = time.monotonic() + START
         while not answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the app did not start:\n{log.read_text()}")
             time.sleep(0.2)
-        yield url
+        yield url, process
 
 
 def answers(url: str, ready: bool = True) -> bool:
