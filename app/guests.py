@@ -30,7 +30,8 @@ FILES = (".csv", ".tsv", ".jsonl")
 FORM = 4_096  # bytes that a form adds to its file
 MAX_HASH = 100  # characters that a page calls itself by; Gradio's own have 11, those of its clients 36
 SECONDS = 60.0  # that a request may take to arrive, so that one which never ends holds nothing
-WAITING = 256  # requests being answered, beyond which the app says that it is busy
+WAITING = 256  # requests in Gradio's queue, and as many beside it, beyond which the app says that it is busy
+BUSY = f"The app is busy: {WAITING} requests are waiting. Try again in a moment."
 KEPT = 600  # seconds that a file lies on the disk at most, and `UPLOADS` are the bytes of all that arrive in them
 UPLOADS = 100_000_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -83,7 +84,7 @@ class Guests:
             if CLOSED.match(path):
                 raise Refused(404, "The app has no such page.")
             if held and self._held > WAITING:
-                raise Refused(503, f"The app is busy with {WAITING} requests: try again in a moment.")
+                raise Refused(503, BUSY)
             if scope["method"] == "POST":
                 receive = await self._read(scope, receive)
             await _answer(self._app, scope, receive, send)
@@ -221,9 +222,13 @@ def _check_json(headers: Headers, body: bytes) -> None:
 async def _answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """The answer of Gradio, or a sentence where it has a stack trace: for a function that is not there, say."""
     started: list[Message] = []
+    # A page shows the sentence of any status but 503, for which it has words of its own that tell less; so do clients.
+    paged = _path(scope) == f"{API}queue/join" and "origin" in Headers(scope=scope)
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
+            if paged and message["status"] == 503:
+                raise Refused(429, BUSY)
             started.append(message)
             if message["status"] == 500:
                 return  # until it is known why
@@ -237,6 +242,8 @@ async def _answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
 
     try:
         await app(scope, receive, sent)
+    except Refused:
+        raise
     except Exception as error:
         if is_ours(error):
             raise
@@ -257,7 +264,7 @@ def _unexpected(body: bytes) -> bool:
 
 
 def _refusal(path: str, refused: Refused) -> Response:
-    headers = {"Retry-After": "5"} if refused.status == 503 else {}
+    headers = {"Retry-After": "5"} if refused.status in (429, 503) else {}
     if path.startswith(f"{API}upload"):  # the page shows it as it is
         return PlainTextResponse(str(refused), refused.status, headers)
     return JSONResponse({"detail": str(refused)}, refused.status, headers)

@@ -18,7 +18,7 @@ from xlmrxl.app.choose import choose_tab
 from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.compare import compare_tab
 from xlmrxl.app.fill import fill_tab
-from xlmrxl.app.guests import KEPT, LOOPBACK, MAX_FILE, Blocks, Guests, not_understood
+from xlmrxl.app.guests import KEPT, LOOPBACK, MAX_FILE, WAITING, Blocks, Guests, not_understood
 from xlmrxl.app.handlers import Run, here
 from xlmrxl.app.links import Linked, opened
 from xlmrxl.app.model import model_tab
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
 NO_MCP = "The MCP server needs the package mcp. Install it with: pip install 'xlmrxl[app,mcp]'"
-QUEUE = 256  # waiting visitors beyond which the app says that it is busy
 SESSIONS = 500  # visitors of whom anything is kept, a quarter of a megabyte each; of more, the first are forgotten
 TABS: dict[str, tuple[str, Callable[[Served, Run], Linked]]] = {
     "fill": ("Fill masks", fill_tab),
@@ -82,7 +81,7 @@ def create_app(session: Session | Served, *, run: Run = here, models: Sequence[s
             return changes
 
         opened(app, tabs, linked, now, header, *made.values())
-    app.queue(max_size=QUEUE, default_concurrency_limit=2)
+    app.queue(max_size=WAITING, default_concurrency_limit=2)
     return app
 
 
