@@ -8,6 +8,10 @@
     "script, style, svg, canvas, textarea, code, mark, bdi, [translate=no], [contenteditable], .x-sentence, .x-text, .api-docs";
   const PLACE = /\{(#?)(\d*)\}/g;
   const RIGHT_TO_LEFT = ["ar"];
+  // In a line that goes from right to left: what has to keep its own order, such as <mask>, a command or −0.3.
+  const LATIN =
+    /(?:<\/?|[−+±])?[\p{Script=Latin}\dΣ‖](?:[\p{Script=Latin}\p{N}\s<>/=.,|:%×·→−–+‖ᵢⱼ₊₋-]|\([\p{Script=Latin}ᵢⱼ]+\))*[\p{Script=Latin}\p{N}>%‖|ᵢⱼ]|[<−+±][\d.,]+%?/gu;
+  const ARABIC = /[\p{Script=Arabic}\p{Script=Hebrew}]/u;
   const LONGEST = 2_000; // characters of what may be a text of the interface
   const KEPT = 4_000; // translations at hand
 
@@ -26,11 +30,14 @@
     return { parts, taken, text, length: parts.join("").length };
   }
 
+  const isolated = (text) => text.replace(LATIN, (run) => (run.length > 1 ? `\u2066${run}\u2069` : run));
+
   async function load(code) {
     const address = new URL(`${window.xlmrxlTranslations}/${code}.json`, document.baseURI);
     const answer = await fetch(address);
     if (!answer.ok) throw new Error(`${answer.status}`);
-    const entries = Object.entries(await answer.json());
+    const texts = Object.entries(await answer.json());
+    const entries = RIGHT_TO_LEFT.includes(code) ? texts.map(([key, text]) => [key, isolated(text)]) : texts;
     const isPattern = ([key]) => key.search(PLACE) >= 0;
     const patterns = entries.filter(isPattern).map(([key, text]) => pattern(key, text));
     patterns.sort((a, b) => b.length - a.length); // the one that says most is meant
@@ -88,15 +95,16 @@
   }
 
   function translated(text) {
-    if (language === "en" || text.length > LONGEST || !/\p{L}/u.test(text)) return text;
+    if (language === "en" || text.length > LONGEST || !/[\p{L}\d→]/u.test(text)) return text;
+    if (RIGHT_TO_LEFT.includes(language) && text.trim() === "→") return text.replace("→", "←");
     const [, before, words, after] = text.match(/^(\s*)([^]*?)(\s*)$/);
     const key = words.replace(/\s+/g, " ");
     if (!found.has(key)) {
       if (found.size > KEPT) found.clear();
       found.set(key, whole(key) ?? sentences(key));
     }
-    const shown = found.get(key);
-    return shown === null ? text : before + shown + after;
+    const shown = found.get(key) ?? (RIGHT_TO_LEFT.includes(language) && !ARABIC.test(key) ? isolated(key) : key);
+    return before + shown + after;
   }
 
   /** Has a place (a text node, or an attribute of an element) show the language; what it shows now is `now`. */

@@ -56,32 +56,34 @@ def speak(page: Any, language: str) -> None:
 class Walk:
     """Through every tab, as a person who does not read its language: by place, not by name.
 
-    `stop` is called with a name wherever there is something new to read.
+    `stop` is called with a name wherever there is something new to read. The page has to be wide at first.
     """
 
     def __init__(self, page: Any, stop: Callable[[str], None]) -> None:
         self.page, self.stop = page, stop
+        tabs = page.locator("[role=tab][data-tab-id]")
+        tabs.first.wait_for()
+        self.names: list[str] = tabs.evaluate_all("all => all.map((it) => it.dataset.tabId)")
 
     def all(self) -> None:
         self.page.locator("#header [role=note]").wait_for()
         self.stop("first visit")
         self.page.locator("#header [role=note] button").click()
-        for name in self.tabs():
+        for name in self.names:
             self.turn(name)
             self.stop(f"{name}: before")
             self.lists(name)
             getattr(self, name, self.first_example)()
 
-    def tabs(self) -> list[str]:
-        found = self.page.locator("[role=tab][data-tab-id]").evaluate_all("all => all.map((it) => it.dataset.tabId)")
-        return list(dict.fromkeys(found))
-
     def turn(self, name: str) -> None:
         """To a tab, which may be in the menu of those that have no room."""
         self.tab = name
         tab = self.page.locator(f"[role=tab][data-tab-id={name}]")
-        if tab.count():
-            tab.first.click()
+        if not tab.count():
+            self.page.locator(".overflow-menu > button").click()
+            title = self.page.locator(".tab-container.visually-hidden button").nth(self.names.index(name)).inner_text()
+            tab = self.page.locator(".overflow-dropdown button").get_by_text(title, exact=True)
+        tab.first.click()
         self.page.locator(f"[role=tabpanel]:visible #{name}-button").wait_for()
 
     def lists(self, name: str) -> None:
@@ -148,7 +150,8 @@ class Walk:
         page.locator("#classify-output .x-action").click()
         page.locator("#classify-why .x-why").wait_for()
         self.stop("classify: words")
-        self.example(5, "#classify-output [data-text^='Der Hund']")
+        page.locator("#classify-examples button", has_text="Der Hund").click()
+        page.locator("#classify-output [data-text^='Der Hund']").wait_for()
         self.stop("classify: pair")
 
     def choose(self) -> None:

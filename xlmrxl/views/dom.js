@@ -73,7 +73,7 @@ export function dropdown(label, options, changed) {
   const node = element("label", { class: "x-field" }, element("span", {}, label), select);
   node.offer = (list) => {
     const now = select.value;
-    select.replaceChildren(...list.map(([value, text, own]) => element("option", { value, translate: own && "no" }, text)));
+    select.replaceChildren(...list.map(([value, text, own]) => element("option", { value, translate: own && "no", dir: own && "auto" }, text)));
     select.value = now;
   };
   node.offer(options);
