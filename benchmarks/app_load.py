@@ -3,9 +3,11 @@
     python benchmarks/app_load.py [--clients 64] [--seconds 60]
 
 The obvious app is `gr.Interface` around transformers' fill-mask pipeline with the same weights. Both run in processes
-of their own, one after the other, and are asked through their public endpoints. First the app alone, all tasks mixed:
+of their own, one after the other, and are asked through their public endpoints. First the app alone, its tabs mixed:
 answers, errors, wrong answers, latency, memory of the process after ten seconds and at the end. Then fills only, for
-both: the ratio of the fills a second is what can be compared between machines.
+both: the ratio of the fills a second is what can be compared between machines. What a model of its own answers is
+compared with what the session says; what is shown of attention and hidden states with what the app itself answers to
+the only visitor.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import httpx
 import psutil
@@ -32,6 +35,7 @@ from measure import sentences
 
 import xlmrxl
 from xlmrxl.app.handlers import classifying
+from xlmrxl.session import Session
 
 OBVIOUS = """
 import gradio as gr
@@ -44,6 +48,8 @@ gr.Interface(answer, "text", "json", api_name="fill").queue(max_size=1000).launc
 LABELS = "sports, politics, travel"
 VISITOR: ContextVar[str] = ContextVar("VISITOR")
 CHOICES = ["The street is wet.", "The street is long."]
+MIX = {"fill": 70, "classify": 10, "choose": 10, "attention": 5, "hidden_states": 5}  # of a hundred requests
+LOOKS = ("attention", "hidden_states")
 
 
 @dataclass
@@ -51,16 +57,26 @@ class Tally:
     """What the visitors met."""
 
     times: list[float] = field(default_factory=list)
+    of: dict[str, list[float]] = field(default_factory=dict)  # the times by tab
     errors: list[str] = field(default_factory=list)
     wrong: int = 0
 
     def line(self, seconds: float) -> str:
-        ordered = sorted(self.times)
-        late = ordered[int(0.95 * len(ordered))] if ordered else float("nan")
+        count = len(self.times)
         return (
-            f"{len(ordered):,} answers, {len(ordered) / seconds:.1f} a second, 95 % within {late:.2f} s, "
+            f"{count:,} answers, {count / seconds:.1f} a second, 95 % within {late(self.times):.2f} s, "
             f"{len(self.errors)} errors, {self.wrong} wrong"
         )
+
+
+Job: TypeAlias = Callable[[httpx.AsyncClient, Tally], Awaitable[None]]
+Alone: TypeAlias = dict[str, list[tuple[list[object], object]]]
+"""By endpoint, what was asked and what the only visitor was answered."""
+
+
+def late(times: list[float]) -> float:
+    """The 95th percentile."""
+    return sorted(times)[int(0.95 * len(times))] if times else float("nan")
 
 
 @contextmanager
@@ -103,9 +119,7 @@ async def asked(client: httpx.AsyncClient, name: str, data: list[object], queued
     raise RuntimeError("the stream ended without an answer")
 
 
-async def visit(
-    url: str, clients: int, seconds: float, job: Callable[[httpx.AsyncClient, Tally], Awaitable[None]]
-) -> Tally:
+async def visit(url: str, clients: int, seconds: float, job: Job) -> Tally:
     """Visitors who ask again as soon as they are answered."""
     tally = Tally()
     limits = httpx.Limits(max_connections=2 * clients, max_keepalive_connections=2 * clients)
@@ -135,19 +149,40 @@ def same(found: list[dict[str, object]], expected: list[tuple[str, float]]) -> b
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=60)
-    arguments = parser.parse_args()
-    folder = Path(xlmrxl.__file__).with_name("default")
-    session = xlmrxl.load()
-    texts = sentences(200, 16, lambda text: len(session.tokenizer(text)["input_ids"]))
+def alike(found: object, expected: object) -> bool:
+    """The same, with the same numbers up to the last digits."""
+    if isinstance(found, float) or isinstance(expected, float):
+        return abs(float(str(found)) - float(str(expected))) < 1e-4 + 1e-3 * abs(float(str(expected)))
+    if isinstance(found, list) and isinstance(expected, list):
+        return len(found) == len(expected) and all(map(alike, found, expected))
+    if isinstance(found, dict) and isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(alike(found[key], expected[key]) for key in found)
+    return found == expected
+
+
+async def looks(url: str, texts: list[str]) -> Alone:
+    """What the app answers to one visitor who looks into some texts, by endpoint, with what was asked."""
+    VISITOR.set("alone")
+    found: Alone = {}
+    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+        named = (await client.get("/gradio_api/info")).json()["named_endpoints"]
+        for name in LOOKS:
+            if f"/{name}" not in named:
+                print(f"this app has no endpoint /{name}: the mix is without it")
+                continue
+            defaults = [each["parameter_default"] for each in named[f"/{name}"]["parameters"][1:]]
+            for text in texts:
+                data = [text, *defaults]
+                found.setdefault(name, []).append((data, await asked(client, name, data)))
+    return found
+
+
+def jobs(session: Session, texts: list[str], plain: list[str], alone: Alone) -> tuple[Job, Job, Job]:
+    """What a visitor does: of all tabs, only fill, and only fill in the obvious app."""
     expected = {
         result.text: [(fill.text, fill.probability) for fill in result.masks[0].fills]
         for result in session.fill_mask(texts)
     }
-    plain = [text.replace("<mask>", "dog") for text in texts[:20]]
     label = {text: classifying.classify(session, text, LABELS).result.labels[0].label for text in plain}
     best = session.choose("It rained all night.", CHOICES, question="effect").best
     pick = random.Random(0)
@@ -163,26 +198,50 @@ def main() -> None:
         tally.wrong += len(found) != 5  # type: ignore[arg-type]
 
     async def mixed(client: httpx.AsyncClient, tally: Tally) -> None:
-        chance = pick.random()
-        if chance < 0.8:
+        tabs = [name for name in MIX if name not in LOOKS or name in alone]
+        tab = pick.choices(tabs, [MIX[name] for name in tabs])[0]
+        start = time.monotonic()
+        if tab == "fill":
             await fill(client, tally)
-        elif chance < 0.9:
+        elif tab == "classify":
             text = pick.choice(plain)
             found = await asked(client, "classify", [text, LABELS, "en"])
             tally.wrong += found["labels"][0]["label"] != label[text]  # type: ignore[index]
-        else:
+        elif tab == "choose":
             found = await asked(client, "choose", ["It rained all night.", CHOICES, "effect", "en"])
             tally.wrong += found["best"] != best  # type: ignore[index]
+        else:
+            data, answer = pick.choice(alone[tab])
+            tally.wrong += not alike(await asked(client, tab, data), answer)
+        tally.of.setdefault(tab, []).append(time.monotonic() - start)
 
+    return mixed, fill, fill_obvious
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=60)
+    arguments = parser.parse_args()
+    folder = Path(xlmrxl.__file__).with_name("default")
+    session = xlmrxl.load()
+    texts = sentences(200, 16, lambda text: len(session.tokenizer(text)["input_ids"]))
+    plain = [text.replace("<mask>", "dog") for text in texts[:20]]
+    alone: Alone = {}
+    mixed, fill, fill_obvious = jobs(session, texts, plain, alone)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     with served([sys.executable, "-m", "xlmrxl.cli", "app", "--no-browser", "--port", str(port)], port) as process:
+        alone.update(asyncio.run(looks(url, plain[:8])))
         asyncio.run(visit(url, arguments.clients, 10, mixed))
         before = process.memory_info().rss
         tally = asyncio.run(visit(url, arguments.clients, arguments.seconds, mixed))
         print(f"mixed: {tally.line(arguments.seconds)}")
+        print(
+            *(f"  {tab}: {len(of):,}, 95 % within {late(of):.2f} s" for tab, of in sorted(tally.of.items())), sep="\n"
+        )
         for error in sorted(set(tally.errors))[:3]:
             print(textwrap.shorten(error, 200))
         print(f"memory after ten seconds {before / 1e6:,.0f} MB, at the end {process.memory_info().rss / 1e6:,.0f} MB")
