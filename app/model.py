@@ -22,7 +22,7 @@ from xlmrxl.progress import Progress, nobody
 
 LOADING = "loading"
 VISITORS = 8  # who may ask for another model at once: one loads it, the others are told
-SAME = "The tabs stay the same, so the other model must be for the same as this one."
+SAME = "Only a model with the same kind of head, since the tabs stay. Any other: xlmrxl app --model NAME."
 ONE = "This app keeps to its model. Start it with another: xlmrxl app --model NAME."
 
 
@@ -40,9 +40,9 @@ def model_tab(served: Served, run: Run = here) -> Linked:
             asked = _fields(served) if switching else []
             with gr.Row(elem_classes="x-buttons"):
                 if switching:
-                    load = gr.Button("Load", variant="primary", elem_id="model-load", min_width=110)
+                    load = gr.Button("Load", variant="primary", elem_id="model-load", min_width=84)
                     # Links press this one: nothing is loaded by following a link.
-                    look = gr.Button("What does it take?", variant="secondary", elem_id="model-button", min_width=170)
+                    look = gr.Button("What it takes", variant="secondary", elem_id="model-button", min_width=120)
                     stops.button("model-stop")
                 else:
                     look = gr.Button("Measure again", variant="secondary", elem_id="model-button", min_width=170)

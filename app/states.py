@@ -130,7 +130,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
 
     def controls(view: Any) -> tuple[Any, ...]:
         """Only what the view uses is there to be set; the projection has a slider of its own."""
-        uses = VIEWS[view].uses if view in VIEWS else ()
+        uses = VIEWS[view].uses if isinstance(view, str) and view in VIEWS else ()
         sliding = "layer" in uses and view != "projection"
         return gr.update(visible=sliding), gr.update(visible="of" in uses), gr.update(visible="corrected" in uses)
 
@@ -146,6 +146,9 @@ def states_tab(served: Served, run: Run = here) -> Linked:
     linked = Linked(
         {"view": view, "layer": layer, "of": of, "corrected": corrected, "text": text},
         lambda values: dict(zip([layer, of, corrected], controls(values.get("view")), strict=True)),
+        model=lambda session: {
+            layer: gr.update(maximum=session.model.config.num_hidden_layers, value=hidden.state_shown(session))
+        },
     )
     for shown in (
         gr.on([button.click, text.submit], look, [text, *settings], [said, figure, saving], **quiet),

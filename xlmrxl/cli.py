@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import sys
@@ -17,7 +18,7 @@ import click
 
 from xlmrxl import __version__, batch
 from xlmrxl.files import check
-from xlmrxl.hub import DEFAULT, CheckpointError
+from xlmrxl.hub import DEFAULT, CheckpointError, local_folder
 from xlmrxl.progress import shown
 from xlmrxl.space.command import space
 
@@ -29,6 +30,7 @@ PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 LARGE = 100_000_000
 """Parameters from which it matters to a person which precision was taken."""
 EVERYWHERE = ("0.0.0.0", "::")
+ALONE = ("127.0.0.1", "localhost", "::1")
 FAILURES = (CheckpointError, ValueError, TypeError, ModuleNotFoundError)
 """What a person can cause and mend; anything else is a bug and keeps its traceback."""
 
@@ -442,11 +444,29 @@ def answer(question: str, context: str, top_k: int, as_json: bool, **options: An
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--port", default=None, type=click.IntRange(1, 65535), help="The first free one from 7860 if not given.")
 @click.option("--share", is_flag=True, help="Make a public link through Gradio's servers.")
+@click.option("--allow", multiple=True, metavar="NAME", help="A model that visitors may load instead; give several.")
+@click.option("--mcp", is_flag=True, help="Be an MCP server too, whose tools are the app's endpoints.")
 @click.option("--browser/--no-browser", default=True, help="Open a browser window.")
-def app(host: str, port: int | None, share: bool, browser: bool, **options: Any) -> None:
-    """Open the app in a browser."""
+def app(
+    host: str, port: int | None, share: bool, allow: tuple[str, ...], mcp: bool, browser: bool, **options: Any
+) -> None:
+    """Open the app in a browser.
+
+    Its tab Model loads other models: those of --allow; without it, any, but only where no other machine is let in.
+
+    \b
+    xlmrxl app --host 0.0.0.0 --allow facebook/xlm-roberta-xl --mcp
+    """
     if importlib.util.find_spec("gradio") is None:
         raise click.ClickException("The app needs Gradio. Install it with: pip install 'xlmrxl[app]'")
+    if mcp and importlib.util.find_spec("mcp") is None:
+        raise click.ClickException(
+            "The MCP server needs the package mcp. Install it with: pip install 'xlmrxl[app,mcp]'"
+        )
+    with failing():
+        for name in allow:
+            local_folder(name)  # says what is wrong with a path before anything is loaded
+    alone = host in ALONE and not share
     from xlmrxl.app.waiting import Waiting  # noqa: PLC0415
 
     with on_port(host):
@@ -460,12 +480,32 @@ def app(host: str, port: int | None, share: bool, browser: bool, **options: Any)
                 bar(done, total)
                 page(done, total)
 
+            with uncollected():
+                import xlmrxl.session  # noqa: PLC0415, F401 - torch
+            gc.freeze()  # torch stays; not the model, which may be freed for another
+            loading = {name: options[name] for name in ("device", "embeddings_8bit", "force")}
             session = load_model(**options, progress=both)
-        from xlmrxl.app import launch  # noqa: PLC0415 - while the page is up: Gradio takes seconds
+        with uncollected():
+            from xlmrxl.app import launch  # noqa: PLC0415 - while the page is up: Gradio takes seconds
+            from xlmrxl.app.served import Served  # noqa: PLC0415
+        served = Served(session, None if alone and not allow else allow, loading)
+        del session  # it is the app's, which may free it for another
     finally:
         page.close()
     with on_port(host):
-        launch(session, host=host, port=page.port, share=share, open_browser=False)
+        launch(served, mcp=mcp, host=host, port=page.port, share=share, open_browser=False)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """For imports: the garbage collector would go over all that they leave, which stays, again and again, and that is
+    a quarter of the time from the command to the app.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager
