@@ -63,6 +63,7 @@ def main() -> None:
         with serve("default", Path(scratch) / "log.txt") as url:
             for theme, show, size, path in PICTURES:
                 page = browser.new_page(viewport=size)
+                page.add_init_script("localStorage.setItem('xlmrxl-visited', '1')")  # no hint for newcomers
                 page.goto(f"{url}/?__theme={theme}")
                 page.locator("#fill-text textarea").wait_for()
                 show(page)
