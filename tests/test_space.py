@@ -92,7 +92,7 @@ def test_the_package_in_a_space_is_this_one(built: dict[str, Path], tmp_path: Pa
     )
     package = built["cpu"] / "xlmrxl"
     assert done.stdout.split() == [
-        str(package / "__init__.py"), str(package / "app" / "handlers.py"), xlmrxl.__version__,
+        str(package / "__init__.py"), str(package / "app" / "handlers" / "__init__.py"), xlmrxl.__version__,
     ]  # fmt: skip
 
 
