@@ -13,15 +13,28 @@ class Example:
 
 
 @dataclass(frozen=True)
+class TemplateExample(Example):  # its text has a line for each language
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TextExample(Example):
     task: str
     second: str = ""  # of a pair
+    asked: str = ""  # the language of the templates, where it is not the text's own
 
 
 @dataclass(frozen=True)
 class ChoiceExample(Example):  # its text is the prompt
     choices: tuple[str, ...]
     question: str = ""
+
+
+@dataclass(frozen=True)
+class LessonExample(Example):  # its text is the examples, one a line
+    labels: tuple[str, ...]
+    tests: str
+    tested: str  # what the languages of the tests are called
 
 
 @dataclass(frozen=True)
@@ -49,13 +62,139 @@ EXAMPLES = (
     Example("ko", "한국어", "서울은 대한민국의 <mask>입니다."),
 )
 
+
+def _template(name: str, **lines: str) -> TemplateExample:
+    return TemplateExample("en", name, "\n".join(lines.values()), tuple(lines))
+
+
+TEMPLATES = (
+    _template(
+        "A capital",
+        en="The capital of France is <mask>.",
+        fr="La capitale de la France est <mask>.",
+        es="La capital de Francia es <mask>.",
+        sw="Mji mkuu wa Ufaransa ni <mask>.",
+        ru="Столица Франции — <mask>.",
+        el="Η πρωτεύουσα της Γαλλίας είναι το <mask>.",
+        ar="عاصمة فرنسا هي <mask>.",
+        hi="फ़्रांस की राजधानी <mask> है।",
+        th="เมืองหลวงของฝรั่งเศสคือ<mask>",
+        zh="法国的首都是<mask>。",
+        ja="フランスの首都は<mask>です。",
+        ko="프랑스의 수도는 <mask>입니다.",
+    ),
+    _template(
+        "A drink",
+        en="I drink <mask> every morning.",
+        de="Ich trinke jeden Morgen <mask>.",
+        it="Bevo <mask> ogni mattina.",
+        tr="Her sabah <mask> içiyorum.",
+        vi="Tôi uống <mask> mỗi sáng.",
+        ru="Каждое утро я пью <mask>.",
+        ar="أشرب <mask> كل صباح.",
+        he="אני שותה <mask> כל בוקר.",
+        hi="मैं हर सुबह <mask> पीता हूँ।",
+        th="ฉันดื่ม<mask>ทุกเช้า",
+        zh="我每天早上喝<mask>。",
+        ja="私は毎朝<mask>を飲みます。",
+    ),
+    _template(
+        "A sum",
+        en="Two plus two is <mask>.",
+        de="Zwei plus zwei ist <mask>.",
+        fr="Deux plus deux font <mask>.",
+        es="Dos más dos son <mask>.",
+        pt="Dois mais dois são <mask>.",
+        id="Dua tambah dua sama dengan <mask>.",
+        ru="Два плюс два — это <mask>.",
+        el="Δύο και δύο κάνουν <mask>.",
+        ar="اثنان زائد اثنين يساوي <mask>.",
+        hi="दो और दो <mask> होते हैं।",
+        zh="二加二等于<mask>。",
+        ko="둘 더하기 둘은 <mask>입니다.",
+    ),
+)
+
 TEXTS = (
     TextExample("en", "English", "The government wants to raise taxes before the election.", "topic"),
     TextExample("es", "Español", "La comida estaba fría y el camarero fue muy grosero.", "sentiment"),
-    TextExample("ru", "Русский", "Наша команда забила три гола и выиграла матч.", "topic"),
-    TextExample("ar", "العربية", "ينصح الأطباء بشرب الماء والنوم ثماني ساعات كل ليلة.", "topic"),
-    TextExample("zh", "中文", "这家酒店很干净，服务也非常好。", "sentiment"),
+    TextExample("fr", "Français", "Le médecin lui a prescrit un médicament contre la fièvre.", "topic"),
     TextExample("de", "Deutsch", "Der Hund schläft auf dem Sofa.", "entailment", "Ein Tier liegt auf dem Sofa."),
+    TextExample("sw", "Kiswahili", "Timu yetu ilishinda mechi kwa mabao mawili.", "topic"),
+    TextExample("tr", "Türkçe", "Film çok güzeldi, herkese tavsiye ederim.", "sentiment"),
+    TextExample("vi", "Tiếng Việt", "Quốc hội đã thông qua luật mới về giáo dục.", "topic"),
+    TextExample("ru", "Русский", "Наша команда забила три гола и выиграла матч.", "topic"),
+    TextExample("el", "Ελληνικά", "Το ξενοδοχείο είναι δίπλα στη θάλασσα και έχει ωραία θέα.", "topic", asked="en"),
+    TextExample("ar", "العربية", "ينصح الأطباء بشرب الماء والنوم ثماني ساعات كل ليلة.", "topic"),
+    TextExample("hi", "हिन्दी", "यह फ़िल्म बहुत अच्छी थी।", "sentiment"),
+    TextExample("th", "ไทย", "นักวิทยาศาสตร์ค้นพบดาวเคราะห์ดวงใหม่", "topic", asked="en"),
+    TextExample("zh", "中文", "这家酒店很干净，服务也非常好。", "sentiment"),
+    TextExample("ja", "日本語", "この川は国の北から南へ流れている。", "topic"),
+    TextExample("ko", "한국어", "이 가수의 새 노래가 큰 인기를 얻고 있다.", "topic", asked="en"),
+)
+
+LESSONS = (
+    LessonExample(
+        "en",
+        "English",
+        """politics: The parliament voted on the new law yesterday.
+politics: The president will meet the prime minister in Paris.
+politics: Voters go to the polls on Sunday.
+politics: The opposition wants lower taxes.
+politics: The minister resigned after the scandal.
+politics: The two governments signed a treaty.
+politics: The party chose a new leader.
+politics: The senate rejected the budget.
+health: The doctor gave her medicine for the fever.
+health: Vaccines protect children from many diseases.
+health: He was taken to hospital with a broken leg.
+health: Eating vegetables is good for the heart.
+health: The nurse measured his blood pressure.
+health: She has had a headache for three days.
+health: The patient recovered after the operation.
+health: Sleep helps the body to heal.""",
+        ("politics", "health"),
+        """politics: El presidente se reunirá con el primer ministro.
+health: El médico le dio una medicina para la fiebre.
+politics: Парламент принял новый закон.
+health: Врач измерил ему давление.
+politics: استقال الوزير بعد الفضيحة.
+health: نُقل إلى المستشفى بساق مكسورة.
+politics: 两国政府签署了条约。
+health: 病人手术后恢复了健康。
+health: डॉक्टर ने उसे बुखार की दवा दी।""",
+        "Español, Русский, العربية, 中文, हिन्दी",
+    ),
+    LessonExample(
+        "es",
+        "Español",
+        """deporte: El equipo ganó la final por dos goles.
+deporte: Ella batió el récord mundial de maratón.
+deporte: El entrenador cambió a tres jugadores en el descanso.
+deporte: Nuestro club ha fichado a un nuevo portero.
+comida: Corta la cebolla y fríela en aceite.
+comida: A esta sopa le falta sal.
+comida: Cenamos arroz con pescado.
+comida: Añade dos huevos y una taza de leche.
+dinero: El banco bajó los tipos de interés.
+dinero: Pagó el alquiler con sus ahorros.
+dinero: El precio del petróleo ha vuelto a subir.
+dinero: Vendió sus acciones de la empresa.
+tiempo: Mañana lloverá todo el día.
+tiempo: La nieve cubrió toda la ciudad.
+tiempo: El cielo está despejado y brilla el sol.
+tiempo: El invierno fue largo y frío.""",
+        ("deporte", "comida", "dinero", "tiempo"),
+        """deporte: Our team won the match.
+comida: Das Brot ist noch warm.
+dinero: Inflation is higher than last year.
+tiempo: Morgen wird es regnen.
+deporte: Takımımız maçı iki golle kazandı.
+comida: 我们晚饭吃了米饭和鱼。
+dinero: Банк снизил ставки по вкладам.
+tiempo: आज बहुत ठंड है।""",
+        "English, Deutsch, Türkçe, Русский, 中文, हिन्दी",
+    ),
 )
 
 CHOICES = (
@@ -73,28 +212,18 @@ CHOICES = (
         ("Il était tombé de son vélo.", "Il avait reçu un cadeau."),
         "cause",
     ),
-    ChoiceExample(
-        "ar",
-        "العربية",
-        "انقطعت الكهرباء في البيت.",
-        ("أشعلت أمي الشموع.", "شاهدنا التلفاز معا."),
-        "effect",
-    ),
-    ChoiceExample(
-        "hi",
-        "हिन्दी",
-        "वह अस्पताल गया।",
-        ("उसे तेज़ बुखार था।", "उसे नई किताब चाहिए थी।"),
-        "cause",
-    ),
-    ChoiceExample(
-        "zh",
-        "中文",
-        "我忘了带钥匙。",
-        ("我进不了家门。", "我做了一顿晚饭。", "我买了一辆新车。"),
-        "effect",
-    ),
+    ChoiceExample("de", "Deutsch", "Die Hauptstadt von Italien ist", ("Rom.", "Paris.", "Berlin.", "Wien.")),
+    ChoiceExample("es", "Español", "La niña abrió el paraguas.", ("Empezó a llover.", "Salió el sol."), "cause"),
     ChoiceExample("sw", "Kiswahili", "Mji mkuu wa Kenya ni", ("Nairobi.", "Paris.", "Cairo.")),
+    ChoiceExample("tr", "Türkçe", "Çocuk çok yorgundu.", ("Hemen uyudu.", "Bütün gece koştu."), "effect"),
+    ChoiceExample("vi", "Tiếng Việt", "Tôi quên mang ô.", ("Tôi bị ướt.", "Tôi mua một quyển sách."), "effect"),
+    ChoiceExample("ru", "Русский", "Стакан упал на пол.", ("Он разбился.", "Он был полным."), "effect"),
+    ChoiceExample("ar", "العربية", "انقطعت الكهرباء في البيت.", ("أشعلت أمي الشموع.", "شاهدنا التلفاز معا."), "effect"),
+    ChoiceExample("hi", "हिन्दी", "वह अस्पताल गया।", ("उसे तेज़ बुखार था।", "उसे नई किताब चाहिए थी।"), "cause"),
+    ChoiceExample("ta", "தமிழ்", "அவன் மிகவும் பசியாக இருந்தான்.", ("அவன் சோறு சாப்பிட்டான்.", "அவன் கதவை மூடினான்."), "effect"),
+    ChoiceExample("th", "ไทย", "เมื่อคืนฝนตกหนัก", ("ถนนเปียก", "ถนนแห้ง"), "effect"),
+    ChoiceExample("zh", "中文", "我忘了带钥匙。", ("我进不了家门。", "我做了一顿晚饭。", "我买了一辆新车。"), "effect"),
+    ChoiceExample("ja", "日本語", "電車が遅れた。", ("会議に間に合わなかった。", "会議に早く着いた。"), "effect"),
 )
 
 PAIRS = (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from xlmrxl.app.render import attributes, axis_end, percent, signed, ticks_html, width
 
 if TYPE_CHECKING:
+    from xlmrxl.app.handlers.filling import Lines
+    from xlmrxl.inspection.lens import Lens, LensCell
     from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
     from xlmrxl.tasks.masked import Token
 
@@ -17,16 +20,111 @@ ENTROPY = (
     "How undecided the model is here: 0 bits where it is sure of one piece, and one bit more "
     "for each doubling of the pieces that it takes for equally likely."
 )
+FITTING = (
+    "In the order of how well each word fits its neighbours. The bar is the probability among words of as many pieces."
+)
+GIVEN = (
+    "Each probability is the one in the whole vocabulary, not a share among these words. A word of several pieces has "
+    "the product of theirs, filled in from the left, with as many masks as it has pieces. The place of a piece is the "
+    "one in the whole vocabulary."
+)
+LAYERS = (
+    "The logit lens (nostalgebraist, 2020), here on an encoder: the final layer norm and the masked-LM head are put on "
+    "each state, though only the last was trained for them. State 0 is the embeddings, each other one what a layer "
+    "gives. Marked is where the likeliest piece is already the final one."
+)
 
 
 def result_html(result: FillResult) -> str:
     """The completed sentence, the tokens, and the fills of each mask on one scale, or the ways to fill them all."""
-    axis = axis_end([fill.probability for mask in result.masks for fill in mask.fills])
+    axis = _axis([result])
     tables = "".join(_mask_html(mask, number, result, axis) for number, mask in enumerate(result.masks, 1))
+    sentence = f'<section class="x-completed"><h2>Completed</h2>{_sentence(result)}</section>'
+    masks = _ways(result) if result.joint else tables
     return (
-        f'<div class="x-result" data-text="{escape(result.text)}">{_status(result)}{_sentence(result)}'
-        f'{_tokens(result)}<div class="x-masks">{_ways(result) if result.joint else tables}</div></div>'
+        f'<div class="x-result" data-text="{escape(result.text)}">{_status(result)}{sentence}'
+        f'{_tokens(result)}<div class="x-masks">{masks}</div>{_note(result)}</div>'
     )
+
+
+def lines_html(found: Lines) -> str:
+    """A card for each sentence, with the fills of all of them on one scale. Masks are counted through all cards."""
+    axis = _axis(found.results)
+    cards, before = "", 0
+    for line, result in enumerate(found.results, 1):
+        tables = ""
+        for number, mask in enumerate(result.masks, 1):
+            name = f"Sentence {line}" if len(result.masks) == 1 else f"Sentence {line}, mask {number}"
+            tables += f'<div class="x-fills">{_table(mask, before + number, name, axis)}{_rest(mask)}</div>'
+        cards += f"<li>{_sentence(result, before)}{tables}</li>"
+        before += len(result.masks)
+    return (
+        f'<div class="x-result" data-text="{escape(found.text)}"><p class="x-unseen" role="status">Filled.</p>'
+        f'<section><h2>Side by side <span>{len(found.results)}</span></h2><ol class="x-cards" role="list">{cards}</ol>'
+        f'<p class="x-note">All bars have one scale.</p>{_note(found.results[0])}</section></div>'
+    )
+
+
+def layers_button_html(text: str, now: bool = False) -> str:
+    """What the page asks for the layers with; `now` has it ask at once."""
+    return (
+        f'<button type="button" class="x-action" data-layers="{escape(text)}"{" data-now" if now else ""} '
+        'aria-expanded="false">Layer by layer</button>'
+    )
+
+
+def layers_html(lens: Lens) -> str:
+    """What each state would have put at each mask, from the embeddings to the last."""
+    masks = "".join(_layers(lens, place) for place in range(len(lens.positions)))
+    return (
+        f'<button type="button" class="x-action" data-layers="{escape(lens.text)}" aria-expanded="true">Layer by layer'
+        f'</button><div class="x-result">{masks}</div><p class="x-note">{LAYERS}</p>'
+    )
+
+
+def _layers(lens: Lens, place: int) -> str:
+    cells = [states[place] for states in lens.cells]
+    last = len(cells) - 1
+    final = cells[-1].fills[0].id
+    since = next((state for state in range(last, 0, -1) if cells[state - 1].fills[0].id != final), 0)
+    name = "Layer by layer" if len(lens.positions) == 1 else f"Mask {place + 1}, layer by layer"
+    heads = "".join(f'<th scope="col">{rank}</th>' for rank in range(1, len(cells[0].fills) + 1))
+    rows = "".join(_state(cell, state, final) for state, cell in enumerate(cells))
+    return (
+        f'<section class="x-fills x-layers"><h2>{name} <span>token {lens.positions[place]}</span></h2>'
+        f'<div class="x-scroll" tabindex="0" role="region" aria-label="{name}"><table><thead><tr>'
+        f'<th scope="col">state</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="x-note">The final piece comes first from state {since} on, of {last}.</p></section>'
+    )
+
+
+def _state(cell: LensCell, state: int, final: int) -> str:
+    html = ""
+    for rank, fill in enumerate(cell.fills):
+        kind = ' class="x-final"' if rank == 0 and fill.id == final else ""
+        text = f"<bdi {attributes(fill.text)}>{escape(shown(fill))}</bdi><span>{percent(fill.probability)}</span>"
+        tip = f'title="{escape(fill.piece)}" translate="no"'
+        html += f'<td{kind} style="--x-share:{fill.probability:.3f}" {tip}><div>{text}</div></td>'
+    return f'<tr><th scope="row">{state}</th>{html}</tr>'
+
+
+def _axis(results: Sequence[FillResult]) -> float:
+    """Where the scale of all fills ends. Words that were given may all be unlikely: their scale is as fine as they."""
+    fills = [fill for result in results for mask in result.masks for fill in mask.fills]
+    end = axis_end([fill.probability for fill in fills])
+    best = max((fill.probability for fill in fills), default=0.0)
+    if not fills or fills[0].log_odds is None or not 0 < best < end / 5:
+        return end
+    power = 10.0 ** math.floor(math.log10(best))
+    return next(power * step for step in (1, 2, 5, 10) if power * step >= best)
+
+
+def _note(result: FillResult) -> str:
+    """What is said once of the fills of all masks."""
+    fills = [fill for mask in result.masks for fill in mask.fills]
+    if any(fill.log_odds is not None for fill in fills):
+        return f'<p class="x-note">{GIVEN}</p>'
+    return f'<p class="x-note">{FITTING}</p>' if any(fill.score is not None for fill in fills) else ""
 
 
 def _best(result: FillResult) -> list[Fill | None]:
@@ -50,9 +148,10 @@ def shown(fill: Fill) -> str:
     return fill.text if fill.text.strip() else fill.piece
 
 
-def _sentence(result: FillResult) -> str:
+def _sentence(result: FillResult, before: int = 0) -> str:
+    """The sentence with what is put at its masks, of which so many stand before it on the page."""
     html, done = "", 0
-    for number, (mask, fill) in enumerate(zip(result.masks, _best(result), strict=True), 1):
+    for number, (mask, fill) in enumerate(zip(result.masks, _best(result), strict=True), before + 1):
         token = result.tokens[mask.position]
         place = result.text[token.start : token.end]
         start = token.start + len(place) - len(place.lstrip())
@@ -60,10 +159,7 @@ def _sentence(result: FillResult) -> str:
         html += escape(result.text[done:start]) + f'<mark data-mark="{number}"><bdi>{best}</bdi></mark>'
         done = token.end
     html += escape(result.text[done:])
-    return (
-        '<section class="x-completed"><h2>Completed</h2>'
-        f'<p class="x-sentence" {attributes(result.text)}>{html}</p></section>'
-    )
+    return f'<p class="x-sentence" translate="no" {attributes(result.text)}>{html}</p>'
 
 
 def _tokens(result: FillResult) -> str:
@@ -110,13 +206,23 @@ def _chip(token: Token, text: str, number: int | None, reachable: bool) -> str:
 
 def _mask_html(mask: MaskFills, number: int, result: FillResult, axis: float) -> str:
     name = "Fills" if len(result.masks) == 1 else f"Mask {number}"
-    rows = "".join(_row(fill, number, rank, axis) for rank, fill in enumerate(mask.fills, 1))
     return (
         f'<section class="x-fills" id="mask-{number}" tabindex="-1"><h2>{name} <span>token {mask.position}</span></h2>'
-        f'<table data-roving><caption class="x-unseen">{name}: what the model would put there</caption><thead><tr>'
-        '<th scope="col"><span class="x-unseen">Rank</span></th><th scope="col"><span class="x-unseen">Fill</span></th>'
-        f'{ticks_html(axis)}<th scope="col"><span class="x-unseen">Probability</span></th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>{_rest(mask)}</section>"
+        f"{_table(mask, number, name, axis)}{_rest(mask)}</section>"
+    )
+
+
+def _table(mask: MaskFills, number: int, name: str, axis: float) -> str:
+    ranked = any(fill.rank is not None for fill in mask.fills)
+    given = ' class="x-given"' if any(fill.log_odds is not None for fill in mask.fills) else ""
+    rows = "".join(_row(fill, number, rank, axis, ranked) for rank, fill in enumerate(mask.fills, 1))
+    place = '<th scope="col">place</th>' if ranked else ""
+    return (
+        f'<table data-roving{given}><caption class="x-unseen">{name}: what the model would put there</caption>'
+        '<thead><tr><th scope="col"><span class="x-unseen">Rank</span></th>'
+        f'<th scope="col"><span class="x-unseen">Fill</span></th>{ticks_html(axis)}'
+        f'<th scope="col"><span class="x-unseen">Probability</span></th>{place}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
     )
 
 
@@ -126,11 +232,8 @@ def _rest(mask: MaskFills) -> str:
     if mask.entropy is not None:
         bits = max(0.0, mask.entropy / math.log(2))
         entropy = f'<span title="{escape(ENTROPY)}">Entropy: {bits:.1f} bits</span>'
-    if any(fill.score is not None for fill in mask.fills):
-        return (
-            '<p class="x-note">In the order of how well each word fits its neighbours. The bar is the probability '
-            f'among words of as many pieces.</p><p class="x-rest">{entropy}</p>'
-        )
+    if any(fill.score is not None or len(fill.ids) > 1 for fill in mask.fills):
+        return f'<p class="x-rest">{entropy}</p>' if entropy else ""
     rest = max(0.0, 1.0 - sum(fill.probability for fill in mask.fills))
     return f'<p class="x-rest">{entropy}<span>Everything else: {percent(rest)}</span></p>'
 
@@ -163,14 +266,17 @@ def _way(way: JointFill, rank: int) -> str:
     )
 
 
-def _row(fill: Fill, number: int, rank: int, axis: float) -> str:
+def _row(fill: Fill, number: int, rank: int, axis: float, ranked: bool) -> str:
     text = escape(shown(fill))
     pressed = "true" if rank == 1 else "false"
+    given = fill.log_odds is not None and 0 < fill.probability < 0.001
+    probability = f"{100 * fill.probability:.2g}%" if given else percent(fill.probability)
+    place = f'<td class="x-percent">{"" if fill.rank is None else f"{fill.rank:,}"}</td>' if ranked else ""
     return (
         f'<tr><td class="x-rank">{rank}</td><th scope="row"><button type="button" data-mark="{number}" '
         f'data-fill="{text}" aria-pressed="{pressed}" tabindex="{0 if rank == 1 else -1}" '
         f'title="Piece {escape(fill.piece)}: show it in the sentence">'
         f"<bdi {attributes(fill.text)}>{text}</bdi></button></th>"
         f'<td class="x-bar" aria-hidden="true"><div style="width:{width(fill.probability, axis)}"></div></td>'
-        f'<td class="x-percent">{percent(fill.probability)}</td></tr>'
+        f'<td class="x-percent">{probability}</td>{place}</tr>'
     )

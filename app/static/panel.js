@@ -35,7 +35,7 @@ element.addEventListener("click", (event) => {
   const button = first(event, "button");
   if (!button) return;
   if (button.dataset.file !== undefined) return keep(button);
-  const { index, start, end, goto, fill, mark, way } = button.dataset;
+  const { index, start, end, goto, fill, mark, way, layers } = button.dataset;
   if (index !== undefined) {
     trigger("select", { index: Number(index) });
   } else if (start !== undefined) {
@@ -51,6 +51,8 @@ element.addEventListener("click", (event) => {
   } else if (way !== undefined) {
     JSON.parse(way).forEach((text, place) => put(place + 1, text));
     press(button);
+  } else if (layers !== undefined) {
+    trigger("select", { text: layers, shown: button.getAttribute("aria-expanded") === "true" });
   }
 });
 
@@ -71,8 +73,11 @@ element.addEventListener("keydown", (event) => {
   buttons[there].focus();
 });
 
-// On a narrow screen the result is below the fold: bring it into view when it changes.
-watch("value", () => {
-  const box = element.getBoundingClientRect();
-  if (box.top > window.innerHeight * 0.75) element.scrollIntoView({ block: "start" });
-});
+// When the panel changes. On a narrow screen the result is below the fold: bring it into view. The layers stay where they
+// are, since the fills come first; where they are wanted already their button is pressed.
+watch("value", () => setTimeout(() => {
+  const layers = element.querySelector("[data-layers]");
+  if (layers?.matches("[data-now]")) layers.click();
+  if (layers || !element.textContent.trim()) return;
+  if (element.getBoundingClientRect().top > window.innerHeight * 0.75) element.scrollIntoView({ block: "start" });
+}));
