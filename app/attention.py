@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -17,6 +17,9 @@ from xlmrxl.app.served import Served
 from xlmrxl.app.theme import script
 from xlmrxl.views.protocol import AttentionView, with_base64
 
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+
 WAYS = [("side by side", attending.BESIDE), ("as one pair", attending.PAIR)]
 KEPT = 8
 """Texts whose inspections stay in memory; what a page asks of another is read again."""
@@ -26,8 +29,8 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
     """Build the tab inside the current `gr.Blocks`, with its events."""
 
     @lru_cache(maxsize=KEPT)
-    def view(seen: Seen) -> AttentionView:
-        return AttentionView(*attending.inspections(served.session, seen), sweep=handlers.is_small(served.session))
+    def view(session: Session, seen: Seen) -> AttentionView:
+        return AttentionView(*attending.inspections(session, seen), sweep=handlers.is_small(session))
 
     served.forgotten.append(view.cache_clear)
 
@@ -35,7 +38,7 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
     def first(text: Any, second: Any, way: Any) -> Outcome[dict[str, Any]]:
         def view_first() -> dict[str, Any]:
             seen = attending.seen(text, second, way)
-            return {"first": with_base64(*view(seen).first()), "about": list(seen)}
+            return {"first": with_base64(*view(served.session, seen).first()), "about": list(seen)}
 
         return handlers.attempt(view_first, "looking inside")
 
@@ -43,7 +46,7 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
     def answer(packet: Any) -> Outcome[dict[str, Any]]:
         def view_answer() -> dict[str, Any]:
             seen, request = attending.asked_about(packet)
-            return with_base64(*view(seen).answer(request))
+            return with_base64(*view(served.session, seen).answer(request))
 
         return handlers.attempt(view_answer, "answering a view")
 

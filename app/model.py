@@ -54,9 +54,6 @@ def model_tab(served: Served, run: Run = here) -> Linked:
     def look_page(name: Any = "") -> tuple[Any, Any]:
         return _shown(served, _about(served, name), name)
 
-    def turn() -> tuple[Any, Any]:
-        return look_page()
-
     def api() -> ModelJson:
         """Say which model is loaded, and what it would take in each precision.
 
@@ -67,7 +64,7 @@ def model_tab(served: Served, run: Run = here) -> Linked:
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
     if isinstance(tab := get_render_context(), gr.Tab):
-        tab.select(turn, None, [facts, plan], **quiet)
+        tab.select(look_page, asked[:1], [facts, plan], preprocess=False, **quiet)
     linked = Linked(dict(zip(["model", "precision"], asked, strict=False)))
     recorded(look.click(look_page, asked[:1], [facts, plan], preprocess=False, **quiet), "model", linked)
     endpoint(api, api_name="model", queue=False)
@@ -104,7 +101,7 @@ def _about(served: Served, name: Any = "") -> Outcome[About]:
 def _shown(served: Served, outcome: Outcome[About], name: Any) -> tuple[Any, Any]:
     """The facts of what is loaded, and the plan of what is asked for."""
     if (found := outcome.result) is None:
-        return gr.skip(), problem(outcome)
+        return render.outcome_html(_about(served), rendered.about_html), problem(outcome)
     session = served.session
     lines = quoting.planning(session, found.plan.model)
     actions = render.actions_html("model", lines, quoting.citation(session), [name])

@@ -79,6 +79,10 @@ class Served:
         """Another model from now on; what is being answered ends with the one that it began with."""
         self._take(session)
         self.changed = True
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was kept of a model that is no longer there."""
         for forget in self.forgotten:
             forget()
 
@@ -104,8 +108,7 @@ class Served:
         model = weakref.ref(session.model)
         rest = replace(session, name=self.source, model=None)  # type: ignore[arg-type]  # its tokenizer is small
         self._session = None
-        for forget in self.forgotten:
-            forget()
+        self.forget()
 
         def again() -> Session | None:
             held = model()

@@ -21,6 +21,7 @@ from xlmrxl.views.states import UNITS, VIEWS, drawn
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.languages import Parallel
+    from xlmrxl.session import Session
 
 KEPT = 8
 """Groups of texts whose inspections stay in memory."""
@@ -36,8 +37,8 @@ def states_tab(served: Served, run: Run = here) -> Linked:
     offered = [(VIEWS[name].name, name) for name in hidden.state_views(served.session)]
 
     @lru_cache(maxsize=KEPT)
-    def read(lines: tuple[str, ...]) -> Parallel:
-        return hidden.parallel(served.session, lines)
+    def read(session: Session, lines: tuple[str, ...]) -> Parallel:
+        return hidden.parallel(session, lines)
 
     served.forgotten.append(read.cache_clear)
 
@@ -76,16 +77,18 @@ def states_tab(served: Served, run: Run = here) -> Linked:
     @run
     def make(text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any) -> Outcome[Any]:
         def work() -> Any:
-            asked = hidden.states_asked(served.session, text, view, layer, of, corrected)
-            return drawn(asked.view, hidden.states_result(read(asked.lines), asked), asked.layer, dark is True)
+            session = served.session
+            asked = hidden.states_asked(session, text, view, layer, of, corrected)
+            return drawn(asked.view, hidden.states_result(read(session, asked.lines), asked), asked.layer, dark is True)
 
         return handlers.attempt(work, "showing hidden states")
 
     @run
     def write(packet: Any) -> Outcome[dict[str, str]]:
         def work() -> dict[str, str]:
-            kind, asked = hidden.saving(served.session, packet)
-            result = hidden.states_result(read(asked.lines), asked)
+            session = served.session
+            kind, asked = hidden.saving(session, packet)
+            result = hidden.states_result(read(session, asked.lines), asked)
             if kind in ("csv", "json"):
                 return {"text": result.to_csv() if kind == "csv" else result.to_json()}
             figure = drawn(asked.view, result, asked.layer, dark=False)

@@ -273,16 +273,17 @@ def _instead(served: Served, asked: LoadAsked, told: Progress, present: str) -> 
         return f"{present} is loaded again."
 
     with otherwise(back), failing(served, asked.name, asked.source):
-        _wait(again, told)
+        _wait(served, again, told)
         served.change(_load(served, asked, told))
 
 
-def _wait(again: Callable[[], Session | None], told: Progress) -> None:
-    """Until what a freed model still answers has ended."""
+def _wait(served: Served, again: Callable[[], Session | None], told: Progress) -> None:
+    """Until what a freed model still answers has ended, and what was kept of it is dropped."""
     until = time.monotonic() + PATIENCE
     while again() is not None and time.monotonic() < until:
         told(0, 0)
         time.sleep(0.1)
+        served.forget()
         gc.collect()
     import torch  # noqa: PLC0415 - it is there, since a model is
 

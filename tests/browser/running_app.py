@@ -22,8 +22,8 @@ from xlmrxl.app.examples import EXAMPLES
 START = 120  # seconds the app may take, on a machine busy with other things
 
 
-def make_checkpoint(folder: Path) -> Path:
-    """Write the checkpoint into `folder`, which must exist, and return it."""
+def make_checkpoint(folder: Path, layers: int = 2) -> Path:
+    """Write the checkpoint into `folder`, which must exist, and return it; the vocabulary is the same every time."""
     sentences = [example.text.replace("<mask>", " ") for example in EXAMPLES] * 4
     letters = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0 1 2 3 4 5 6 7 8 9 < > / ( ) ; ' \" . , & ! $ { }"
     with (folder / "sentencepiece.bpe.model").open("wb") as file:
@@ -42,7 +42,7 @@ def make_checkpoint(folder: Path) -> Path:
     config = XLMRobertaXLConfig(
         vocab_size=tokenizer.vocab_size,
         hidden_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         intermediate_size=64,
         max_position_embeddings=514,
