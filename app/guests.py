@@ -247,7 +247,7 @@ async def _answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
     except Exception as error:
         if is_ours(error):
             raise
-        log.warning("%s %.100r: %.200r", scope["method"], scope["path"], error)
+        log.warning("%s %.60r was refused: %s", scope["method"], scope["path"], type(error).__name__)
         if started:  # a stream, which ends here
             await send({"type": "http.response.body", "body": b""})
         else:
@@ -298,5 +298,5 @@ class Blocks(gr.Blocks):
             if ours:
                 log.exception("an event failed")
             else:
-                log.warning("an event failed: %.200r", error)
+                log.warning("an event was refused: %s", type(error).__name__)  # the rest may quote what was sent
             raise gr.Error(UNEXPECTED if ours else NOT_UNDERSTOOD, print_exception=False) from None

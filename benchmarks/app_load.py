@@ -46,6 +46,7 @@ def answer(text):
 gr.Interface(answer, "text", "json", api_name="fill").queue(max_size=1000).launch(server_port={port}, quiet=True)
 """
 LABELS = "sports, politics, travel"
+DEFAULTS: dict[str, list[object]] = {}  # by endpoint, what the server wants to be sent and clients fill in
 VISITOR: ContextVar[str] = ContextVar("VISITOR")
 CHOICES = ["The street is wet.", "The street is long."]
 MIX = {"fill": 70, "classify": 10, "choose": 10, "attention": 5, "hidden_states": 5}  # of a hundred requests
@@ -102,7 +103,7 @@ async def asked(client: httpx.AsyncClient, name: str, data: list[object], queued
 
     A visitor has a session, as in a browser or with gradio_client: without one, Gradio makes one for each request.
     """
-    body = {"data": data, "session_hash": VISITOR.get()}
+    body = {"data": [*data, *DEFAULTS.get(name, [])[len(data) :]], "session_hash": VISITOR.get()}
     if not queued:
         return (await client.post(f"/gradio_api/run/{name}", json=body)).raise_for_status().json()["data"][0]
     url = f"/gradio_api/call/{name}"
@@ -165,15 +166,13 @@ async def looks(url: str, texts: list[str]) -> Alone:
     VISITOR.set("alone")
     found: Alone = {}
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        named = (await client.get("/gradio_api/info")).json()["named_endpoints"]
+        for name, about in (await client.get("/gradio_api/info")).json()["named_endpoints"].items():
+            DEFAULTS[name.strip("/")] = [each["parameter_default"] for each in about["parameters"]]
         for name in LOOKS:
-            if f"/{name}" not in named:
+            if name not in DEFAULTS:
                 print(f"this app has no endpoint /{name}: the mix is without it")
                 continue
-            defaults = [each["parameter_default"] for each in named[f"/{name}"]["parameters"][1:]]
-            for text in texts:
-                data = [text, *defaults]
-                found.setdefault(name, []).append((data, await asked(client, name, data)))
+            found[name] = [([text], await asked(client, name, [text])) for text in texts]
     return found
 
 
@@ -247,6 +246,7 @@ def main() -> None:
         print(f"memory after ten seconds {before / 1e6:,.0f} MB, at the end {process.memory_info().rss / 1e6:,.0f} MB")
         ours = asyncio.run(visit(url, arguments.clients, arguments.seconds, fill))
         print(f"fills: {ours.line(arguments.seconds)}", flush=True)
+    DEFAULTS.clear()
     with served([sys.executable, "-c", OBVIOUS.format(folder=str(folder), port=port)], port):
         theirs = asyncio.run(visit(url, arguments.clients, arguments.seconds, fill_obvious))
         print(f"the obvious app: {theirs.line(arguments.seconds)}")

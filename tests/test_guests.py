@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -50,6 +51,11 @@ class App:
         self.host, self.port = urlsplit(self.url).hostname, urlsplit(self.url).port
         self.config = self.client.get("/config").json()
         self.named = self.client.get("/gradio_api/info").json()["named_endpoints"]
+        self.fill = self.filled("fill", TEXT, 3)
+
+    def filled(self, name: str, *data: Any) -> list[Any]:
+        """What an endpoint is asked, with its defaults, which its clients fill in and the server does not."""
+        return [*data, *(each["parameter_default"] for each in self.named[f"/{name}"]["parameters"][len(data) :])]
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -74,17 +80,31 @@ class App:
                     return kind, found["error"] if kind == "error" else found
         raise AssertionError("the stream ended without an answer")
 
-    def joined(self, number: int, data: list[Any], visitor: str, **more: Any) -> Any:
-        """A function of the page through Gradio's queue, as the page does it: what completes it."""
-        body = {"data": data, "fn_index": number, "session_hash": visitor, **more}
-        if (asked := self.post("queue/join", body)).status_code != 200:
-            return {"output": {"error": asked.json()["detail"]}}
-        with self.client.stream("GET", f"/gradio_api/queue/data?session_hash={visitor}") as stream:
+    def joined(self, *asked: tuple[int, list[Any], Any]) -> Iterator[tuple[Any, Any]]:
+        """Functions of the page through Gradio's queue, as the page does it.
+
+        Args:
+            asked: of each its number, its inputs, and the data of the event.
+
+        Yields:
+            What was asked, and the message that completes it.
+        """
+        events = {}
+        for each in asked:
+            number, data, event = each
+            body = {"data": data, "fn_index": number, "event_data": event, "session_hash": "page"}
+            if (answer := self.post("queue/join", body)).status_code == 200:
+                events[answer.json()["event_id"]] = each
+            else:
+                yield each, {"output": {"error": answer.json()["detail"]}}
+        if not events:
+            return
+        with self.client.stream("GET", "/gradio_api/queue/data?session_hash=page") as stream:
             for line in stream.iter_lines():
                 message = json.loads(line[6:]) if line.startswith("data: ") else {}
                 if message.get("msg") == "process_completed":
-                    return message
-        raise AssertionError("the stream ended without an answer")
+                    yield events.pop(message["event_id"]), message
+        assert not events
 
     def waiting(self) -> int:
         """How many events are in Gradio's queue."""
@@ -126,7 +146,7 @@ def check_served(app: App) -> None:
     """A fill is what the session itself answers, and soon there."""
     start = time.monotonic()
     with httpx.Client(base_url=app.url, timeout=PATIENCE) as guest:
-        answer = guest.post("/gradio_api/run/fill", json={"data": [TEXT, 3], "session_hash": "next"})
+        answer = guest.post("/gradio_api/run/fill", json={"data": app.fill, "session_hash": "next"})
     assert time.monotonic() - start < 5
     found = answer.json()["data"][0]["masks"][0]["fills"]
     expected = app.session.fill_mask(TEXT, top_k=3).masks[0].fills
@@ -178,12 +198,14 @@ def test_too_much_text(app: App, much: str) -> None:
 @pytest.mark.parametrize("much", [MEGABYTE, MASKS], ids=["a megabyte", "10,000 masks"])
 def test_too_much_text_from_a_page(app: App, much: str) -> None:
     """Each function of the page, and each server function of its components, has it everywhere."""
-    for function in app.config["dependencies"]:
-        count = len(function["inputs"]) if function["backend_fn"] else 0
-        for place in range(count):
-            data = [much if each == place else "" for each in range(count)]
-            found = app.joined(function["id"], data, f"page {function['id']}")
-            assert handlers.UNEXPECTED not in json.dumps(found)
+    asked = [
+        (function["id"], [much if each == place else "" for each in range(len(function["inputs"]))], much)
+        for function in app.config["dependencies"]
+        if function["backend_fn"]
+        for place in range(len(function["inputs"]))
+    ]
+    for each, found in app.joined(*asked):
+        assert handlers.UNEXPECTED not in json.dumps(found), each[0]
     for component in app.config["components"]:
         for name in component["props"].get("server_fns") or ():
             for packet in (much, [much], [much, [""] * 3], ["csv", [much, ""]]):
@@ -200,7 +222,7 @@ def test_more_than_any_request_needs(app: App) -> None:
     for path in ("run/fill", "call/fill", "queue/join", "component_server", "cancel"):
         check_refused(app.post(path, {"data": ["a" * MAX_BODY]}), 413)
     text = "\N{PILE OF POO}" * MAX_CHARACTERS  # each twelve bytes, as they are escaped
-    check_refused(app.run("fill", text, 1), 400)
+    check_refused(app.run("fill", *app.filled("fill", text)), 400)
 
 
 def test_bodies_that_never_end_are_not_kept(app: App) -> None:
@@ -239,17 +261,15 @@ def test_bodies_that_never_end_are_not_kept(app: App) -> None:
     ],
     ids=range(14),
 )
-@pytest.mark.parametrize("path", ["run/fill", "call/fill", "call/v2/fill", "queue/join", "component_server", "cancel"])
-def test_what_is_no_request(app: App, path: str, body: bytes) -> None:
-    answer = app.post(path, body)
-    if path == "call/v2/fill" and answer.status_code == 200:  # takes parameters by name, and there are none of these
-        return
-    check_refused(answer, 400)
+def test_what_is_no_request(app: App, body: bytes) -> None:
+    for path in ("run/fill", "call/fill", "call/v2/fill", "queue/join", "component_server", "cancel"):
+        check_refused(app.post(path, body), 400)
 
 
 def test_numbers_that_are_none(app: App) -> None:
     for number in ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e-400", "1.5", "true", "null", '"5"'):
-        check_refused(app.post("run/fill", f'{{"data": ["{TEXT}", {number}]}}'.encode()), 400)
+        body = json.dumps({"data": app.filled("fill", TEXT, "number")}).replace('"number"', number)
+        check_refused(app.post("run/fill", body.encode()), 400)
 
 
 def test_wrong_types_in_every_place(app: App) -> None:
@@ -270,11 +290,11 @@ def test_wrong_types_from_a_page(app: App) -> None:
         if not function["backend_fn"]:
             continue
         count = len(function["inputs"])
-        for odd, length in [*((odd, count) for odd in ODD), ("x", count + 1), ("x", max(0, count - 1))]:
-            found = app.joined(function["id"], [odd] * length, f"page {function['id']}", event_data=odd)
-            if not found.get("success", False) and found["output"].get("error") != handlers.UNEXPECTED:
+        odds = [*((odd, count) for odd in ODD), ("x", count + 1), ("x", max(0, count - 1))]
+        for each, found in app.joined(*((function["id"], [odd] * length, odd) for odd, length in odds)):
+            if not found.get("success", False):
                 check_sentence(found["output"]["error"])
-            assert handlers.UNEXPECTED not in json.dumps(found), (function["id"], odd, length)
+            assert handlers.UNEXPECTED not in json.dumps(found), each
     for component in app.config["components"]:
         for name in component["props"].get("server_fns") or ():
             for odd in ODD:
@@ -292,7 +312,9 @@ def test_what_is_not_there(app: App) -> None:
     for name in ("launch", "__class__", "__init__", "", None, []):
         check_refused(served(app, component, name, []), 400, 404)
     for key, value in [("trigger_id", 10**9), ("batched", True), ("event_id", "x"), ("simple_format", True)]:
-        answer = app.post("run/choose", {"data": ["a", "b\nc", "", "en"], "session_hash": "guest", key: value})
+        answer = app.post(
+            "run/choose", {"data": app.filled("choose", "a", "b\nc"), "session_hash": "guest", key: value}
+        )
         if answer.status_code != 200:
             check_refused(answer, 400)
     for path in ("login", "gradio_api/process_recording", "gradio_api/vibe-edit", "gradio_api/run-history/connect"):
@@ -311,7 +333,7 @@ def test_what_is_not_there(app: App) -> None:
 def test_long_names_of_visitors(app: App) -> None:
     for name in ("a" * (MAX_HASH + 1), "a" * 100_000, 5, [], {"a": 1}):
         for path in ("run/fill", "call/fill", "queue/join"):
-            check_refused(app.post(path, {"data": [TEXT, 3], "session_hash": name, "fn_index": 0}), 400)
+            check_refused(app.post(path, {"data": app.fill, "session_hash": name, "fn_index": 0}), 400)
         check_refused(served(app, 1, "save", [], name), 400)
 
 
@@ -348,32 +370,31 @@ def test_files_that_may_be_read(app: App) -> None:
     } == set()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/etc/passwd",
-        "/proc/self/environ",
-        "../../../../etc/passwd",
-        "..%2f..%2f..%2fetc%2fpasswd",
-        f"{FRONT_END.as_posix()}/../cli.py",
-        f"{FRONT_END.as_posix()}/attention.js/../../cli.py",
-        f"{FRONT_END.as_posix()}/%2e%2e/cli.py",
-        f"{FRONT_END.as_posix()}/attention.js%00/etc/passwd",
-        "file:///etc/passwd",
-        "file:/etc/passwd",
-        "//etc/passwd",
-        "http://127.0.0.1:1/",
-        "https://example.org/",
-        "HTTP://example.org/",
-        "ftp://example.org/",
-        "\\\\example.org\\share",
-        ".",
-        "",
-        "a" * 5000,
-    ],
+PATHS = (
+    "/etc/passwd",
+    "/proc/self/environ",
+    "../../../../etc/passwd",
+    "..%2f..%2f..%2fetc%2fpasswd",
+    f"{FRONT_END.as_posix()}/../cli.py",
+    f"{FRONT_END.as_posix()}/attention.js/../../cli.py",
+    f"{FRONT_END.as_posix()}/%2e%2e/cli.py",
+    f"{FRONT_END.as_posix()}/attention.js%00/etc/passwd",
+    "file:///etc/passwd",
+    "file:/etc/passwd",
+    "//etc/passwd",
+    "http://127.0.0.1:1/",
+    "https://example.org/",
+    "HTTP://example.org/",
+    "ftp://example.org/",
+    "\\\\example.org\\share",
+    ".",
+    "",
+    "a" * 5000,
 )
-def test_files_that_may_not(app: App, path: str) -> None:
-    for route in ("file=", "file/", "proxy="):
+
+
+def test_files_that_may_not(app: App) -> None:
+    for route, path in product(("file=", "file/", "proxy="), PATHS):
         # A client would take the dots out before it asks.
         with app.connection() as connection:
             connection.sendall(
@@ -381,7 +402,7 @@ def test_files_that_may_not(app: App, path: str) -> None:
                 "Connection: close\r\n\r\n".encode()
             )
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        assert answer.partition(b" ")[2][:3] in (b"400", b"403", b"404"), answer[:300]
+        assert answer.partition(b" ")[2][:3] in (b"400", b"403", b"404"), (route, path, answer[:300])
         assert b"root:" not in answer
 
 
@@ -409,14 +430,12 @@ def test_files_are_taken_up_to_their_bound(app: App) -> None:
     check_sentence(answer.text)
 
 
-@pytest.mark.parametrize(
-    "name", ["a.exe", "a.html", "a.csv.svg", "a", "csv", "a.zip", ".csv", "../../a.py", "a" * 3000, "<script>.htm"]
-)
-def test_files_of_other_kinds(app: App, name: str) -> None:
-    answer = upload(app, b"text,label\na,b\n", name)
-    assert answer.status_code == 415
-    check_sentence(answer.text)
-    assert all(kind in answer.text for kind in FILES)
+def test_files_of_other_kinds(app: App) -> None:
+    for name in ("a.exe", "a.html", "a.csv.svg", "a", "csv", "a.zip", ".csv", "../../a.py", "a" * 3000, "<script>.htm"):
+        answer = upload(app, b"text,label\na,b\n", name)
+        assert answer.status_code == 415
+        check_sentence(answer.text)
+        assert all(kind in answer.text for kind in FILES)
 
 
 def test_forms_that_are_none(app: App) -> None:
@@ -448,7 +467,7 @@ def test_a_name_of_a_file_leads_nowhere(app: App, tmp_path: Path) -> None:
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_another_page_cannot_use_the_app_of_its_reader(app: App, site: str) -> None:
     """A browser says where a request is from; another server of this machine is another site's neighbour."""
-    body = {"data": [TEXT, 3]}
+    body = {"data": app.fill}
     for path in ("run/fill", "call/fill", "queue/join", "component_server", "upload"):
         check = app.post(path, body, **{"Sec-Fetch-Site": site, "Origin": "https://example.org"})
         assert check.status_code == 403
@@ -470,14 +489,12 @@ def test_a_form_of_another_page_is_no_request(app: App) -> None:
 def test_a_name_that_was_made_to_point_here(app: App, host: str) -> None:
     for path in ("/", "/config", "/gradio_api/info"):
         check_refused(app.client.get(path, headers={"Host": host}), 421)
-    check_refused(app.post("run/fill", {"data": [TEXT, 3]}, Host=host, Origin=f"http://{host}"), 421)
+    check_refused(app.post("run/fill", {"data": app.fill}, Host=host, Origin=f"http://{host}"), 421)
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST:80", "127.0.0.1", "[::1]:7860", "app.localhost:1", "10.0.0.1"]
-)
-def test_names_of_this_machine(app: App, host: str) -> None:
-    assert app.client.get("/config", headers={"Host": host}).status_code == 200
+def test_names_of_this_machine(app: App) -> None:
+    for host in ("localhost", "LOCALHOST:80", "127.0.0.1", "[::1]:7860", "app.localhost:1", "10.0.0.1"):
+        assert app.client.get("/config", headers={"Host": host}).status_code == 200
 
 
 def test_a_preflight_allows_no_other_origin(app: App) -> None:
@@ -493,7 +510,7 @@ def test_many_at_once(app: App) -> None:
     met: list[int] = []
 
     async def ask(client: Any, number: int) -> None:
-        body = {"data": [TEXT, 3], "session_hash": f"crowd {number % 50}"}
+        body = {"data": app.fill, "session_hash": f"crowd {number % 50}"}
         path = "run/fill" if number % 2 else "call/fill"
         answer = await client.post(f"/gradio_api/{path}", json=body)
         met.append(answer.status_code)
@@ -574,7 +591,7 @@ def check_nothing_is_left(app: App, before: tuple[int, int]) -> None:
 def test_connections_cut_in_the_middle(app: App) -> None:
     check_served(app)
     before = resources(app)
-    body = json.dumps({"data": [TEXT, 3]}).encode()
+    body = json.dumps({"data": app.fill}).encode()
     for path in ("run/fill", "call/fill", "upload", "component_server"):
         whole = app.request(path, len(body)) + body
         for cut in (1, 20, len(whole) // 2, len(whole) - 1, len(whole)):
@@ -585,7 +602,7 @@ def test_connections_cut_in_the_middle(app: App) -> None:
 
 def test_visitors_who_leave_while_they_wait(app: App) -> None:
     before = resources(app)
-    asked = ["a " * 200, "b, c, d", "en"]
+    asked = app.filled("classify", "a " * 200, "b, c, d")
     for number in range(10):
         visitor = f"leaving {number}"
         for _ in range(5):
@@ -634,7 +651,7 @@ def test_a_client_is_told_what_was_wrong(app: App) -> None:
 @pytest.mark.slow
 def test_what_is_kept_of_visitors_is_bounded(app: App) -> None:
     """Thousands of them: what is kept of the first ones goes, a fifth of a megabyte each."""
-    asked = {"data": [TEXT, 1]}
+    asked = {"data": app.filled("fill", TEXT, 1)}
 
     async def visits(first: int, last: int) -> None:
         async with httpx.AsyncClient(base_url=app.url, timeout=60) as client:
