@@ -49,10 +49,14 @@ class Elsewhere:
 
 TEXT = "The dog is here.\nThe cat is there."
 """For every box: two sentences, and as a list two of something."""
+UNSAID = ("second", "targets")
+"""What the boxes are called that stay empty."""
+MASKED = ("fill", "lens", "compare")
+"""How those are called that want masks."""
 
 
 def written_into(name: str) -> str:
-    return TEXT.replace("The", "The <mask>") if name.startswith("fill") else TEXT
+    return TEXT.replace("The", "The <mask>") if name.startswith(MASKED) else TEXT
 
 
 def about_in(shown: Any) -> list[Any]:
@@ -69,7 +73,7 @@ class Page:
         self.app = app
         self.values = {key: getattr(block, "value", None) for key, block in app.blocks.items()}
         for key, block in app.blocks.items():
-            if type(block).__name__ == "Textbox" and not block.value and not str(block.elem_id).endswith("second"):
+            if type(block).__name__ == "Textbox" and not block.value and not str(block.elem_id).endswith(UNSAID):
                 self.values[key] = written_into(block.elem_id)
 
     def try_everything(self) -> None:
@@ -82,7 +86,7 @@ class Page:
             asked = [self.values[block._id] for block in each.inputs]
             if {type(block).__name__ for block in each.inputs} == {"Api"}:  # an endpoint: what it needs is text
                 asked = [written_into(each.api_name)] * (len(asked) - len(each.fn.__defaults__ or ()))
-            data = EventData(None, {"index": 0, "text": TEXT, "start": 0, "end": 3})
+            data = EventData(None, {"index": 0, "text": written_into("fill"), "start": 0, "end": 3})
             asked = special_args(each.fn, asked, None, data)[0]
             answers = each.fn(*asked)
             answers = answers if isinstance(answers, tuple) and len(each.outputs) > 1 else (answers,)
