@@ -47,6 +47,7 @@ gr.Interface(answer, "text", "json", api_name="fill").queue(max_size=1000).launc
 """
 LABELS = "sports, politics, travel"
 DEFAULTS: dict[str, list[object]] = {}  # by endpoint, what the server wants to be sent and clients fill in
+UNQUEUED: set[str] = set()  # endpoints that answer beside Gradio's queue
 VISITOR: ContextVar[str] = ContextVar("VISITOR")
 CHOICES = ["The street is wet.", "The street is long."]
 MIX = {"fill": 70, "classify": 10, "choose": 10, "attention": 5, "hidden_states": 5}  # of a hundred requests
@@ -98,13 +99,13 @@ def served(command: list[str], port: int) -> Iterator[psutil.Process]:
         process.wait()
 
 
-async def asked(client: httpx.AsyncClient, name: str, data: list[object], queued: bool = True) -> object:
+async def asked(client: httpx.AsyncClient, name: str, data: list[object]) -> object:
     """What an endpoint answers, by Gradio's queue or without it, as it was made.
 
     A visitor has a session, as in a browser or with gradio_client: without one, Gradio makes one for each request.
     """
     body = {"data": [*data, *DEFAULTS.get(name, [])[len(data) :]], "session_hash": VISITOR.get()}
-    if not queued:
+    if name in UNQUEUED:
         return (await client.post(f"/gradio_api/run/{name}", json=body)).raise_for_status().json()["data"][0]
     url = f"/gradio_api/call/{name}"
     event = (await client.post(url, json=body)).raise_for_status().json()["event_id"]
@@ -168,6 +169,8 @@ async def looks(url: str, texts: list[str]) -> Alone:
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
         for name, about in (await client.get("/gradio_api/info")).json()["named_endpoints"].items():
             DEFAULTS[name.strip("/")] = [each["parameter_default"] for each in about["parameters"]]
+        functions = (await client.get("/config")).json()["dependencies"]
+        UNQUEUED.update(each["api_name"] for each in functions if not each["queue"])
         for name in LOOKS:
             if name not in DEFAULTS:
                 print(f"this app has no endpoint /{name}: the mix is without it")
@@ -188,7 +191,7 @@ def jobs(session: Session, texts: list[str], plain: list[str], alone: Alone) -> 
 
     async def fill(client: httpx.AsyncClient, tally: Tally) -> None:
         text = pick.choice(texts)
-        found = await asked(client, "fill", [text, 5], queued=False)
+        found = await asked(client, "fill", [text, 5])
         tally.wrong += not same(found["masks"][0]["fills"], expected[text])  # type: ignore[index]
 
     async def fill_obvious(client: httpx.AsyncClient, tally: Tally) -> None:
@@ -247,6 +250,7 @@ def main() -> None:
         ours = asyncio.run(visit(url, arguments.clients, arguments.seconds, fill))
         print(f"fills: {ours.line(arguments.seconds)}", flush=True)
     DEFAULTS.clear()
+    UNQUEUED.clear()
     with served([sys.executable, "-c", OBVIOUS.format(folder=str(folder), port=port)], port):
         theirs = asyncio.run(visit(url, arguments.clients, arguments.seconds, fill_obvious))
         print(f"the obvious app: {theirs.line(arguments.seconds)}")
