@@ -225,11 +225,11 @@ def _boxes(stops: Stops) -> _Boxes:
         elem_classes="x-text-box",
         autofocus=True,
     )
-    several = gr.Checkbox(label=f"Several sentences, one a line, up to {MAX_LINES}", elem_id="fill-several")
     with gr.Row(elem_classes="x-buttons"):
         button = gr.Button("Fill masks", variant="primary", elem_id="fill-button", min_width=110)
         insert = gr.Button("Insert <mask>", variant="secondary", elem_id="fill-insert", min_width=110)
         stops.button("fill-stop")
+    several = gr.Checkbox(label=f"Several sentences, one a line, up to {MAX_LINES}", elem_id="fill-several")
     way = gr.Radio(WAYS, value=PIECES, label="Fill with", elem_id="fill-way")
     targets = gr.Textbox(
         label="Only these words",

@@ -271,7 +271,7 @@ def _row(fill: Fill, number: int, rank: int, axis: float, ranked: bool) -> str:
     pressed = "true" if rank == 1 else "false"
     given = fill.log_odds is not None and 0 < fill.probability < 0.001
     probability = f"{100 * fill.probability:.2g}%" if given else percent(fill.probability)
-    place = f'<td class="x-percent">{"" if fill.rank is None else f"{fill.rank:,}"}</td>' if ranked else ""
+    place = f'<td class="x-place">{"" if fill.rank is None else f"{fill.rank:,}"}</td>' if ranked else ""
     return (
         f'<tr><td class="x-rank">{rank}</td><th scope="row"><button type="button" data-mark="{number}" '
         f'data-fill="{text}" aria-pressed="{pressed}" tabindex="{0 if rank == 1 else -1}" '

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from running_app import serve
@@ -54,3 +56,46 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(tab, text: str, words: st
     alert = tab.locator("#compare-output").get_by_role("alert")
     alert.wait_for()
     assert words in alert.inner_text()
+
+
+TEXT = "Paris is the <mask> of France."
+
+
+def compared(tab) -> None:
+    tab.locator("#compare-text textarea").fill(TEXT)
+    tab.get_by_role("button", name="Compare", exact=True).click()
+    tab.wait_for_function("t => document.querySelector('#compare-output .x-result')?.dataset.text === t", arg=TEXT)
+
+
+def test_what_is_shown_can_be_taken_away(tab) -> None:
+    compared(tab)
+    found = compare(DEFAULT, TEXT, precisions(), progress=False)
+    names: dict = {}
+    exec(tab.locator("#compare-output [data-copy]").first.get_attribute("data-copy"), names)
+    assert names["result"].to_dict() == found.to_dict()
+    files = {}
+    for kind in ("csv", "json"):
+        with tab.expect_download() as kept:
+            tab.locator(f"#compare-output [data-file={kind}]").click()
+        files[kind] = Path(kept.value.path()).read_text()
+    assert files["csv"].startswith("precision,text,mask,fill,probability,kl,top1")
+    assert {**json.loads(files["json"]), "source": None} == {**json.loads(json.dumps(found.to_dict())), "source": None}
+    again = tab.context.new_page()
+    again.goto(tab.evaluate("window.xlmrxl.link('compare')"))
+    again.locator("#compare-output .x-result").wait_for()
+    assert (
+        again.locator("#compare-output .x-beside").inner_text() == tab.locator("#compare-output .x-beside").inner_text()
+    )
+
+
+def test_loading_is_told_and_can_be_stopped(tab) -> None:
+    tab.locator("#compare-text textarea").fill("The <mask> is not what was compared before.")
+    tab.get_by_role("button", name="Compare", exact=True).click()
+    tab.get_by_text("Loading").first.wait_for()
+    stop = tab.locator("#compare-stop")
+    stop.wait_for(state="visible")
+    stop.click()
+    tab.locator("#compare-output").get_by_role("alert").wait_for()
+    assert tab.locator("#compare-output").get_by_role("alert").inner_text().endswith("Stopped.")
+    stop.wait_for(state="hidden")
+    compared(tab)  # and the next is not stopped

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from xlmrxl.app.examples import EXAMPLES
+from xlmrxl.app.examples import EXAMPLES, TEMPLATES
+from xlmrxl.app.handlers import filling
 from xlmrxl.app.render import percent
 from xlmrxl.app.render.fills import shown
 from xlmrxl.session import Session
@@ -83,9 +84,154 @@ def test_all_masks_together(page, session: Session) -> None:
     assert page.evaluate("document.activeElement.dataset.way") is not None
 
 
+def test_only_given_words(page, session: Session) -> None:
+    pieces = session.tokenizer.convert_ids_to_tokens(list(range(session.tokenizer.vocab_size)))
+    word = next(piece[1:] for piece in pieces if re.fullmatch("▁[a-z]{2,}", piece))
+    given = ["a very old dog", word]
+    page.locator("#fill-targets textarea").fill(", ".join(given))
+    page.locator("#fill-targets textarea").press("Enter")
+    assert "<mask>" in page.get_by_role("alert").inner_text()  # there is no sentence yet
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    found = session.fill_mask(TWO_MASKS, targets=given).masks
+    assert [[text for text, _ in rows] for rows in on_screen(page)] == [[f.text for f in mask.fills] for mask in found]
+    places = page.locator(".x-fills").first.locator("tbody tr td:last-child").all_inner_texts()
+    assert places == ["" if f.rank is None else f"{f.rank:,}" for f in found[0].fills]
+    assert sorted(map(bool, places)) == [False, True]
+    page.get_by_label("whole words").check()
+    page.get_by_role("button", name="Fill masks").click()
+    page.get_by_role("alert").wait_for()
+    assert "fill with pieces" in page.get_by_role("alert").inner_text()
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_template_in_many_languages(page, session: Session, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 812})
+    page.locator('#fill-templates [data-index="1"]').click()
+    wait_for_result(page, TEMPLATES[1].text)
+    cards = page.locator(".x-cards > li")
+    results = session.fill_mask(filling.lines(TEMPLATES[1].text))
+    assert cards.count() == len(results)
+    for card, result in zip(cards.all(), results, strict=True):
+        best = shown(result.masks[0].fills[0])
+        assert card.locator(".x-sentence").inner_text() == result.text.replace("<mask>", best)
+        rows = card.locator("tbody tr").all()
+        assert [row.locator("th").inner_text() for row in rows] == [shown(f) for f in result.masks[0].fills]
+    directions = cards.locator(".x-sentence").evaluate_all("all => all.map((it) => getComputedStyle(it).direction)")
+    rtl = {"ar", "he"}
+    assert directions == ["rtl" if language in rtl else "ltr" for language in TEMPLATES[1].languages]
+    # One scale: bars are as long as their shares, through all cards.
+    bars = cards.locator(".x-bar div")
+    lengths = bars.evaluate_all("all => all.map((it) => it.getBoundingClientRect().width)")
+    shares = [f.probability for result in results for f in result.masks[0].fills]
+    longest = max(range(len(shares)), key=shares.__getitem__)
+    for length, share in zip(lengths, shares, strict=True):
+        assert length == pytest.approx(max(1, lengths[longest] * share / shares[longest]), abs=0.5)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # Another fill is put into its own sentence.
+    cards.nth(2).locator("tbody button").nth(1).click()
+    other = shown(results[2].masks[0].fills[1])
+    assert cards.nth(2).locator(".x-sentence").inner_text() == results[2].text.replace("<mask>", other)
+    assert page.locator("#fill-several input").is_checked()
+    assert page.locator("#fill-lens .x-action").count() == 0
+
+
+def test_several_sentences_are_typed(page, session: Session) -> None:
+    page.locator("#fill-several input").check()
+    box = page.locator("#fill-text textarea")
+    page.wait_for_function("document.querySelector('#fill-text textarea').rows === 4")
+    box.press_sequentially("a <mask>")
+    box.press("Enter")
+    box.press_sequentially("two <mask> <mask>")
+    box.press("Shift+Enter")
+    wait_for_result(page, "a <mask>\ntwo <mask> <mask>")
+    assert on_screen(page) == [rows for text in ("a <mask>", "two <mask> <mask>") for rows in expected(session, text)]
+    page.locator("#fill-several input").uncheck()
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    assert page.locator(".x-tokens").count() == 1
+
+
+def layers(page) -> list[list[list[str]]]:
+    page.locator("#fill-lens .x-layers").first.wait_for()
+    return [
+        [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
+        for table in page.locator("#fill-lens table").all()
+    ]
+
+
+def test_layer_by_layer_when_asked(page, session: Session) -> None:
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    assert page.locator("#fill-lens table").count() == 0
+    page.get_by_role("button", name="Layer by layer").click()
+    tables = layers(page)
+    lens = filling.layers(session, TWO_MASKS, 3)
+    assert [len(rows) for rows in tables] == [session.model.config.num_hidden_layers + 1] * 2
+    for place, rows in enumerate(tables):
+        assert [[cell.split() for cell in cells] for cells in rows] == [
+            [[*shown(f).split(), percent(f.probability)] for f in states[place].fills] for states in lens.cells
+        ]
+        assert [cell.split() for cell in rows[-1]] == [list(pair) for pair in expected(session, TWO_MASKS, 3)[place]]
+        finals = [states[place].fills[0].id == lens.cells[-1][place].fills[0].id for states in lens.cells]
+        assert page.locator("#fill-lens table").nth(place).locator(".x-final").count() == sum(finals)
+    # What is filled next has its layers as well, until they are put away.
+    fill(page, "Another <mask>")
+    wait_for_result(page, "Another <mask>")
+    page.wait_for_function("document.querySelectorAll('#fill-lens table').length === 1")
+    link = page.evaluate("window.xlmrxl.link('fill')")
+    page.locator("#fill-lens .x-action").first.click()
+    page.locator("#fill-lens table").wait_for(state="detached")
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    assert page.locator("#fill-lens .x-action").get_attribute("data-now") is None
+    again = page.context.new_page()
+    again.goto(link)
+    wait_for_result(again, "Another <mask>")
+    assert layers(again) == [
+        [[f"{shown(f)}\n{percent(f.probability)}" for f in states[0].fills] for states in lens_.cells]
+        for lens_ in [filling.layers(session, "Another <mask>", 3)]
+    ]
+
+
+def test_link_opens_several_sentences_and_given_words(page, served: str) -> None:
+    page.locator("#fill-targets textarea").fill("a, cat")
+    page.locator("#fill-several input").check()
+    page.locator("#fill-text textarea").fill("a <mask>\nزه <mask>")
+    page.get_by_role("button", name="Fill masks").click()
+    wait_for_result(page, "a <mask>\nزه <mask>")
+    before = on_screen(page)
+    again = page.context.new_page()
+    again.goto(page.evaluate("window.xlmrxl.link('fill')"))
+    wait_for_result(again, "a <mask>\nزه <mask>")
+    assert on_screen(again) == before
+    assert again.locator("#fill-several input").is_checked()
+    assert again.locator("#fill-text textarea").get_attribute("rows") == "4"
+    assert again.locator("#fill-targets textarea").input_value() == "a, cat"
+
+
+@pytest.mark.parametrize(("place", "columns"), [("#fill-output", "text,mask,fill"), ("#fill-lens", "state,position")])
+def test_files(page, place: str, columns: str) -> None:
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
+    page.get_by_role("button", name="Layer by layer").click()
+    layers(page)
+    with page.expect_download() as kept:
+        page.locator(f"{place} [data-file=csv]").click()
+    assert Path(kept.value.path()).read_text().startswith(columns)
+
+
+def test_files_of_several_sentences(page) -> None:
+    page.locator('#fill-templates [data-index="0"]').click()
+    wait_for_result(page, TEMPLATES[0].text)
+    with page.expect_download() as kept:
+        page.locator("#fill-output [data-file=csv]").click()
+    assert Path(kept.value.path()).read_text().startswith("line,text,mask,fill,probability")
+
+
 @pytest.mark.parametrize("index", [0, 9, 13], ids=lambda index: EXAMPLES[index].language)
 def test_example_is_filled_at_once(page, session: Session, index: int) -> None:
-    page.locator(f'[data-index="{index}"]').click()
+    page.locator(f'#fill-examples [data-index="{index}"]').click()
     wait_for_result(page, EXAMPLES[index].text)
     assert page.locator("#fill-text textarea").input_value() == EXAMPLES[index].text
     assert on_screen(page) == expected(session, EXAMPLES[index].text)
