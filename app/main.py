@@ -22,6 +22,7 @@ from xlmrxl.app.guests import KEPT, LOOPBACK, MAX_FILE, WAITING, Blocks, Guests,
 from xlmrxl.app.handlers import Run, here
 from xlmrxl.app.links import Linked, opened
 from xlmrxl.app.model import model_tab
+from xlmrxl.app.parts import documented
 from xlmrxl.app.served import Served
 from xlmrxl.app.states import states_tab
 from xlmrxl.app.theme import head, look
@@ -81,6 +82,7 @@ def create_app(session: Session | Served, *, run: Run = here, models: Sequence[s
             return changes
 
         opened(app, tabs, linked, now, header, *made.values())
+    documented(app)
     app.queue(max_size=WAITING, default_concurrency_limit=2)
     return app
 

@@ -57,8 +57,8 @@ def model_tab(served: Served, run: Run = here) -> Linked:
     def api() -> ModelJson:
         """Say which model is loaded, and what it would take in each precision.
 
-        Returns: its name, head, sizes, precision with the reason for it, device and the bytes of its weights; and the
-        plan: by precision the bytes of weights and of sentences, and whether it fits each device beside what is loaded.
+        Returns its name, head, sizes, precision with the reason for it, device and the bytes of its weights; and as
+        plan, by precision, the bytes of weights and of sentences, and whether it fits a device beside what is loaded.
         """
         return answered(_about(served)).to_dict()
 
@@ -136,12 +136,10 @@ def _switching(served: Served, stops: Stops, load: gr.Button, asked: list[Any], 
     def load_api(name: str, precision: str = "auto", free_first: bool = False) -> ModelJson:
         """Load another model in the place of the present one, which answers until then.
 
-        Args:
-            name: a model that the app may load; where it was started to load any, a name on the Hub or a folder.
-            precision: auto, fp32, bf16, fp16, 8bit or 4bit.
-            free_first: whether the present model may be freed first, if there is no room beside it.
-
-        Returns: what `/model` returns, of the model that is loaded then.
+        name: a model that the app may load; where it was started to load any, a name on the Hub or a folder.
+        precision: auto, fp32, bf16, fp16, 8bit or 4bit.
+        free_first: whether the present model may be freed first, if there is no room beside it.
+        Returns what /model returns, of the model that is loaded then.
         """
 
         def work() -> About:

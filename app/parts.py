@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,6 +41,28 @@ def answered(outcome: Outcome[R]) -> R:
     if outcome.result is None:
         raise gr.Error(outcome.problem or handlers.UNEXPECTED, print_exception=False)
     return outcome.result
+
+
+def documented(app: gr.Blocks) -> None:
+    """Have Gradio, and over MCP its callers, know every endpoint by its name, and each argument by its docstring.
+
+    There a line `name: …` stands for each, which may go on in the next; then comes `Returns …`.
+    """
+    for function in app.fns.values():
+        if function.fn is None or function.api_visibility != "public":
+            continue
+        begins = re.compile(rf"({'|'.join(inspect.signature(function.fn).parameters)}): |(Returns) ")
+        told: dict[str, list[str]] = {"": []}
+        for line in (inspect.getdoc(function.fn) or "").splitlines():
+            begun = begins.match(line)
+            if begun:
+                told[begun[1] or begun[2]] = []
+            told[next(reversed(told))].append(line[begun.end() if begun else 0 :].strip())
+        said = {name: " ".join(filter(None, lines)) for name, lines in told.items()}
+        summary, returns = said.pop(""), said.pop("Returns", "")
+        arguments = "".join(f"\n    {name}: {text}" for name, text in said.items())
+        function.fn.__name__ = str(function.api_name)
+        function.fn.__doc__ = f"{summary}\n\nArgs:{arguments}\n\nReturns:\n    {returns}\n"
 
 
 def replied(work: Callable[[Any], Outcome[R]], packet: Any) -> R | dict[str, str]:

@@ -547,7 +547,8 @@ def test_endpoint_answers_the_contract(client, session: Session) -> None:
     answer = client.predict(TEXT, 3, api_name="/fill")
     assert answer == session.fill_mask(TEXT, top_k=3).content()
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == [
-        f"/{name}" for name in (*ENDPOINTS, "load_model")  # which is there since nobody else is let in
+        f"/{name}"
+        for name in (*ENDPOINTS, "load_model")  # which is there since nobody else is let in
     ]
 
 
