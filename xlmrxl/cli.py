@@ -492,14 +492,15 @@ def app(
         del session  # it is the app's, which may free it for another
     finally:
         page.close()
-    with on_port(host):
-        launch(served, mcp=mcp, host=host, port=page.port, share=share, open_browser=False)
+    with on_port(host), uncollected():
+        running = launch(served, mcp=mcp, host=host, port=page.port, share=share, open_browser=False, block=False)
+    running.block_thread()
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """For imports: the garbage collector would go over all that they leave, which stays, again and again, and that is
-    a quarter of the time from the command to the app.
+    """For what makes much that stays, as imports do: the garbage collector would go over all of it again and again,
+    and that is a quarter of the time from the command to the app.
     """
     gc.disable()
     try:
