@@ -514,9 +514,10 @@ def test_what_runs_the_model_waits_in_one_line_or_is_run_with_others(session: Se
     for function in app.fns.values():
         if function.fn:
             lines.setdefault(function.concurrency_id, set()).add(function.name)
-    assert lines.pop("fills") == {"fill_page", "choose_example", "choose_token"}
-    assert {"look", "look_at_example", "choose_page", "classify_page"} <= lines.pop("model")
-    quick = {"choose_task", "controls", "api", "begin", "look_page", "press", "ended"}
+    assert lines.pop("fills") == {"fill_page", "choose_example", "choose_template", "choose_token"}
+    assert lines.pop("precisions") == {"compare_page", "compare_example", "api"}
+    assert {"look", "look_at_example", "choose_page", "classify_page", "show_layers"} <= lines.pop("model")
+    quick = {"box", "choose_task", "controls", "api", "begin", "look_page", "press", "ended"}
     assert set().union(*lines.values()) == quick
 
 
