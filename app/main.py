@@ -60,28 +60,25 @@ def create_app(session: Session | Served, *, run: Run = here, models: Sequence[s
     app = Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEPT))
     with app:
         header = gr.HTML(_header(served), apply_default_css=False, js_on_load=None, elem_id="header")
-        linked, made = {}, {}
+        linked = {}
         with gr.Tabs() as tabs:
             possible = handlers.possible_tabs if switching else handlers.tabs
             for name in possible(served.session):
                 title, build = TABS[name]
-                with gr.Tab(title, id=name, visible=name in handlers.tabs(served.session)) as made[name]:
+                with gr.Tab(title, id=name) as tab:
                     linked[name] = build(served, run)
-                made[name].select(None, js=f"() => window.xlmrxl.turn({name!r})", api_visibility="private")
+                tab.select(None, js=f"() => window.xlmrxl.turn({name!r})", api_visibility="private")
 
         def now() -> dict[Block, Any]:
             """What is not as it was built, since another model is loaded."""
             if not served.changed or not served.there:
                 return {}
-            session = served.session
-            able = handlers.tabs(session)
             changes: dict[Block, Any] = {header: gr.update(value=_header(served))}
-            changes |= {tab: gr.update(visible=name in able) for name, tab in made.items()}
             for each in linked.values():
-                changes |= each.model(session)
+                changes |= each.model(served.session)
             return changes
 
-        opened(app, tabs, linked, now, header, *made.values())
+        opened(app, tabs, linked, now, header)
     documented(app)
     app.queue(max_size=WAITING, default_concurrency_limit=2)
     return app

@@ -89,7 +89,7 @@ def tabs(session: Session) -> tuple[str, ...]:
 
 
 def possible_tabs(session: Session) -> tuple[str, ...]:
-    """What the app could do with any model that has the same head."""
+    """What the app could do with any model that has the same head; a tab that it cannot do anything in says so."""
     found = TABS.get(type(session.model).__name__, ())
     return (*found, "compare", "model") if "fill" in found else (*found, "model")
 
