@@ -226,8 +226,8 @@ def _boxes(stops: Stops) -> _Boxes:
         autofocus=True,
     )
     with gr.Row(elem_classes="x-buttons"):
-        button = gr.Button("Fill masks", variant="primary", elem_id="fill-button", min_width=110)
-        insert = gr.Button("Insert <mask>", variant="secondary", elem_id="fill-insert", min_width=110)
+        button = gr.Button("Fill masks", variant="primary", elem_id="fill-button", min_width=100)
+        insert = gr.Button("Insert <mask>", variant="secondary", elem_id="fill-insert", min_width=100)
         stops.button("fill-stop")
     several = gr.Checkbox(label=f"Several sentences, one a line, up to {MAX_LINES}", elem_id="fill-several")
     way = gr.Radio(WAYS, value=PIECES, label="Fill with", elem_id="fill-way")
