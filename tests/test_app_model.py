@@ -17,11 +17,11 @@ import pytest
 from browser.running_app import make_checkpoint, serve
 
 import xlmrxl
-from xlmrxl.app import handlers
+from xlmrxl.app import handlers, quoting
 from xlmrxl.app.handlers import Stopped, loading
 from xlmrxl.app.render import model as rendered
 from xlmrxl.app.served import Away, Served
-from xlmrxl.plan import plan
+from xlmrxl.plan import plan, size
 from xlmrxl.progress import nobody
 
 TEXT = "The <mask> is here."
@@ -105,6 +105,22 @@ def test_what_does_not_fit_is_marked_in_words(served: Served) -> None:
     crowded = tuple(dataclasses.replace(device, free=0) for device in found.plan.devices)
     shown = rendered.plan_html(dataclasses.replace(found, plan=dataclasses.replace(found.plan, devices=crowded)))
     assert shown.count("✗ no") == 4
+
+
+def test_the_copied_lines_print_what_is_shown(capsys: pytest.CaptureFixture) -> None:
+    served = Served(xlmrxl.load())
+    found = loading.about(served)
+    exec(quoting.planning(served.session, found.plan.model), {})
+    printed = capsys.readouterr().out
+    assert printed.startswith(str(served.session))
+    rows = [line.split("  ") for line in printed.splitlines()]
+    for need in found.plan.needs:
+        row = next(row for row in rows if row[0].strip() == need.precision)
+        cells = [cell.strip() for cell in row if cell.strip()]
+        assert cells[1] == size(need.weights)
+        assert f"<td>{cells[1]}</td>" in rendered.plan_html(found)
+    named = dataclasses.replace(served.session, name="a/b", revision="c")
+    assert f"xlmrxl.load('a/b', precision={named.precision!r}, revision='c')" in quoting.planning(named)
 
 
 def test_everything_is_escaped(served: Served) -> None:
