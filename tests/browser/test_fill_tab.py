@@ -11,6 +11,7 @@ from PIL import Image
 
 from xlmrxl.app.examples import EXAMPLES, TEMPLATES
 from xlmrxl.app.handlers import filling
+from xlmrxl.app.handlers.filling import MAX_FILLS, MAX_SEARCHED
 from xlmrxl.app.render import percent
 from xlmrxl.app.render.fills import shown
 from xlmrxl.session import Session
@@ -70,6 +71,21 @@ def test_whole_words(page, session: Session) -> None:
     wait_for_result(page, TWO_MASKS)
     masks = session.fill_mask(TWO_MASKS, words=True).masks
     assert on_screen(page) == [[(shown(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
+
+
+def test_looking_for_words_is_told_and_can_be_stopped(page, session: Session) -> None:
+    page.get_by_label("whole words").check()
+    page.locator("#fill-top-k input[type=number]").fill(str(MAX_FILLS))
+    box = page.locator("#fill-text textarea")
+    box.fill(" ".join(["The <mask> sees the house"] * MAX_SEARCHED) + " and" * 40)
+    box.press("Enter")
+    page.get_by_text(re.compile(r"Looking for words: [\d,]+ of [\d,]+")).first.wait_for()
+    page.locator("#fill-stop").click()
+    page.locator("#fill-output").get_by_role("alert").wait_for()
+    assert page.locator("#fill-output").get_by_role("alert").inner_text().endswith("Stopped.")
+    page.locator("#fill-stop").wait_for(state="hidden")
+    fill(page, TWO_MASKS)
+    wait_for_result(page, TWO_MASKS)
 
 
 def test_all_masks_together(page, session: Session) -> None:
