@@ -7,7 +7,7 @@ import contextlib
 import csv
 import io
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -126,7 +126,7 @@ def _header(path: Path, records: Iterator[tuple[str, list[str] | csv.Error]]) ->
 
 
 def _unique(path: Path, names: list[str]) -> list[str]:
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"{path} has two columns called {twice[0]!r}. Rename one.")
     return names
 
