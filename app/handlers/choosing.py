@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import MAX_TEXT, checked_text, language_code
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from xlmrxl.session import Session
     from xlmrxl.tasks.choose import ChooseResult
 
-MAX_CHOICES = 5
+MAX_CHOICES = 10
 MAX_CHOICE = 500  # characters
 
 
@@ -31,7 +32,23 @@ class ChooseJson(TypedDict):
     best: int
 
 
-def choose(session: Session, prompt: Any, choices: Any, question: Any = "", language: Any = "en") -> ChooseResult:
+class ChooseAsked(NamedTuple):
+    """What is chosen between, and how."""
+
+    prompt: str
+    choices: tuple[str, ...]
+    question: str | None
+    language: str
+
+
+def choose(
+    session: Session,
+    prompt: Any,
+    choices: Any,
+    question: Any = "",
+    language: Any = "en",
+    together: Callable[[ChooseAsked], ChooseResult] | None = None,
+) -> ChooseResult:
     """Which choice goes with a prompt. Raises ValueError with one actionable sentence.
 
     Args:
@@ -40,6 +57,7 @@ def choose(session: Session, prompt: Any, choices: Any, question: Any = "", lang
         choices: a list, a JSON list, or one a line; empty ones are left out.
         question: "cause", "effect", or "" for neither.
         language: of the question.
+        together: chooses for several visitors at once.
     """
     before = checked_text(prompt, "prompt", MAX_TEXT)
     given = _listed(choices)
@@ -52,7 +70,19 @@ def choose(session: Session, prompt: Any, choices: Any, question: Any = "", lang
     if question not in ("", "none", "cause", "effect", None):
         raise ValueError("Choose a question: none, cause or effect.")
     asked = question if question in ("cause", "effect") else None
-    return session.choose(before, given, question=asked, language=language_code(language), progress=False)
+    item = ChooseAsked(before, tuple(given), asked, language_code(language))
+    return choose_all(session, [item])[0] if together is None else together(item)
+
+
+def choose_all(session: Session, items: list[ChooseAsked]) -> list[ChooseResult]:
+    """What several visitors asked, chosen together: questions and languages may differ."""
+    return session.choose(
+        [item.prompt for item in items],
+        [item.choices for item in items],
+        question=[item.question for item in items],
+        language=[item.language for item in items],
+        progress=False,
+    )
 
 
 def _listed(choices: Any) -> list[str]:

@@ -21,10 +21,10 @@ def labels_html(result: ClassifyResult) -> str:
     rows = "".join(_label(label, index, result, axis) for index, label in enumerate(result.labels))
     head = f'{ticks_html(axis)}<th scope="col"><span class="x-unseen">Probability</span></th>' if bars else ""
     name, value = result.labels[0].label, result.labels[0].score
-    status = f"Classified. {name}: {percent(value) if bars else signed(value, 3)}"
+    status = f"Classified. <bdi>{escape(name)}</bdi>: {percent(value) if bars else signed(value, 3)}"
     return (
         f'<div class="x-result" data-text="{escape(result.text)}">'
-        f'<p class="x-unseen" role="status">{escape(status)}</p>'
+        f'<p class="x-unseen" role="status">{status}</p>'
         f'<section class="x-fills x-labels"><h2>Labels <span>{result.tokens} tokens read</span></h2>'
         '<table data-roving><caption class="x-unseen">Labels and their probabilities</caption><thead><tr>'
         f'<th scope="col"><span class="x-unseen">Label</span></th>{head}<th scope="col">{raw if bars else "value"}</th>'
@@ -84,15 +84,15 @@ def words_html(found: Attribution, kind: str) -> str:
         done = word.end
     parts.append(escape(found.text[done:]))
     strongest = sorted(found.words, key=lambda word: -abs(word.value))[:5]
-    status = "; ".join(f"{word.word} {shown(word.value)}" for word in strongest)
+    status = "; ".join(f"<bdi>{escape(word.word)}</bdi> {shown(word.value)}" for word in strongest)
     label = escape(found.label or "")
     score = signed(found.score, 3) if kind == "regression" else percent(found.score)
     most = found.strongest
     idle = "Each word was left out in turn. Point at one to see how much lower the label is without it."
     return (
-        f'<section class="x-why"><p class="x-unseen" role="status">{escape(f"The strongest words: {status}")}</p>'
+        f'<section class="x-why"><p class="x-unseen" role="status">The strongest words: {status}</p>'
         f"<h2>Which words made it <b><bdi>{label}</bdi></b> <span>{score}</span></h2>"
-        f'<p class="x-sentence x-words" {attributes(found.text)}>{"".join(parts)}</p>'
+        f'<p class="x-sentence x-words" {attributes(found.text)} translate="no">{"".join(parts)}</p>'
         f'<p class="x-legend"><span><b class="x-against" style="--x-share:1">{shown(-most)}</b> speaks against</span>'
         f'<span><b class="x-for" style="--x-share:1">{shown(most)}</b> speaks for</span></p>'
         f'<p class="x-readout" aria-hidden="true" data-idle="{idle}">{idle}</p></section>'
@@ -110,7 +110,7 @@ def choices_html(result: ChooseResult) -> str:
     """The choices as they were given, each with its bar and what the bar comes from."""
     best = result.choices[result.best]
     rows = "".join(_choice(choice, index == result.best) for index, choice in enumerate(result.choices))
-    status = f"The best choice: {best.text}, {percent(best.probability)}"
+    status = f"The best choice: <bdi>{escape(best.text)}</bdi>, {percent(best.probability)}"
     note = "Each choice was scored by the head of the model, which was made for that."
     if best.prior is not None:
         note = (
@@ -119,9 +119,34 @@ def choices_html(result: ChooseResult) -> str:
         )
     return (
         f'<div class="x-result" data-text="{escape(result.prompt)}">'
-        f'<p class="x-unseen" role="status">{escape(status)}</p><section class="x-choices"><h2>Choices</h2>'
-        f'<ol role="list">{rows}</ol><p class="x-note">{note}</p></section></div>'
+        f'<p class="x-unseen" role="status">{status}</p><section class="x-choices"><h2>Choices</h2>'
+        f'<ol role="list">{rows}</ol><p class="x-note">{note}</p>{_steps(result)}</section></div>'
     )
+
+
+def _steps(result: ChooseResult) -> str:
+    """How the scores come about, by the numbers of the best choice."""
+    best = result.choices[result.best]
+    if best.prior is None:
+        steps = [
+            "The head reads the prompt together with each choice and gives it one number, the logit.",
+            "The probabilities share out 100% by the exponentials of the logits.",
+        ]
+    else:
+        steps = [
+            "Each token of the choice is hidden in turn, with the later pieces of its word, and the model says how "
+            "probable the hidden token is.",
+            "The natural logarithms of these probabilities add up to what the choice has after the prompt: "
+            f"{signed(best.raw, 2)} for the best one.",
+            "The same is done without the prompt, with nothing but the “because” or “so” before the choice: "
+            f"{signed(best.prior, 2)} for the best one.",
+            "The score is the difference, so that a choice which is likely anyway gets nothing for it: "
+            f"{signed(best.score, 2, plus=True)} for the best one.",
+            "The probabilities share out 100% by the exponentials of the scores: "
+            f"{percent(best.probability)} for the best one.",
+        ]
+    rows = "".join(f"<li>{step}</li>" for step in steps)
+    return f'<details class="x-steps"><summary>How the scores come about</summary><ol>{rows}</ol></details>'
 
 
 def _choice(choice: Choice, best: bool) -> str:
@@ -136,7 +161,7 @@ def _choice(choice: Choice, best: bool) -> str:
     mark = '<span class="x-tag">best</span>' if best else ""
     return (
         f'<li class="{"x-best" if best else "x-other"}"><p class="x-choice" {attributes(choice.text)}>'
-        f"{escape(choice.text)}{mark}</p>"
+        f'<span translate="no">{escape(choice.text)}</span>{mark}</p>'
         f'<div class="x-scale"><div class="x-bar" aria-hidden="true">'
         f'<div style="width:{width(choice.probability, 1.0)}"></div></div>'
         f'<span class="x-percent">{percent(choice.probability)}</span></div><p class="x-facts">{escape(facts)}</p></li>'
