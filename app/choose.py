@@ -71,7 +71,7 @@ def choose_tab(served: Served, run: Run = here) -> Linked:
             box = _boxes(masked)
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
             output = panel(render.hint_html(render.CHOOSE_HINT), "choose-output", save=save)
-    count = gr.State(SHOWN)  # boxes that are seen
+    count = gr.Number(SHOWN, visible=False, elem_id="choose-count")  # of the boxes that are seen
 
     def choose_page(prompt: str, question: str, language: str, *choices: str) -> str:
         outcome = choose(prompt, choices, question, language)
@@ -95,8 +95,8 @@ def choose_tab(served: Served, run: Run = here) -> Linked:
     if masked:
         events.append(box.examples.select(choose_example, None, [*box.asked, box.add, count, output], **quiet))
 
-    def add_choice(number: int) -> tuple[Any, ...]:
-        return _seen(number + 1)
+    def add_choice(number: Any) -> tuple[Any, ...]:
+        return _seen(int(number) + 1)
 
     added = box.add.click(add_choice, count, more, api_visibility="private", show_progress="hidden", queue=False)
     added.then(None, js=LAST, api_visibility="private", show_progress="hidden")
@@ -160,7 +160,7 @@ def _seen(number: int) -> tuple[Any, ...]:
     """So many boxes for choices: those beyond the first ones, the button that adds one, and how many are seen."""
     number = min(max(number, SHOWN), MAX_CHOICES)
     boxes = [gr.update(visible=place < number) for place in range(SHOWN, MAX_CHOICES)]
-    return *boxes, gr.update(visible=number < MAX_CHOICES), number
+    return *boxes, gr.update(visible=number < MAX_CHOICES), gr.update(value=number)
 
 
 def _result(session: Session, found: ChooseResult, question: Any, language: Any) -> str:

@@ -42,7 +42,7 @@ VISITORS = 32  # whose texts may be on their way at once; those that ask for the
 TASKS = [("Topic", "topic"), ("Sentiment", "sentiment"), ("Entailment", "entailment"), ("Own labels", OWN)]
 Saving = Callable[[Any], dict[str, str]]
 LABELS, TEACH = "labels", "teach"
-WAYS = [("by labels", LABELS), ("by examples that teach it", TEACH)]
+WAYS = [("by labels", LABELS), ("by examples", TEACH)]
 
 
 def classify_tab(served: Served, run: Run = here) -> Linked:
@@ -211,6 +211,8 @@ def told_by(box: Boxes, masked: bool, values: Mapping[str, Any]) -> dict[Block, 
     if masked:
         shipped = classifying.task_templates(task, values.get("language", "en"))
         changes |= {box.templates: gr.update(value=own or shipped), box.more: gr.update(open=bool(own))}
+        if "labels" not in values:
+            changes[box.labels] = gr.update(value=classifying.task_labels(task))
     return changes
 
 

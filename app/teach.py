@@ -66,8 +66,8 @@ def boxes(stops: Stops, save: Callable[[Any], dict[str, str]]) -> Boxes:
             elem_classes="x-lines",
         )
         with gr.Row(elem_classes="x-buttons"):
-            button = gr.Button("Teach and test", variant="primary", elem_id="teach-button", min_width=140)
-            again = gr.Button("Test only", visible=False, elem_id="teach-again", min_width=120)
+            button = gr.Button("Teach and test", variant="primary", elem_id="teach-button", min_width=120)
+            again = gr.Button("Test only", visible=False, elem_id="teach-again", min_width=90)
             stops.button("teach-stop")
         sets = panel(lessons.sets_html(LESSONS), "teach-sets")
     with gr.Column(scale=7, min_width=300, elem_classes="x-output"):

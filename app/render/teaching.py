@@ -93,7 +93,7 @@ def _text(result: TaughtResult, given: str | None) -> str:
         mark = '<span class="x-was x-good">right</span>' if right else f'<span class="x-was">not {_bdi(given)}</span>'
     more = " …" if result.truncated else ""
     return (
-        f'<tr><th scope="row" {attributes(result.text)} translate="no">{escape(result.text)}{more}</th>'
+        f'<tr><th scope="row"><div {attributes(result.text)} translate="no">{escape(result.text)}{more}</div></th>'
         f'<td class="x-label">{_bdi(best.label)} {mark}</td>'
         f'<td class="x-bar" aria-hidden="true"><div style="width:{width(best.probability, 1.0)}"></div></td>'
         f'<td class="x-percent">{percent(best.probability)}</td></tr>'
