@@ -198,7 +198,7 @@ def _lesson(taught: Taught, tests: tuple[Tested, ...], progress: Progress | bool
     if known:
         shares = [{each.label: each.probability for each in result.labels} for result, _ in known]
         rows = [[share[label] for label in taught.labels] for share in shares]
-        tested = TeachReport.of(taught.source, taught.labels, rows, [label for _, label in known])
+        tested = TeachReport.of(results[0].source, taught.labels, rows, [label for _, label in known])
     kept = replace(taught, session=cast(Any, None))
     return Lesson(taught.source, kept, tuple(results), tuple(test.label for test in tests), tested)
 
