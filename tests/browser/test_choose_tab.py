@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from xlmrxl.app.examples import CHOICES
-from xlmrxl.app.render import percent
+from xlmrxl.app.render import percent, signed
 from xlmrxl.session import Session
 
 pytestmark = pytest.mark.browser
+
+CHOSEN = "#choose-output .x-choices > ol > li"
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def test_typed_choices_show_what_the_session_answers(tab, session: Session) -> N
     tab.get_by_role("button", name="Choose", exact=True).click()
     wait_for_result(tab, "It is here.")
     found = session.choose("It is here.", ["She came.", "<b>He</b> left."], question="cause")
-    rows = tab.locator("#choose-output li").all()
+    rows = tab.locator(CHOSEN).all()
     shown = [row.locator(".x-percent").inner_text() for row in rows]
     assert shown == [percent(choice.probability) for choice in found.choices]
     assert rows[found.best].locator(".x-tag").inner_text() == "best"
@@ -47,7 +51,7 @@ def test_example_fills_the_form_and_chooses(tab) -> None:
     write(tab, "", "", "", "left over")
     tab.locator('#choose-examples [data-index="1"]').click()
     wait_for_result(tab, example.text)
-    assert tab.locator("#choose-output li").count() == len(example.choices)
+    assert tab.locator(CHOSEN).count() == len(example.choices)
     assert tab.locator("#choose-1 textarea").input_value() == example.choices[0]
     assert tab.locator("#choose-3 textarea").input_value() == ""
     assert tab.get_by_role("radio", name=example.question).is_checked()
@@ -59,3 +63,42 @@ def test_error_stands_in_place(tab) -> None:
     problem = tab.get_by_role("alert")
     problem.wait_for()
     assert "two choices" in problem.inner_text()
+
+
+def test_choices_are_added_up_to_ten_and_open_again_by_link(tab, session: Session) -> None:
+    given = [f"He saw {number}." for number in range(10)]
+    add = tab.get_by_role("button", name="Add a choice")
+    for number in range(4, 11):
+        assert tab.locator(f"#choose-{number}").count() == 0 or not tab.locator(f"#choose-{number}").is_visible()
+        add.click()
+        tab.locator(f"#choose-{number} textarea").wait_for()
+        tab.wait_for_function("n => document.activeElement.placeholder === `Choice ${n}`", arg=number)
+    add.wait_for(state="hidden")
+    write(tab, "It is here.", *given)
+    tab.get_by_role("button", name="Choose", exact=True).click()
+    wait_for_result(tab, "It is here.")
+    found = session.choose("It is here.", given)
+    expected = [percent(choice.probability) for choice in found.choices]
+    assert tab.locator(f"{CHOSEN} .x-percent").all_inner_texts() == expected
+    tab.wait_for_function("location.hash.includes('choice10=')")
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    wait_for_result(other, "It is here.")
+    assert other.locator("#choose-10 textarea").input_value() == given[9]
+    assert other.locator(f"{CHOSEN} .x-percent").all_inner_texts() == expected
+    other.close()
+
+
+def test_scores_are_explained_and_saved(tab, session: Session) -> None:
+    write(tab, "It is here.", "She came.", "He left.")
+    tab.get_by_role("button", name="Choose", exact=True).click()
+    wait_for_result(tab, "It is here.")
+    steps = tab.locator("#choose-output .x-steps")
+    assert not steps.locator("ol").is_visible()
+    steps.locator("summary").click()
+    found = session.choose("It is here.", ["She came.", "He left."])
+    best = found.choices[found.best]
+    assert signed(best.prior, 2) in steps.locator("li").nth(2).inner_text()
+    with tab.expect_download() as started:
+        tab.locator("#choose-output").get_by_role("button", name="CSV").click()
+    assert Path(started.value.path()).read_bytes().decode() == found.to_csv()
