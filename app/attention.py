@@ -1,24 +1,25 @@
 """The tab that shows where heads look. `python -m xlmrxl.app.attention` opens the app."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: Gradio reads what the endpoints return from the annotations themselves.
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
+from gradio.events import api as endpoint
 
-from xlmrxl.app import handlers, render
+from xlmrxl.app import handlers, quoting, render
 from xlmrxl.app.examples import PAIRS
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, attending, here
-from xlmrxl.app.handlers.attending import Seen
+from xlmrxl.app.handlers.attending import AttentionJson, Seen, StatisticsJson
+from xlmrxl.app.kept import Kept
 from xlmrxl.app.links import Linked, recorded
-from xlmrxl.app.parts import MODEL, chosen, panel, problem, replied
+from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, replied, watched
 from xlmrxl.app.served import Served
+from xlmrxl.app.stopping import Stops
 from xlmrxl.app.theme import script
+from xlmrxl.progress import Progress
+from xlmrxl.session import Session
 from xlmrxl.views.protocol import AttentionView, with_base64
-
-if TYPE_CHECKING:
-    from xlmrxl.session import Session
 
 WAYS = [("side by side", attending.BESIDE), ("as one pair", attending.PAIR)]
 KEPT = 8
@@ -26,29 +27,56 @@ KEPT = 8
 
 
 def attention_tab(served: Served, run: Run = here) -> Linked:
-    """Build the tab inside the current `gr.Blocks`, with its events."""
+    """Build the tab inside the current `gr.Blocks`, its events, and the endpoints `/attention` and
+    `/attention_statistics`.
+    """
+    kept: Kept[AttentionView] = Kept(served, KEPT)
+    stops = Stops()
 
-    @lru_cache(maxsize=KEPT)
-    def view(session: Session, seen: Seen) -> AttentionView:
-        return AttentionView(*attending.inspections(session, seen), sweep=handlers.is_small(session))
-
-    served.forgotten.append(view.cache_clear)
+    def view(session: Session, seen: Seen, told: Progress | None = None) -> AttentionView:
+        # Elsewhere each part of a sweep is another call, and takes what it costs to have a GPU.
+        sweep = run is here or handlers.is_small(session)
+        return kept.get(session, seen, lambda: AttentionView(*attending.inspections(session, seen, told), sweep=sweep))
 
     @run
-    def first(text: Any, second: Any, way: Any) -> Outcome[dict[str, Any]]:
+    def first(text: Any, second: Any, way: Any, told: Progress | None = None) -> Outcome[dict[str, Any]]:
         def view_first() -> dict[str, Any]:
+            session = served.session
             seen = attending.seen(text, second, way)
-            return {"first": with_base64(*view(served.session, seen).first()), "about": list(seen)}
+            return {
+                "first": with_base64(*view(session, seen, told).first()),
+                "about": [*seen, attending.named(session)],
+                "python": attending.python(session, seen),
+                "citation": quoting.citation(session),
+            }
 
         return handlers.attempt(view_first, "looking inside")
 
     @run
     def answer(packet: Any) -> Outcome[dict[str, Any]]:
         def view_answer() -> dict[str, Any]:
-            seen, request = attending.asked_about(packet)
-            return with_base64(*view(served.session, seen).answer(request))
+            session = served.session
+            seen, request = attending.asked_about(session, packet)
+            return with_base64(*view(session, seen).answer(request))
 
         return handlers.attempt(view_answer, "answering a view")
+
+    @run
+    def weigh(text: Any, second: Any, way: Any, layer: Any, head: Any) -> Outcome[AttentionJson]:
+        def work() -> AttentionJson:
+            session = served.session
+            seen = attending.seen(text, second, way)
+            attending.short_enough(session, seen.text, seen.second)
+            return attending.attention(list(view(session, seen).sides), layer, head)
+
+        return handlers.attempt(work, "giving attention")
+
+    @run
+    def measure(text: Any) -> Outcome[StatisticsJson]:
+        def work() -> StatisticsJson:
+            return attending.statistics(view(served.session, attending.seen(text)).sides[0])
+
+        return handlers.attempt(work, "giving statistics")
 
     with gr.Column(elem_classes="x-input"):
         with gr.Row(elem_classes="x-fields"):
@@ -72,6 +100,7 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
         with gr.Row(elem_classes="x-fields"):
             way = gr.Radio(WAYS, value=attending.BESIDE, label="Two sentences are read", elem_id="attention-way")
             button = gr.Button("Look inside", variant="primary", elem_id="attention-button", min_width=140, scale=0)
+            stops.button("attention-stop")
         examples = panel(render.examples_html(PAIRS), "attention-examples")
     said = panel(render.hint_html(render.ATTENTION_HINT), "attention-said")
 
@@ -81,7 +110,7 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
 
     explorer = gr.HTML(
         None,
-        html_template="<div></div>",
+        html_template="<div></div>" + render.actions_html("attention", "", "", files=()),
         js_on_load=script("explorer.js"),
         apply_default_css=False,
         server_functions=[ask],
@@ -89,24 +118,60 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
         visible="hidden",
     )
 
-    def look(text: Any, second: Any, way: Any) -> tuple[str, Any]:
-        outcome = first(text, second, way)
+    def look(
+        text: Any,
+        second: Any,
+        way: Any,
+        request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 - Gradio finds it there
+    ) -> tuple[str, Any]:
+        outcome = watched(stops, run, request, progress, "Looking inside", lambda told: first(text, second, way, told))
         if outcome.result is None:
             return problem(outcome), gr.HTML(visible="hidden")
         return "", gr.HTML(value=outcome.result, visible=True)
 
-    def look_at_example(event: gr.EventData) -> tuple[Any, ...]:
+    def look_at_example(
+        event: gr.EventData,
+        request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:
         outcome = chosen(PAIRS, event)
         if (found := outcome.result) is None:
             return gr.skip(), gr.skip(), gr.skip(), problem(outcome), gr.skip()
         asked = (found.text, found.second, found.way)
-        return *asked, *look(*asked)
+        return *asked, *look(*asked, request, progress)
+
+    def api(text: str, second: str = "", way: str = "beside", layer: int = 0, head: int = 0) -> AttentionJson:
+        """Give the attention weights of one head for a text, or for two.
+
+        text: up to 2,000 characters; the texts may have 128 tokens together.
+        second: another text, or nothing.
+        way: how two texts are read: beside, each by itself, or pair, as one.
+        layer: counted from 0.
+        head: counted from 0, in its layer.
+        Returns the layer, the head, and of each text that was read its tokens and a matrix with a row for each token
+            that looks and a column for each that is looked at; rows add up to 1.
+        """
+        return answered(weigh(text, second, way, layer, head))
+
+    def api_statistics(text: str) -> StatisticsJson:
+        """Give the statistics of every head for a text: how spread out its attention is, how far it looks, and more.
+
+        text: up to 2,000 characters.
+        Returns the tokens, how many layers and heads there are, and by its name each statistic: a list of layers, each
+            a list with a number for each head, which is null where it is not defined.
+        """
+        return answered(measure(text))
 
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": said}
     linked = Linked({"text": text, "second": second, "way": way})
-    looked = gr.on([button.click, text.submit, second.submit], look, [text, second, way], [said, explorer], **quiet)
-    recorded(looked, "attention", linked)
-    recorded(examples.select(look_at_example, None, [text, second, way, said, explorer], **quiet), "attention", linked)
+    for shown in (
+        gr.on([button.click, text.submit, second.submit], look, [text, second, way], [said, explorer], **quiet),
+        examples.select(look_at_example, None, [text, second, way, said, explorer], **quiet),
+    ):
+        recorded(stops.shown(shown), "attention", linked)
+    endpoint(api, api_name="attention", concurrency_id=MODEL)
+    endpoint(api_statistics, api_name="attention_statistics", concurrency_id=MODEL)
     return linked
 
 

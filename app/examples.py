@@ -233,6 +233,10 @@ PAIRS = (
     PairExample("hi", "हिन्दी", "कुत्ता बगीचे में <mask> रहा है।"),
     PairExample("zh", "中文 and 日本語", "狗在花园里睡觉。", "犬は庭で寝ています。"),
     PairExample("th", "ไทย", "สุนัขนอนหลับอยู่ใน<mask>"),
+    PairExample("ru", "Русский and Ελληνικά", "Собака спит в саду.", "Ο σκύλος κοιμάται στον κήπο."),
+    PairExample("ko", "한국어 and Türkçe", "고양이가 의자 위에서 자고 있습니다.", "Kedi sandalyenin üzerinde uyuyor."),
+    PairExample("sw", "Kiswahili and Español", "Mtoto anasoma kitabu.", "El niño lee un libro."),
+    PairExample("he", "עברית", "הכלב ישן ב<mask>."),
     PairExample("en", "One pair", "Where does the dog sleep?", "The dog sleeps in the garden.", "pair"),
 )
 
@@ -242,6 +246,12 @@ PARALLEL = (
         "Six languages",
         "The dog sleeps in the garden.\nDer Hund schläft im Garten.\nСобака спит в саду.\nالكلب ينام في الحديقة.\n"
         "कुत्ता बगीचे में सोता है।\n狗在花园里睡觉。",
+    ),
+    Example(
+        "el",
+        "Six more",
+        "Ο σκύλος κοιμάται στον κήπο.\nהכלב ישן בגינה.\nকুকুরটি বাগানে ঘুমায়।\n犬は庭で寝ています。\n"
+        "개가 정원에서 자고 있습니다.\nMbwa analala bustanini.",
     ),
     Example(
         "fr",

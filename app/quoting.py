@@ -35,6 +35,12 @@ def python(session: Session, call: str, *given: Any, imports: str = "", **settin
     return f"{first}\n{_loading(session)}result = {call}({', '.join(told)})\nprint(result)\n"
 
 
+def reading(session: Session, imports: str = "", **made: str) -> str:
+    """The lines that load the model and make something by it: names, and the expressions that they stand for."""
+    first = f"import xlmrxl\n{imports}\n" if imports else "import xlmrxl\n"
+    return f"{first}\n{_loading(session)}" + "".join(f"{name} = {call}\n" for name, call in made.items())
+
+
 def planning(session: Session, model: str = "") -> str:
     """The lines that load the model, and give the plan of it or of another."""
     name = model or session.name

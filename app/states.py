@@ -2,45 +2,51 @@
 `python -m xlmrxl.app.states` opens the app.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.events import api as endpoint
 
-from xlmrxl.app import handlers, render
+from xlmrxl.app import handlers, quoting, render
 from xlmrxl.app.examples import PARALLEL
 from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, here, hidden
-from xlmrxl.app.handlers.hidden import MAX_LINES
+from xlmrxl.app.handlers.attending import short_enough
+from xlmrxl.app.handlers.hidden import MAX_LINES, StatesJson
+from xlmrxl.app.kept import Kept
 from xlmrxl.app.links import Linked, recorded
-from xlmrxl.app.parts import MODEL, chosen, panel, problem, replied
+from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, replied, watched
 from xlmrxl.app.served import Served
+from xlmrxl.app.stopping import Stops
 from xlmrxl.app.theme import script
+from xlmrxl.inspection.languages import Parallel
+from xlmrxl.progress import Progress
+from xlmrxl.session import Session
+from xlmrxl.tasks.result import plain
 from xlmrxl.views.states import UNITS, VIEWS, drawn
-
-if TYPE_CHECKING:
-    from xlmrxl.inspection.languages import Parallel
-    from xlmrxl.session import Session
 
 KEPT = 8
 """Groups of texts whose inspections stay in memory."""
 PLAIN = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
 """Of a saved page: its camera makes vectors."""
-DARK = "(...asked) => [...asked.slice(0, -1), document.body.classList.contains('dark')]"
-"""The page knows whether it is dark; figures are drawn for it."""
+KINDS = ("svg", "png", "csv", "json", "html")
+
+
+class _Work(NamedTuple):
+    """What the tab does with the model."""
+
+    make: Callable[..., Outcome[tuple[Any, dict[str, str]]]]
+    write: Callable[[Any], Outcome[dict[str, str]]]
+    give: Callable[..., Outcome[StatesJson]]
 
 
 def states_tab(served: Served, run: Run = here) -> Linked:
-    """Build the tab inside the current `gr.Blocks`, with its events."""
+    """Build the tab inside the current `gr.Blocks`, its events, and the endpoint `/hidden_states`."""
+    work, stops = _work(served, run), Stops()
     layers = served.session.model.config.num_hidden_layers
     offered = [(VIEWS[name].name, name) for name in hidden.state_views(served.session)]
-
-    @lru_cache(maxsize=KEPT)
-    def read(session: Session, lines: tuple[str, ...]) -> Parallel:
-        return hidden.parallel(session, lines)
-
-    served.forgotten.append(read.cache_clear)
 
     with gr.Column(elem_classes="x-input"):
         text = gr.Textbox(
@@ -62,7 +68,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
                 step=1,
                 label="State: 0 the embeddings, then each layer",
                 min_width=220,
-                visible=False,
+                visible="hidden",
                 elem_id="states-layer",
             )
             of = gr.Radio(list(UNITS), value="tokens", label="Points", min_width=220, elem_id="states-of")
@@ -70,18 +76,117 @@ def states_tab(served: Served, run: Run = here) -> Linked:
                 label="Without what all share (the mean)", min_width=180, visible=False, elem_id="states-corrected"
             )
             button = gr.Button("Look inside", variant="primary", elem_id="states-button", min_width=140, scale=0)
+            stops.button("states-stop")
     said = panel(render.hint_html(render.STATES_HINT), "states-said")
     figure = gr.Plot(show_label=False, elem_id="states-figure", visible=False)
     dark = gr.Checkbox(visible=False)
 
+    def save(packet: Any) -> dict[str, Any]:
+        """The text of a file of what a page shows, which the page describes: nothing is held here."""
+        return replied(work.write, packet)
+
+    saving = gr.HTML(
+        None,
+        html_template=render.actions_html("states", "", "", files=KINDS),
+        js_on_load=script("save.js"),
+        apply_default_css=False,
+        server_functions=[save],
+        elem_id="states-save",
+        visible="hidden",
+    )
+
+    def look(
+        text: Any,
+        view: Any,
+        layer: Any,
+        of: Any,
+        corrected: Any,
+        dark: Any,
+        request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 - Gradio finds it there
+    ) -> tuple[Any, ...]:
+        about = [text, view, layer, of, corrected]
+        outcome = watched(stops, run, request, progress, "Looking inside", lambda told: work.make(*about, dark, told))
+        if outcome.result is None:
+            return problem(outcome), gr.skip(), gr.skip()
+        figure, copied = outcome.result
+        value = {"about": about, **copied}
+        return render.note_html(VIEWS[view].what), gr.Plot(figure, visible=True), gr.HTML(value=value, visible=True)
+
+    def look_at_example(
+        view: Any,
+        layer: Any,
+        of: Any,
+        corrected: Any,
+        dark: Any,
+        event: gr.EventData,
+        request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:
+        outcome = chosen(PARALLEL, event)
+        if (found := outcome.result) is None:
+            return gr.skip(), problem(outcome), gr.skip(), gr.skip()
+        return found.text, *look(found.text, view, layer, of, corrected, dark, request, progress)
+
+    settings = [view, layer, of, corrected, dark]
+    quiet: dict[str, Any] = {
+        "api_visibility": "private",
+        "concurrency_id": MODEL,
+        "show_progress_on": figure,
+        "js": script("states.js"),
+    }
+    again = [layer.release, of.input, corrected.input]
+    turned = view.input(controls, view, [layer, of, corrected], api_visibility="private", queue=False)
+    linked = Linked(
+        {"view": view, "layer": layer, "of": of, "corrected": corrected, "text": text},
+        lambda values: dict(zip([layer, of, corrected], controls(values.get("view", view.value)), strict=True)),
+        model=lambda session: {
+            layer: gr.update(maximum=session.model.config.num_hidden_layers, value=hidden.state_shown(session))
+        },
+    )
+    for shown in (
+        gr.on([button.click, text.submit], look, [text, *settings], [said, figure, saving], **quiet),
+        gr.on(again, look, [text, *settings], [said, figure, saving], trigger_mode="always_last", **quiet),
+        turned.then(look, [text, *settings], [said, figure, saving], **quiet),
+        examples.select(look_at_example, settings, [text, said, figure, saving], **quiet),
+    ):
+        recorded(stops.shown(shown), "states", linked)
+    _endpoint(work)
+    return linked
+
+
+def _work(served: Served, run: Run) -> _Work:
+    kept: Kept[Parallel] = Kept(served, KEPT)
+
+    def read(session: Session, lines: tuple[str, ...], told: Progress | None = None) -> Parallel:
+        return kept.get(session, lines, lambda: hidden.parallel(session, lines, told))
+
     @run
-    def make(text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any) -> Outcome[Any]:
-        def work() -> Any:
+    def make(
+        text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any, told: Progress | None = None
+    ) -> Outcome[tuple[Any, dict[str, str]]]:
+        """The figure, and what can be copied of it."""
+
+        def work() -> tuple[Any, dict[str, str]]:
             session = served.session
             asked = hidden.states_asked(session, text, view, layer, of, corrected)
-            return drawn(asked.view, hidden.states_result(read(session, asked.lines), asked), asked.layer, dark is True)
+            result = hidden.states_result(read(session, asked.lines, told), asked, told)
+            copied = {"python": hidden.python(session, asked), "citation": quoting.citation(session)}
+            return drawn(asked.view, result, asked.layer, dark is True), copied
 
         return handlers.attempt(work, "showing hidden states")
+
+    @run
+    def give(text: Any, view: Any, layer: Any, of: Any, corrected: Any) -> Outcome[StatesJson]:
+        def work() -> StatesJson:
+            session = served.session
+            state = hidden.state_shown(session) if layer is None else layer
+            asked = hidden.states_asked(session, text, view, state, of, corrected)
+            short_enough(session, *asked.lines)
+            content = plain(hidden.states_result(read(session, asked.lines), asked).content())
+            return {"view": asked.view, "what": VIEWS[asked.view].what, "result": content}
+
+        return handlers.attempt(work, "giving hidden states")
 
     @run
     def write(packet: Any) -> Outcome[dict[str, str]]:
@@ -98,69 +203,38 @@ def states_tab(served: Served, run: Run = here) -> Linked:
 
         return handlers.attempt(work, "saving hidden states")
 
-    def save(packet: Any) -> dict[str, Any]:
-        """The text of a file of what a page shows, which the page describes: nothing is held here."""
-        return replied(write, packet)
+    return _Work(make, write, give)
 
-    saving = gr.HTML(
-        None,
-        html_template=render.save_html(),
-        js_on_load=script("save.js"),
-        apply_default_css=False,
-        server_functions=[save],
-        elem_id="states-save",
-        visible="hidden",
+
+def controls(view: Any) -> tuple[Any, ...]:
+    """Only what the view uses is there to be set; the projection has a slider of its own."""
+    uses = VIEWS[view].uses if isinstance(view, str) and view in VIEWS else ()
+    sliding = "layer" in uses and view != "projection"  # what is hidden is on the page for `static/states.js`
+    return (
+        gr.update(visible=sliding or "hidden"),
+        gr.update(visible="of" in uses),
+        gr.update(visible="corrected" in uses),
     )
 
-    def look(text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any) -> tuple[Any, ...]:
-        outcome = make(text, view, layer, of, corrected, dark)
-        if outcome.result is None:
-            return problem(outcome), gr.skip(), gr.skip()
-        about = [text, view, layer, of, corrected]
-        return (
-            render.note_html(VIEWS[view].what),
-            gr.Plot(outcome.result, visible=True),
-            gr.HTML(value={"about": about}, visible=True),
-        )
 
-    def look_at_example(
-        view: Any, layer: Any, of: Any, corrected: Any, dark: Any, event: gr.EventData
-    ) -> tuple[Any, ...]:
-        outcome = chosen(PARALLEL, event)
-        if (found := outcome.result) is None:
-            return gr.skip(), problem(outcome), gr.skip(), gr.skip()
-        return found.text, *look(found.text, view, layer, of, corrected, dark)
+def _endpoint(work: _Work) -> None:
+    def api(
+        text: str, view: str = "projection", layer: int | None = None, of: str = "tokens", corrected: bool = False
+    ) -> StatesJson:
+        """Give one view of the hidden states of a text, or of several in one line each.
 
-    def controls(view: Any) -> tuple[Any, ...]:
-        """Only what the view uses is there to be set; the projection has a slider of its own."""
-        uses = VIEWS[view].uses if isinstance(view, str) and view in VIEWS else ()
-        sliding = "layer" in uses and view != "projection"
-        return gr.update(visible=sliding), gr.update(visible="of" in uses), gr.update(visible="corrected" in uses)
+        text: up to 6 lines, which may have 128 tokens together.
+        view: projection, cosine, lens, norms, change, cka, languages or alignment; the last two need two lines or more.
+        layer: of cosine and alignment the state, from 0, the embeddings, to the number of layers; if not given, the one
+            two thirds up.
+        of: what the points of projection, cosine and languages are: tokens, words or texts.
+        corrected: whether the mean, which all share, is taken off first, in cosine, languages and alignment.
+        Returns the name of the view, what it is in a sentence, and the content of its result, as `to_dict` has it in
+            Python.
+        """
+        return answered(work.give(text, view, layer, of, corrected))
 
-    settings = [view, layer, of, corrected, dark]
-    quiet: dict[str, Any] = {
-        "api_visibility": "private",
-        "concurrency_id": MODEL,
-        "show_progress_on": figure,
-        "js": DARK,
-    }
-    again = [layer.release, of.input, corrected.input]
-    turned = view.input(controls, view, [layer, of, corrected], api_visibility="private", queue=False)
-    linked = Linked(
-        {"view": view, "layer": layer, "of": of, "corrected": corrected, "text": text},
-        lambda values: dict(zip([layer, of, corrected], controls(values.get("view")), strict=True)),
-        model=lambda session: {
-            layer: gr.update(maximum=session.model.config.num_hidden_layers, value=hidden.state_shown(session))
-        },
-    )
-    for shown in (
-        gr.on([button.click, text.submit], look, [text, *settings], [said, figure, saving], **quiet),
-        gr.on(again, look, [text, *settings], [said, figure, saving], trigger_mode="always_last", **quiet),
-        turned.then(look, [text, *settings], [said, figure, saving], **quiet),
-        examples.select(look_at_example, settings, [text, said, figure, saving], **quiet),
-    ):
-        recorded(shown, "states", linked)
-    return linked
+    endpoint(api, api_name="hidden_states", concurrency_id=MODEL)
 
 
 if __name__ == "__main__":

@@ -211,6 +211,17 @@ def test_the_sweep_is_one_forward_a_head(inspection: Inspection, monkeypatch, ro
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
 
 
+def test_a_part_of_a_sweep_is_what_the_whole_says(inspection: Inspection):
+    whole = inspection.sweep().values
+    chosen = [(0, 3), (0, 4), (1, 0), (2, 2)]
+    found = ablation.part_of_sweep(inspection, chosen)
+    assert found == pytest.approx([whole[place] for place in chosen], rel=1e-4, abs=1e-7)
+    with pytest.raises(ValueError, match="no layer 3"):
+        ablation.part_of_sweep(inspection, [(3, 0)])
+    with pytest.raises(ValueError, match="No head is named"):
+        ablation.part_of_sweep(inspection, [])
+
+
 def test_a_head_that_does_nothing_matters_nothing(inspection: Inspection):
     """To the last bit: what is compared has gone through the same operations."""
     with torch.inference_mode():

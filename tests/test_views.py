@@ -169,12 +169,46 @@ def test_ranking_by_words_sums_over_keys_and_averages_over_queries(view: Attenti
 
 def test_maps_on_demand(view: AttentionView, pair: AttentionView):
     assert np.array_equal(ranked(view, "norm"), view.sides[0].statistic("norm"))
-    assert np.array_equal(ranked(view, "importance"), view.sides[0].sweep(progress=False).values)
     a, b = attentions(pair, 0), attentions(pair, 1)
     changed = ranked(pair, "change")
     assert changed.min() > 0
     assert np.allclose(changed, np.abs(a - b).sum(-1).mean(-1) / 2, atol=1e-6)
     assert np.array_equal(ranked(pair, "change", side=1), changed)
+
+
+def swept(view: AttentionView, side: int, size: int) -> np.ndarray:
+    """The importance of all heads, asked for so many at a time."""
+    every = [[layer, head] for layer in range(LAYERS) for head in range(HEADS)]
+    found = []
+    for start in range(0, len(every), size):
+        request = {"id": 5, "type": "sweep", "side": side, "heads": every[start : start + size]}
+        reply, buffers = view.answer(request)
+        assert reply == {"id": 5, "type": "sweep", "side": side}
+        found += np.frombuffer(zlib.decompress(buffers[0]), "<f4").tolist()
+    return np.array(found).reshape(LAYERS, HEADS)
+
+
+@pytest.mark.parametrize("size", [1, 3, HEADS])
+def test_a_sweep_in_parts_is_the_sweep(session: Session, size: int):
+    """And is asked for as other statistics are once all of it is there, of all sides."""
+    view = AttentionView(session.inspect(TEXT), session.inspect("She <mask>."))
+    for side in (0, 1):
+        refusal = view.answer({"type": "rank", "side": side, "by": "importance"})[0]["error"]
+        assert "`sweep` first" in refusal
+        assert "importance" not in inside(html(view, [(0, 0)]))["maps"]
+        expected = view.sides[side].sweep(progress=False).values
+        assert swept(view, side, size) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+        assert expected.std() > 0
+    for side in (0, 1):
+        assert np.array_equal(ranked(view, "importance", side), swept(view, side, size).astype(np.float32))
+    assert len(inside(html(view, [(0, 0)]))["maps"]["importance"]) == 2
+
+
+def test_a_part_of_a_sweep_that_is_known_takes_no_run(session: Session, monkeypatch: pytest.MonkeyPatch):
+    view = AttentionView(session.inspect(TEXT))
+    first = swept(view, 0, HEADS)
+    monkeypatch.setattr("xlmrxl.views.protocol.part_of_sweep", None)
+    assert np.array_equal(swept(view, 0, HEADS), first)
 
 
 def test_ablation_is_the_sessions(view: AttentionView):
@@ -225,6 +259,10 @@ def test_two_sides_are_asked_apart(pair: AttentionView):
         ({"type": "ablate"}, "Nothing is switched off"),
         ({"type": "ablate", "layers": [3]}, "layers must be"),
         ({"type": "ablate", "layers": [0], "at": [999]}, "at must be"),
+        ({"type": "sweep"}, "heads must be 1 to 5"),
+        ({"type": "sweep", "heads": [[0, head] for head in range(5)] + [[1, 0]]}, "heads must be 1 to 5"),
+        ({"type": "sweep", "heads": [[1, 0], [0, 1]]}, "sorted"),
+        ({"type": "sweep", "heads": [[0, 0]], "side": 1}, "side must be"),
         ({"type": "html", "heads": []}, "No head is given"),
         ({"type": "html", "heads": [[0, 0]], "settings": "dark"}, "settings must be"),
         ({"type": "html", "heads": [[0, 0]], "selected": {"layer": "x" * 40_000}}, "selected must be"),
@@ -260,6 +298,7 @@ def test_a_sweep_can_be_left_out(view: AttentionView):
     bounded = AttentionView(view.sides[0], sweep=False)
     assert "importance" not in json.dumps(bounded.first()[0])
     assert "by must be one of" in bounded.answer({"type": "rank", "by": "importance"})[0]["error"]
+    assert "left out" in bounded.answer({"type": "sweep", "heads": [[0, 0]]})[0]["error"]
 
 
 def test_models_of_different_shape_do_not_go_together(view: AttentionView):

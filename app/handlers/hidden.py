@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from xlmrxl.app import quoting
 from xlmrxl.app.handlers import MAX_TEXT, checked_text, is_masked
+from xlmrxl.app.handlers.attending import inspected
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.languages import Parallel
+    from xlmrxl.progress import Progress
     from xlmrxl.session import Session
     from xlmrxl.tasks.result import Result
 
 FILES = ("csv", "json", "html", "figure")  # what a view is saved as; the last one is what pictures are made of
 MAX_LINES = 6  # sentences whose hidden states are shown together
+
+
+class StatesJson(TypedDict):
+    """What the endpoint `/hidden_states` answers: the view, the sentence that says what it is, and what it shows."""
+
+    view: str
+    what: str
+    result: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,20 +81,46 @@ def saving(session: Session, packet: Any) -> tuple[str, StatesAsked]:
     return packet[0], states_asked(session, *packet[1])
 
 
-def parallel(session: Session, lines: tuple[str, ...]) -> Parallel:
+def named(lines: tuple[str, ...]) -> list[str]:
+    """What the sentences are called."""
+    return [f"{number}. {line[:24]}{'…' if len(line) > 24 else ''}" for number, line in enumerate(lines, 1)]
+
+
+def parallel(session: Session, lines: tuple[str, ...], progress: Progress | None = None) -> Parallel:
     """The inspections of one sentence or more."""
     from xlmrxl.inspection.languages import Parallel  # noqa: PLC0415 - torch comes along
 
-    names = [f"{number}. {line[:24]}{'…' if len(line) > 24 else ''}" for number, line in enumerate(lines, 1)]
-    return Parallel([session.inspect(line, progress=False) for line in lines], names)
+    return Parallel(inspected(session, list(lines), progress), named(lines))
 
 
-def states_result(texts: Parallel, asked: StatesAsked) -> Result:
+def states_result(texts: Parallel, asked: StatesAsked, progress: Progress | None = None) -> Result:
     """What a view shows. Raises ValueError with one actionable sentence."""
     from xlmrxl.views.states import VIEWS, Asked  # noqa: PLC0415 - torch comes along
 
     view = VIEWS[asked.view]
     if not view.offered(texts):
         raise ValueError(f"The view “{view.name}” needs {view.needs}: write another sentence in a line of its own.")
-    found: Result = view.make(Asked(texts, asked.layer, None, asked.of, 0, 1, asked.corrected, ()))
+    found: Result = view.make(
+        Asked(texts, asked.layer, None, asked.of, 0, 1, asked.corrected, (), progress=progress or False)
+    )
     return found
+
+
+def python(session: Session, asked: StatesAsked) -> str:
+    """The lines that give what a view shows."""
+    of, layer, remove = repr(asked.of), asked.layer, ", remove=0" if asked.corrected else ""
+    several, measures = "from xlmrxl.inspection.languages import Parallel", "from xlmrxl.inspection import states"
+    one = {"read": f"session.inspect({asked.lines[0]!r})"}
+    each = {"texts": repr(list(asked.lines)), "read": "[session.inspect(text) for text in texts]"}
+    all_ = {**each, "together": f"Parallel(read, {named(asked.lines)!r})"}
+    imports, made, call = {
+        "projection": (several, all_, f"together.project(of={of})"),
+        "cosine": (measures, each, f"states.cosines(read, {layer}, of={of}{remove})"),
+        "lens": ("", one, "read.lens()"),
+        "norms": (measures, one, "states.norms(read)"),
+        "change": (measures, one, "states.through(read)"),
+        "cka": (measures, one, "states.cka(read)"),
+        "languages": (several, all_, f"together.similarity({of}{remove})"),
+        "alignment": (several, all_, f"together.alignment(0, 1, {layer}{remove})"),
+    }[asked.view]
+    return quoting.reading(session, imports, **made, result=call) + "print(result)\n"

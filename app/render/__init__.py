@@ -74,15 +74,6 @@ def hint_html(hint: str) -> str:
     return f'<p class="x-hint">{escape(hint).replace("&lt;mask&gt;", "<code>&lt;mask&gt;</code>")}</p>'
 
 
-def save_html() -> str:
-    """Buttons that answer to `static/save.js`."""
-    buttons = "".join(f'<button type="button" data-file="{kind}">{name}</button>' for kind, name in NAMES.items())
-    return (
-        f'<div class="x-actions" role="group" aria-label="Save what is shown"><span>Save</span>{buttons}'
-        '<span role="status"></span></div>'
-    )
-
-
 NAMES = {"svg": "SVG", "png": "PNG", "csv": "CSV", "json": "JSON", "html": "HTML"}
 
 

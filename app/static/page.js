@@ -36,15 +36,16 @@
       names.forEach((name, place) => {
         if (values[place] || !bare.includes(name)) address.set(name, values[place] ?? "");
       });
-      if (before.has("view")) address.set("view", before.get("view"));
+      if (before.has("state")) address.set("state", before.get("state"));
       shown[tab] = address.toString();
       told(tab);
     },
 
-    /** What a view has been set to; kept as it is, and given back by `view`. */
+    /** What a view has been set to, by a person, beside the fields of its tab; given back by `view`. Left out where it is empty. */
     recordView(tab, view) {
-      const address = new URLSearchParams(shown[tab] ?? { tab });
-      address.set("view", JSON.stringify(view));
+      const address = new URLSearchParams(shown[tab] ?? (begun.get("tab") === tab ? begun : { tab }));
+      if (Object.keys(view).length) address.set("state", JSON.stringify(view));
+      else address.delete("state");
       shown[tab] = address.toString();
       told(tab);
     },
@@ -52,7 +53,7 @@
     /** What a view was set to by the address that the page was opened with, or null. */
     view(tab) {
       try {
-        return begun.get("tab") === tab ? JSON.parse(begun.get("view")) : null;
+        return begun.get("tab") === tab ? JSON.parse(begun.get("state")) : null;
       } catch {
         return null;
       }

@@ -1,5 +1,27 @@
-// Saves what is shown; Gradio gives `element`, `props` and `server`. Pictures are drawn here, by plotly.js itself, which
-// is fetched when the first one is asked for.
+// What can be taken away of hidden states; Gradio gives `element`, `props`, `server` and `watch`. Pictures are drawn here,
+// by plotly.js itself, which is fetched when the first one is asked for.
+function fill() {
+  const [python, cite] = element.querySelectorAll("[data-copy]");
+  python.dataset.copy = props.value?.python ?? "";
+  cite.dataset.copy = props.value?.citation ?? "";
+  element.querySelector("[role=status]").textContent = "";
+}
+watch("value", fill);
+fill();
+
+// The state that the plane is slid to goes into its link.
+const heard = new WeakSet();
+function slid({ step }) {
+  window.xlmrxl.slid = Number(step.label);
+  window.xlmrxl.recordView("states", { state: window.xlmrxl.slid });
+}
+new MutationObserver(() => {
+  const plot = document.querySelector("#states-figure .js-plotly-plot");
+  if (!plot?.on || heard.has(plot)) return;
+  heard.add(plot);
+  plot.on("plotly_sliderchange", slid);
+}).observe(element.closest("[role=tabpanel]"), { childList: true, subtree: true });
+
 async function text(kind) {
   const answer = await server.save([kind, props.value.about]);
   if (answer.error) throw new Error(answer.error);

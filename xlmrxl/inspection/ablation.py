@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xlmrxl.inspection.grid import Array, Axis, Grid, source_of
 from xlmrxl.inspection.readout import Readout
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, nobody, shown
 from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY
 from xlmrxl.tasks.masked import LOGITS_AT_ONCE, TOKENS_AT_ONCE
 from xlmrxl.tasks.result import Result, number, table_text
@@ -253,23 +253,8 @@ def sweep(
     targets = None if target is None else readout.targets(target)
     count, heads = inspection.layers, inspection.heads
     every = [(layer, head) for layer in range(count) for head in range(heads)]
-    # Rows of a batch: bounded by their states, and by their distributions at one token. One stays as it is.
-    size = max(1, min(TOKENS_AT_ONCE // len(inspection.tokens), LOGITS_AT_ONCE // readout.classes) - 1)
-    batches = [every[start : start + size] for start in range(0, len(every), size)]
-    total = sum(count - layer for layer, _ in every) + sum(count - batch[0][0] for batch in batches)
-    importance = torch.empty(count * heads)
-    done = 0
-    with shown(progress, "Switching off heads", "layer") as told, torch.inference_mode():
-        for nth, batch in enumerate(batches):
-            stream = inspection.stream(batch[0][0])  # its first row stays as it is
-            for layer in range(batch[0][0], count):
-                off = [head for at_layer, head in batch if at_layer == layer]
-                needed = readout.needed if layer == count - 1 else None
-                stream = inspection.encoder.branch(layer, stream, off, needed)
-                done += len(stream)
-                told(done, total)
-            final = inspection.encoder.finish(stream)
-            importance[nth * size : nth * size + len(batch)] = _importance(readout, final, targets)
+    with shown(progress, "Switching off heads", "layer") as told:
+        importance = _without_each(inspection, readout, every, targets, told)
     measure, title, unit = "kl", "KL divergence of the prediction without each head", "nats"
     if target is not None:
         what, unit = ("number", "score") if readout.kind == "number" else ("log-probability", "nats")
@@ -289,6 +274,47 @@ def sweep(
         inspection.second,
         tuple(place for place in readout.places if place is not None),
     )
+
+
+def part_of_sweep(inspection: Inspection, heads: Sequence[Head]) -> Array:
+    """What `sweep` finds of some heads, so that it can be had in parts: (heads,) float32.
+
+    Args:
+        inspection: of a text.
+        heads: (layer, head) of each, sorted.
+
+    Raises:
+        ValueError: there is no such head, no head is named, or there is nothing to predict.
+    """
+    inspection.chosen_heads(heads)
+    readout = Readout(inspection, None)
+    targets = readout.targets(readout.name(0)) if readout.kind == "number" else None
+    return _without_each(inspection, readout, heads, targets, nobody).numpy()
+
+
+def _without_each(
+    inspection: Inspection, readout: Readout, heads: Sequence[Head], targets: Sequence[int] | None, told: Progress
+) -> Tensor:
+    """(heads,): how far the prediction is from the model's without each of some heads, which are sorted by layer."""
+    count = inspection.layers
+    # Rows of a batch: bounded by their states, and by their distributions at one token. One stays as it is.
+    size = max(1, min(TOKENS_AT_ONCE // len(inspection.tokens), LOGITS_AT_ONCE // readout.classes) - 1)
+    batches = [heads[start : start + size] for start in range(0, len(heads), size)]
+    total = sum(count - layer for layer, _ in heads) + sum(count - batch[0][0] for batch in batches)
+    importance = torch.empty(len(heads))
+    done = 0
+    with torch.inference_mode():
+        for nth, batch in enumerate(batches):
+            stream = inspection.stream(batch[0][0])  # its first row stays as it is
+            for layer in range(batch[0][0], count):
+                off = [head for at_layer, head in batch if at_layer == layer]
+                needed = readout.needed if layer == count - 1 else None
+                stream = inspection.encoder.branch(layer, stream, off, needed)
+                done += len(stream)
+                told(done, total)
+            final = inspection.encoder.finish(stream)
+            importance[nth * size : nth * size + len(batch)] = _importance(readout, final, targets)
+    return importance
 
 
 def _importance(readout: Readout, final: Tensor, targets: Sequence[int] | None) -> Tensor:

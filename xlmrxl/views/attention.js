@@ -84,7 +84,7 @@ class Page {
         element(
           "div", { class: two ? "x-body x-two" : "x-body" },
           element("section", { class: "x-heads" }, element("div", { class: "x-title" }, element("h3", {}, "All heads")), mapControls.element,
-            mapControls.problem, this.mapBox, mapControls.legend, mapLine, mapControls.note),
+            mapControls.sweep, mapControls.problem, this.mapBox, mapControls.legend, mapLine, mapControls.note),
           element("section", { class: "x-head" }, headControls.element, headControls.problem, this.panesBox, readout.element, headControls.note),
           ...panels.map((panel) => panel.element),
         ),
@@ -109,7 +109,7 @@ class Page {
       "p", { class: "x-caption" },
       sides.length > 1 && element("span", {}, side ? "second" : "first"),
       ...parts.flatMap(([name, words]) => [name && element("span", {}, name), own(words, { title: words })]),
-      sides.length > 1 && element("span", {}, source.precision),
+      sides.length > 1 && element("span", { translate: "no" }, source.precision),
     );
   }
 
@@ -152,7 +152,7 @@ class Page {
   say() {
     const { explorer } = this;
     const pairs = explorer.shown.map((shown) =>
-      shown.strongest(3).map(([i, j]) => `${shown.rows[i].text} to ${shown.columns[j].text} ${decimal(shown.value(i, j), 2, shown.signed)}`).join(", "));
+      shown.strongest(3).map(([i, j]) => `${shown.rows[i].text} → ${shown.columns[j].text} ${decimal(shown.value(i, j), 2, shown.signed)}`).join(", "));
     const title = explorer.title.replace(/^L(\d+) H(\d+)$/, "Layer $1, head $2");
     this.live.textContent = `${title}. Strongest: ${pairs.join("; in the second: ")}.`;
   }

@@ -23,6 +23,10 @@ export class MapControls {
     this.element = element("div", { class: "x-bar" }, this.statistic, this.order, this.cells, explorer.sides.length > 1 && this.sides);
     this.ramp = ramp();
     this.legend = element("div", { class: "x-legend" });
+    this.far = element("progress", { "aria-label": "Heads that have been switched off in turn" });
+    this.said = element("span", {});
+    const stop = button("Stop", () => explorer.set({ statistic: null, cells: null }));
+    this.sweep = element("div", { class: "x-sweep", hidden: true }, this.said, this.far, stop);
     this.note = element("p", { class: "x-note" });
     this.problem = element("p", { class: "x-problem", role: "alert", hidden: true });
     this.sides.pick(String(selected.side));
@@ -30,11 +34,12 @@ export class MapControls {
 
   draw(parts) {
     const { explorer } = this;
+    if (["map", "late", "sweep"].some((part) => parts.has(part))) this.progress();
     if (!explorer.map || !["open", "map", "theme"].some((part) => parts.has(part))) return;
     const { map, settings, meta } = explorer;
     const pair = settings.statistic !== null && typeof settings.statistic === "object";
     const known = [...meta.statistics, ...meta.on_demand].map(({ name }) => [name, name.replace("_", ", ")]);
-    this.statistic.offer([["", "patterns"], ...known, ...(pair ? [["pair", map.name]] : [])]);
+    this.statistic.offer([["", "patterns"], ...known, ...(pair ? [["pair", map.name, true]] : [])]);
     this.statistic.pick(pair ? "pair" : (settings.statistic ?? ""));
     this.order.pick(settings.order);
     this.order.hidden = this.cells.hidden = settings.statistic === null;
@@ -51,11 +56,22 @@ export class MapControls {
       this.legend.replaceChildren("0", this.ramp, "largest of each head, square-root scale");
     }
     const about = pair
-      ? ["Attention from ", own(map.from), " to ", own(map.to), "."]
+      ? ["Attention: ", own(map.from), " → ", own(map.to)]
       : [map.label && `${map.label}.`, map.signed ? " Second minus first." : ""];
     const sorted = map.values && settings.order !== "model" ? ` Sorted row by row, ${settings.order} first.` : "";
     this.note.replaceChildren(...about.filter(Boolean), sorted);
     this.note.hidden = settings.statistic === null;
+  }
+
+  /** How far a sweep is, where it takes longer than a moment. */
+  progress() {
+    const { explorer } = this;
+    const far = explorer.late.has("map") && explorer.sweeping;
+    this.sweep.hidden = !far;
+    if (!far) return;
+    this.far.max = far.total;
+    this.far.value = far.done;
+    this.said.textContent = `Switching off each head in turn: ${far.done} of ${far.total}`;
   }
 }
 

@@ -1,10 +1,11 @@
 // What the explorer knows and what was chosen: traits, requests, and what follows from them. Nothing here draws.
 
-import { completed, formOf, validHead } from "./settings.js";
+import { brief, completed, formOf, same, validHead } from "./settings.js";
+import { pythonOf } from "./python.js";
 import { Shown, number, unpackFloats, unpackMatrix, unpackThumbnails } from "./weights.js";
 
 const HELD_BYTES = 1 << 26; // of matrices that were asked for
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+const SLICE = 700; // milliseconds that a part of a sweep should take
 
 export class Explorer {
   /** model: get, set, on, off, save_changes, send; see protocol.py. */
@@ -31,9 +32,10 @@ export class Explorer {
   close() {
     for (const [event, heard] of this.heardBy) this.model.off(event, heard);
     this.views.clear();
+    this.closed = true;
   }
 
-  /** Views have `draw(parts)`, called before the next frame: "open", "map", "head", "focus", "pins", "off", "theme", "settings", "size", "error", "late". */
+  /** Views have `draw(parts)`, called before the next frame: "open", "map", "head", "focus", "pins", "off", "theme", "settings", "size", "error", "late", "sweep". */
   tell(...parts) {
     if (!this.parts.size) {
       requestAnimationFrame(() => {
@@ -77,6 +79,7 @@ export class Explorer {
       }),
     );
     this.inside = meta.inside && new Set(meta.inside.map(([layer, head]) => layer * heads + head));
+    this.swept = this.sides.map(() => ({ values: new Float32Array(layers * heads).fill(NaN), done: 0 }));
     this.cache = new Map();
     this.focus = this.sides.map(() => ({ row: null, column: null }));
     this.pins = this.sides.map(() => ({ rows: new Set(), columns: new Set() })); // first tokens of units
@@ -173,11 +176,41 @@ export class Explorer {
   mapOf(side, by) {
     const key = this.mapKey(side, by);
     if (!this.maps.has(key)) {
-      const found = this.ask({ type: "rank", side, by }).then(({ reply, buffers }) => reply.map ?? unpackFloats(buffers[0]));
+      const found =
+        by === "importance" && this.can("sweep")
+          ? this.sweep(side)
+          : this.ask({ type: "rank", side, by }).then(({ reply, buffers }) => reply.map ?? unpackFloats(buffers[0]));
       this.maps.set(key, found);
       found.catch(() => this.maps.delete(key));
     }
     return this.maps.get(key);
+  }
+
+  /** The importance of all heads, asked for in parts; it ends where nobody looks at it any more, and can go on later. */
+  async sweep(side) {
+    const { meta, layers, heads } = this;
+    const swept = this.swept[side];
+    const every = Array.from({ length: layers * heads }, (_, i) => [Math.floor(i / heads), i % heads]);
+    for (let count = Math.min(4, heads); swept.done < every.length; ) {
+      const seen = !this.closed && this.meta === meta;
+      if (!seen || this.settings.statistic !== "importance" || !this.mapSides.includes(side)) throw new Error("Stopped.");
+      const asked = every.slice(swept.done, swept.done + count);
+      const begun = performance.now();
+      const { buffers } = await this.ask({ type: "sweep", side, heads: asked });
+      swept.values.set(await unpackFloats(buffers[0]), swept.done);
+      swept.done += asked.length;
+      count = Math.max(1, Math.min(heads, 4 * count, Math.round((count * SLICE) / (performance.now() - begun))));
+      this.tell("sweep");
+    }
+    return swept.values;
+  }
+
+  /** How far the sweep is that the map waits for: {done, total} in heads, or null. */
+  get sweeping() {
+    if (this.settings?.statistic !== "importance" || !this.can("sweep")) return null;
+    const done = this.mapSides.reduce((sum, side) => sum + this.swept[side].done, 0);
+    const total = this.mapSides.length * this.layers * this.heads;
+    return done < total ? { done, total } : null;
   }
 
   request(side) {
@@ -255,10 +288,10 @@ export class Explorer {
     const done = this.wait("map");
     const map = { values: null, signed: false, order: Array.from({ length: this.layers * this.heads }, (_, i) => i) };
     try {
+      if (statistic === "importance") this.map ??= { ...map, ...this.describe(null) }; // it may take long
       if (statistic !== null) {
         map.signed = compare === "difference" && statistic !== "change";
-        const sides = statistic === "change" ? [0] : map.signed ? [0, 1] : [this.selected.side];
-        const found = await Promise.all(sides.map((side) => this.mapOf(side, statistic)));
+        const found = await Promise.all(this.mapSides.map((side) => this.mapOf(side, statistic)));
         if (turn !== this.turnMap) return;
         map.values = map.signed ? found[1].map((value, i) => value - found[0][i]) : found[0];
         const real = map.values.filter(Number.isFinite);
@@ -323,6 +356,23 @@ export class Explorer {
   }
 
   // What follows
+
+  /** The sides that the map's statistic is of. */
+  get mapSides() {
+    const { statistic, compare } = this.settings;
+    if (statistic === "change") return [0];
+    return compare === "difference" ? [0, 1] : [this.selected.side];
+  }
+
+  /** What of the traits differs from the defaults, for a link. */
+  get brief() {
+    return brief(this.settings, this.selected);
+  }
+
+  /** Lines of Python that give what is shown; `begun` are those that make `inspection`, or `first` and `second`. */
+  python(begun) {
+    return pythonOf(this, begun);
+  }
 
   get form() {
     return formOf(this.settings, this.sides);

@@ -21,8 +21,8 @@ JSON of both, and `jsonModel({first, ask, selected, settings, changed})` of atte
 Layers and heads count from 0. A *side* is 0, the inspection, or 1, the other one (another language or precision).
 
 **First view.** `meta` is {"version": 1, "same_tokens": whether two sides have the same tokens and can be subtracted,
-"abilities": which of "ablate" and "html" may be asked for, "statistics": [{"name", "label", "unit"}], "on_demand": the
-same of those that have to be asked for, "sides": [side]}, with of each side
+"abilities": which of "ablate", "html" and "sweep" may be asked for, "statistics": [{"name", "label", "unit"}],
+"on_demand": the same of those that have to be asked for, "sides": [side]}, with of each side
 
     text, second    as they were given; `second` is null where there is no pair
     source          {"model", "revision", "precision", "version", "settings"}
@@ -52,14 +52,18 @@ little-endian.
                 {"queries": [token, …], "keys": [token, …]}
     ablate      side, heads: [[layer, head], …],            side, found: Ablation.to_dict() []
                 layers: [layer, …], at: [token, …] or null
+    sweep       side, heads: [[layer, head], …], sorted,    side                            [float32 (heads), deflated]
+                as many as a layer has at most
     html        heads: [[layer, head], …],                  name: of a file                 [the file, UTF-8]
                 selected, settings: traits to open it with
 
 By two lists of tokens, heads are ranked by the attention to the keys (summed) from the queries (their mean), as
 attention between words is. To the statistics of `xlmrxl.inspection` come two: "importance", from a sweep that switches
-off each head in turn (of XL it takes minutes; leave it out with `AttentionView(…, sweep=False)`), and "change", of two
-sides with the same tokens: how far a head's rows differ between them, half the sum of the absolute differences, on
-average over the rows.
+off each head in turn, and "change", of two sides with the same tokens: how far a head's rows differ between them, half
+the sum of the absolute differences, on average over the rows. A sweep takes as long as running the model on half as
+many texts as there are heads, minutes for XL on a processor: it is had in parts, by `sweep` requests that the page
+makes one after the other, so that it can say how far it is and stop, and only then by `rank`. `AttentionView(…,
+sweep=False)` leaves it out.
 
 A request that is wrong is answered {id, type, "error": one sentence}. Requests may come from strangers: nothing of them
 is trusted, and what one may cost is bounded by what the model costs.
@@ -95,6 +99,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlmrxl.inspection.ablation import part_of_sweep
 from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS, Statistic
 from xlmrxl.tasks.pieces import standing_alone
 from xlmrxl.views.request import Request
@@ -108,7 +113,7 @@ Reply = tuple[dict[str, Any], list[bytes]]
 FRONT_END = Path(__file__).parent
 """Where attention.js and the files that it imports are, for those who serve them from a static path."""
 PARTS = (
-    *("colours", "style", "dom", "weights", "settings", "explorer", "file"),
+    *("colours", "style", "dom", "weights", "settings", "python", "explorer", "file"),
     *("map", "matrix", "lines", "figure", "controls", "panels", "attention"),
 )
 """The files of the front end; each imports of those before it."""
@@ -184,11 +189,14 @@ class AttentionView:
         ids = [[token.id for token in side.tokens] for side in self.sides]
         self.same_tokens = other is not None and ids[0] == ids[1]
         self.statistics = {name: STATISTICS[name] for name in (*MEASURED, *ON_DEMAND)}
+        self.abilities = ["ablate", "html"]
         if sweep:
+            self.abilities.append("sweep")
             self.statistics["importance"] = IMPORTANCE
         if self.same_tokens:
             self.statistics["change"] = CHANGE
-        self._maps: dict[tuple[int, str], Array] = {}
+        self._changed: Array | None = None
+        self._swept = [np.full((self.layers, self.heads), np.nan, np.float32) for _ in self.sides]
         self._answers: dict[str, Callable[[Request], Reply]] = {
             "head": self._head,
             "mean": self._mean,
@@ -196,6 +204,7 @@ class AttentionView:
             "rollout": self._rollout,
             "rank": self._rank,
             "ablate": self._ablate,
+            "sweep": self._sweep,
             "html": self._html,
         }
 
@@ -205,7 +214,7 @@ class AttentionView:
         meta = {
             "version": 1,
             "same_tokens": self.same_tokens,
-            "abilities": ["ablate", "html"],
+            "abilities": self.abilities,
             "statistics": known[: len(MEASURED)],
             "on_demand": known[len(MEASURED) :],
             "sides": [described(side) for side in self.sides],
@@ -220,15 +229,17 @@ class AttentionView:
         """A statistic of every head of a side, (layers, heads) float32."""
         if name in STATISTICS:
             return self.sides[side].statistic(name, progress=False)
-        key = (0 if name == "change" else side, name)
-        if key not in self._maps:
-            swept = name == "importance"
-            self._maps[key] = self.sides[side].sweep(progress=False).values if swept else changes(*self.sides)
-        return self._maps[key]
+        if name == "importance":
+            if not self.at_hand(name):
+                raise ValueError("Not all heads have been switched off in turn yet: ask for `sweep` first.")
+            return self._swept[side].copy()
+        if self._changed is None:
+            self._changed = changes(*self.sides)
+        return self._changed
 
     def at_hand(self, name: str) -> bool:
         """Whether a statistic takes no sweep any more."""
-        return name != "importance" or any(known == name for _, known in self._maps)
+        return name != "importance" or not any(np.isnan(values).any() for values in self._swept)
 
     def answer(self, request: Any) -> Reply:
         """The reply to one request, and its buffers; what is wrong with the request is said in the reply."""
@@ -276,6 +287,18 @@ class AttentionView:
         at = asked.numbers("at", len(self.sides[side].tokens)) or None
         found = self.sides[side].ablate(heads, layers, at=at, progress=False)
         return {"side": side, "found": found.to_dict()}, []
+
+    def _sweep(self, asked: Request) -> Reply:
+        if "sweep" not in self.abilities:
+            raise ValueError("That every head is switched off in turn has been left out here.")
+        side, heads = asked.side(), asked.heads() or []
+        if not heads or len(heads) > self.heads or heads != sorted(heads):
+            raise ValueError(f"heads must be 1 to {self.heads} of [layer, head], sorted.")
+        swept = self._swept[side]
+        places = tuple(zip(*heads, strict=True))
+        if np.isnan(swept[places]).any():
+            swept[places] = part_of_sweep(self.sides[side], heads)
+        return {"side": side}, [packed(swept[places])]
 
     def _html(self, asked: Request) -> Reply:
         from xlmrxl.views.export import html  # noqa: PLC0415 - it reads this module's view

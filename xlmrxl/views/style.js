@@ -8,7 +8,7 @@ export const STYLE = `
   --accent: #22667c; --tint: #d6eaf0; --bar: #22667c; --pale: #82bacb; --warning: #a3361f; color-scheme: light;
   --sans: "IBM Plex Sans", var(--jp-ui-font-family, system-ui), "Noto Sans", sans-serif;
   --mono: "IBM Plex Mono", var(--jp-code-font-family, ui-monospace), "Noto Sans Mono", monospace;
-  container-type: inline-size; direction: ltr; text-align: left; color: var(--ink); background: var(--paper);
+  container-type: inline-size; direction: var(--xlmrxl-direction, ltr); text-align: start; color: var(--ink); background: var(--paper);
   font: 400 13px/1.45 var(--sans); -webkit-text-size-adjust: 100%;
 }
 .x[data-theme="dark"] {
@@ -26,10 +26,10 @@ export const STYLE = `
 .x-frame { position: relative; padding: 14px 16px 16px; }
 
 /* Top: what is looked at. */
-.x-top { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 14px; padding: 0 44px 12px 0; }
+.x-top { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 14px; padding-block-end: 12px; padding-inline-end: 44px; }
 .x-top h2 { font: 600 19px/1.3 var(--sans); }
 .x-top p { color: var(--soft); overflow-wrap: anywhere; }
-.x-top button { position: absolute; top: 12px; right: 16px; min-width: 28px; }
+.x-top button { position: absolute; top: 12px; inset-inline-end: 16px; min-width: 28px; }
 .x-inside { flex-basis: 100%; }
 .x-help { margin: 0 0 14px; padding: 10px 14px; background: var(--wash); }
 .x-help dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 3px 16px; }
@@ -42,7 +42,7 @@ export const STYLE = `
 }
 .x-title { align-items: center; min-height: 34px; }
 .x-title .x-field, .x-title .x-segmented { font-weight: 400; color: var(--ink); }
-.x-title h3 { margin-right: auto; font: 600 15px/1.3 var(--sans); color: var(--ink); }
+.x-title h3 { margin-inline-end: auto; font: 600 15px/1.3 var(--sans); color: var(--ink); }
 @container (min-width: 1000px) {
   .x-body { grid-template-columns: minmax(0, min(594px, 50%)) minmax(0, 1fr); grid-template-rows: repeat(3, auto) 1fr; }
   .x-body { grid-template-areas: "heads head" "find head" "off head" "save head"; }
@@ -69,15 +69,17 @@ export const STYLE = `
 .x-field input[type="number"] { width: 54px; font-family: var(--mono); }
 .x-field output { min-width: 34px; font: 400 12px var(--mono); }
 .x-field input[type="range"] { width: 110px; accent-color: var(--accent); }
+.x-sweep { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 12px; margin-bottom: 10px; color: var(--soft); font-variant-numeric: tabular-nums; }
+.x-sweep progress { flex: 1 1 120px; max-width: 240px; height: 6px; accent-color: var(--accent); }
 .x-check { display: inline-flex; align-items: center; gap: 6px; color: var(--ink); cursor: pointer; }
 .x-check input { margin: 0; accent-color: var(--accent); }
 .x-segmented { display: inline-flex; }
 .x-segmented label { position: relative; cursor: pointer; }
-.x-segmented label + label { margin-left: -1px; }
+.x-segmented label + label { margin-inline-start: -1px; }
 .x-segmented input { position: absolute; inset: 0; margin: 0; opacity: 0; cursor: pointer; }
 .x-segmented span { display: block; min-height: 28px; padding: 3px 10px; border: 1px solid var(--edge); }
-.x-segmented label:first-of-type span { border-radius: 2px 0 0 2px; }
-.x-segmented label:last-of-type span { border-radius: 0 2px 2px 0; }
+.x-segmented label:first-of-type span { border-start-start-radius: 2px; border-end-start-radius: 2px; }
+.x-segmented label:last-of-type span { border-start-end-radius: 2px; border-end-end-radius: 2px; }
 .x-segmented input:hover + span { background: var(--wash); }
 .x-segmented input:checked + span {
   position: relative; background: var(--tint); border-color: var(--accent); color: var(--ink); z-index: 1;
@@ -93,12 +95,14 @@ export const STYLE = `
 }
 .x-readout b { font-weight: 600; color: var(--ink); }
 .x-readout .x-value { color: var(--accent); }
-.x-problem { padding: 6px 12px; border-left: 3px solid var(--warning); color: var(--warning); overflow-wrap: anywhere; }
+.x-problem { padding: 6px 12px; border-inline-start: 3px solid var(--warning); color: var(--warning); overflow-wrap: anywhere; }
 .x-problem::before { content: "! " / ""; font-weight: 700; }
 .x-legend { display: flex; align-items: center; gap: 8px; margin-top: 8px; font: 400 12px/1.3 var(--mono); color: var(--soft); }
 .x-ramp { position: relative; flex: 0 0 132px; height: 10px; border: 1px solid var(--line); }
 
-/* The map and the panes: two canvases, one of them for what changes with the pointer */
+/* The map and the panes: two canvases, one of them for what changes with the pointer. Layers and heads are counted, and
+   rows look at columns, from left to right in every language. */
+.x-map, .x-matrix, .x-lines { direction: ltr; }
 .x-map { position: relative; max-width: 100%; cursor: pointer; touch-action: manipulation; }
 .x-map:focus-visible { outline: none; }
 .x-layer { position: absolute; left: 0; top: 0; pointer-events: none; }
@@ -129,10 +133,10 @@ export const STYLE = `
 .x-token:focus-visible { outline-offset: -2px; }
 
 .x-strongest { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 4px 0 10px; font-size: 13px; }
-.x-strongest::before { content: "Strongest" / ""; color: var(--soft); }
+.x-strongest::before { content: attr(aria-label) / ""; color: var(--soft); }
 .x-side { color: var(--soft); font-style: normal; }
-.x-readout .x-side { margin-right: 8px; }
-.x-strongest .x-side + li { margin-left: -6px; }
+.x-readout .x-side { margin-inline-end: 8px; }
+.x-strongest .x-side + li { margin-inline-start: -6px; }
 .x-strongest li { display: inline-flex; gap: 5px; align-items: baseline; min-width: 0; }
 .x-strongest span, .x-top-heads span { font: 400 12px var(--mono); color: var(--soft); font-variant-numeric: tabular-nums; }
 .x-top-heads { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 10px; }
@@ -143,22 +147,22 @@ export const STYLE = `
 .x-chips { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 10px; }
 .x-effects { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 250px), 1fr)); gap: 14px 28px; }
 .x-effect table { width: 100%; border-collapse: collapse; table-layout: fixed; }
-.x-effect caption { padding-bottom: 4px; text-align: left; color: var(--soft); }
+.x-effect caption { padding-bottom: 4px; text-align: start; color: var(--soft); }
 .x-effect caption b { color: var(--ink); }
-.x-effect th, .x-effect td { height: 24px; padding: 0; font-weight: 400; text-align: left; vertical-align: middle; }
+.x-effect th, .x-effect td { height: 24px; padding: 0; font-weight: 400; text-align: start; vertical-align: middle; }
 .x-effect thead th { height: 18px; font: 400 12px var(--mono); color: var(--soft); }
-.x-effect tbody th { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding-right: 8px; }
+.x-effect tbody th { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding-inline-end: 8px; }
 .x-effect th:nth-child(1) { width: 32%; }
-.x-effect td:nth-child(n + 3), .x-effect thead th:nth-child(n + 3) { width: 62px; text-align: right; font: 400 12px var(--mono); }
-.x-swatch { display: inline-block; width: 8px; height: 8px; margin-right: 4px; background: var(--pale); }
+.x-effect td:nth-child(n + 3), .x-effect thead th:nth-child(n + 3) { width: 62px; text-align: end; font: 400 12px var(--mono); }
+.x-swatch { display: inline-block; width: 8px; height: 8px; margin-inline-end: 4px; background: var(--pale); }
 th:last-child > .x-swatch { background: var(--bar); }
 .x-pair { position: relative; display: block; height: 13px; }
-.x-pair i { position: absolute; left: 0; height: 5px; min-width: 1px; background: var(--pale); }
+.x-pair i { position: absolute; inset-inline-start: 0; height: 5px; min-width: 1px; background: var(--pale); }
 .x-pair i + i { top: 7px; background: var(--bar); }
 
 @container (max-width: 560px) {
   .x-frame { padding: 10px 0 12px; }
-  .x-top button { top: 4px; right: 0; min-width: 36px; }
+  .x-top button { top: 4px; inset-inline-end: 0; min-width: 36px; }
   .x button, .x-field select, .x-segmented span { min-height: 36px; }
   .x-segmented span { padding-block: 7px; }
   .x-bar { gap: 8px 12px; }
