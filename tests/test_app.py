@@ -37,7 +37,8 @@ from xlmrxl.tasks.result import Source
 
 TEXT = "The <mask> is here."
 EVIL = "<script>\"'&"
-ENDPOINTS = ["fill", "lens", "classify", "explain", "teach", "choose", "compare", "model"]
+LOOKING = ["attention", "attention_statistics", "hidden_states"]
+ENDPOINTS = ["fill", "lens", "classify", "explain", "teach", "choose", *LOOKING, "compare", "model"]
 TINY = Source("tiny", None, "fp32", "0")
 
 
@@ -539,9 +540,9 @@ def test_what_runs_the_model_waits_in_one_line_or_is_run_with_others(session: Se
 @pytest.mark.parametrize(
     ("head", "tabs"),
     [
-        (xlmrxl.XLMRobertaXLForSequenceClassification, ["classify", "explain", "teach", "model"]),
-        (xlmrxl.XLMRobertaXLForMultipleChoice, ["choose", "model"]),
-        (xlmrxl.XLMRobertaXLForTokenClassification, ["model"]),
+        (xlmrxl.XLMRobertaXLForSequenceClassification, ["classify", "explain", "teach", *LOOKING, "model"]),
+        (xlmrxl.XLMRobertaXLForMultipleChoice, ["choose", *LOOKING, "model"]),
+        (xlmrxl.XLMRobertaXLForTokenClassification, [*LOOKING, "model"]),
     ],
 )
 def test_a_tab_shows_only_where_the_model_can_do_it(session: Session, head: type, tabs: list[str]) -> None:
