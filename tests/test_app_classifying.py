@@ -32,6 +32,7 @@ from xlmrxl.app.handlers.teaching import MAX_CHARACTERS, MAX_FILE, MAX_ROWS
 from xlmrxl.app.render import scores
 from xlmrxl.app.render import teaching as lessons
 from xlmrxl.app.served import Served
+from xlmrxl.app.stopping import Stopped
 from xlmrxl.app.together import Together
 from xlmrxl.session import Session
 from xlmrxl.tasks.teach import Taught
@@ -597,3 +598,20 @@ def test_ten_choices_over_the_endpoint(client: Any, session: Session) -> None:
 def test_endpoints_explain_what_is_wrong(client: Any, name: str, asked: tuple[str, ...], word: str) -> None:
     with pytest.raises(Exception, match=re.escape(word)):
         client.predict(*asked, api_name=name)
+
+
+def test_long_work_says_how_far_it_is_and_can_be_stopped(session: Session) -> None:
+    done = classifying.classify(session, TEXT, "cat, dog")
+
+    def stop(done: int, total: int) -> None:
+        raise Stopped
+
+    for work in (
+        lambda told: teaching.learn(session, EXAMPLES, TESTS, told),
+        lambda told: classifying.explain(session, done, {"index": 0}, told),
+    ):
+        far: list[float] = []
+        work(lambda done, total, far=far: far.append(done / total))
+        assert far
+        assert max(far) == far[-1] == 1
+        assert problem(lambda work=work: work(stop)) == "Stopped."

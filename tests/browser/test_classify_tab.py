@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from xlmrxl.app.examples import LESSONS, TEXTS
 from xlmrxl.app.handlers import teaching
@@ -190,6 +191,20 @@ def test_a_link_opens_what_was_taught(tab) -> None:
     assert taught_on_screen(other) == taught_on_screen(tab)
     assert other.locator("#teach-examples textarea").input_value() == LESSONS[1].text
     other.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_teaching_has_no_serious_violation_of_accessibility(page, served: str, theme: str) -> None:
+    page.set_viewport_size({"width": 375, "height": 812})
+    page.goto(
+        f"{served}/?__theme={theme}#tab=classify&by=teach&examples=a%3A+b%0Aa%3A+c%0Ad%3A+e%0Ad%3A+f&tests=a%3A+g"
+    )
+    page.add_style_tag(content="*, *::before, *::after { transition: none !important; animation: none !important; }")
+    wait_for_lesson(page, 1)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 20
+    assert not [(each["id"], each["nodes"]) for each in found["violations"] if each["impact"] != "minor"]
 
 
 def upload(page, path: Path) -> None:
