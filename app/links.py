@@ -86,7 +86,10 @@ def read(
     nothing: dict[Block, Any] = {tabs: gr.skip(), **now}
     if not isinstance(address, str) or len(address) > MAX_ADDRESS:
         return nothing
-    said = dict(parse_qsl(address, keep_blank_values=True, max_num_fields=50))
+    try:
+        said = dict(parse_qsl(address, keep_blank_values=True, max_num_fields=50))
+    except ValueError:  # there are more
+        return nothing
     if (tab := said.get("tab", "")) not in linked:
         return nothing
     values = {

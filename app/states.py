@@ -68,7 +68,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
                 step=1,
                 label="State: 0 the embeddings, then each layer",
                 min_width=220,
-                visible="hidden",
+                visible=False,
                 elem_id="states-layer",
             )
             of = gr.Radio(list(UNITS), value="tokens", label="Points", min_width=220, elem_id="states-of")
@@ -79,7 +79,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
             stops.button("states-stop")
     said = panel(render.hint_html(render.STATES_HINT), "states-said")
     figure = gr.Plot(show_label=False, elem_id="states-figure", visible=False)
-    dark = gr.Checkbox(visible=False)
+    slid, dark = gr.Number(visible=False), gr.Checkbox(visible=False)  # the page knows, see `static/states.js`
 
     def save(packet: Any) -> dict[str, Any]:
         """The text of a file of what a page shows, which the page describes: nothing is held here."""
@@ -101,11 +101,13 @@ def states_tab(served: Served, run: Run = here) -> Linked:
         layer: Any,
         of: Any,
         corrected: Any,
+        slid: Any,
         dark: Any,
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008 - Gradio finds it there
     ) -> tuple[Any, ...]:
-        about = [text, view, layer, of, corrected]
+        state = slid if view == "projection" and slid is not None else layer
+        about = [text, view, state, of, corrected]
         outcome = watched(stops, run, request, progress, "Looking inside", lambda told: work.make(*about, dark, told))
         if outcome.result is None:
             return problem(outcome), gr.skip(), gr.skip()
@@ -118,6 +120,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
         layer: Any,
         of: Any,
         corrected: Any,
+        slid: Any,
         dark: Any,
         event: gr.EventData,
         request: gr.Request,
@@ -126,9 +129,9 @@ def states_tab(served: Served, run: Run = here) -> Linked:
         outcome = chosen(PARALLEL, event)
         if (found := outcome.result) is None:
             return gr.skip(), problem(outcome), gr.skip(), gr.skip()
-        return found.text, *look(found.text, view, layer, of, corrected, dark, request, progress)
+        return found.text, *look(found.text, view, layer, of, corrected, slid, dark, request, progress)
 
-    settings = [view, layer, of, corrected, dark]
+    settings = [view, layer, of, corrected, slid, dark]
     quiet: dict[str, Any] = {
         "api_visibility": "private",
         "concurrency_id": MODEL,
@@ -209,9 +212,9 @@ def _work(served: Served, run: Run) -> _Work:
 def controls(view: Any) -> tuple[Any, ...]:
     """Only what the view uses is there to be set; the projection has a slider of its own."""
     uses = VIEWS[view].uses if isinstance(view, str) and view in VIEWS else ()
-    sliding = "layer" in uses and view != "projection"  # what is hidden is on the page for `static/states.js`
+    sliding = "layer" in uses and view != "projection"
     return (
-        gr.update(visible=sliding or "hidden"),
+        gr.update(visible=sliding),
         gr.update(visible="of" in uses),
         gr.update(visible="corrected" in uses),
     )

@@ -110,6 +110,12 @@ def test_what_is_wrong_with_a_view_is_said(session: Session, asked: tuple, word:
     assert outcome.problem.endswith(".")
 
 
+def test_the_plane_stands_somewhere_whatever_a_link_says(session: Session) -> None:
+    for layer in (1e9, -1, None, "2", [1], float("nan")):
+        asked = hidden.states_asked(session, "a", "projection", layer, "tokens", False)
+        assert asked.layer == hidden.state_shown(session)
+
+
 # What is kept
 
 

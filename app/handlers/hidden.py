@@ -64,7 +64,10 @@ def states_asked(session: Session, text: Any, view: Any, layer: Any, of: Any, co
         raise ValueError("There is no such view: choose one from the list.")
     last = session.model.config.num_hidden_layers
     whole = not isinstance(layer, bool) and isinstance(layer, int | float) and layer == layer // 1
-    if not whole or not 0 <= layer <= last:
+    there = whole and 0 <= layer <= last
+    if not there and view == "projection":  # it has all states, and a slider to stand somewhere else
+        layer = state_shown(session)
+    elif not there:
         raise ValueError(f"The state must be a whole number from 0 to {last}.")
     if of not in UNITS:
         raise ValueError(f"Choose what the points are: {', '.join(UNITS)}.")

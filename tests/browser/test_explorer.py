@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -27,6 +30,36 @@ SECOND = "Le chien court."
 SCRIPTS = "القاهرة هي <mask> مصر. भारत बड़ा है। 北京是中国的。 กรุงเทพ 🎉 <script>window.alerted = 1</script>"
 SVG = "{http://www.w3.org/2000/svg}"
 LOCAL = {"http", "https", "ws", "wss"}
+
+
+KNOWN = ["form", "show", "chosen", "units", "between", "special", "renormalise", "mass", "statistic", "order", "cells"]
+KNOWN += ["compare", "off"]
+NOTHING_OFF = {"heads": [], "layers": [], "at": None}
+STRANGE: list[tuple[object, str, object]] = [
+    ("text", "form", None),
+    (7, "show", "head"),
+    ([["form", "matrix"]], "form", None),
+    (json.loads('{"__proto__": {"polluted": 1, "form": "matrix"}, "constructor": {"prototype": 1}}'), "form", None),
+    ({"form": {"toString": 1}, "unknown": "x" * 1000}, "form", None),
+    (
+        {"chosen": [[0, 0]] * 20_000 + [[1, 2, 3], {"0": 1, "1": 1}, "11", [0.5, 1], [1, "1"]]},
+        "chosen",
+        [[0, 0], [1, 2]],
+    ),
+    ({"mass": {"lines": "0.5", "matrix": 2, "more": 1}}, "mass", {"matrix": 1, "lines": 0.7}),
+    ({"mass": None}, "mass", {"matrix": 1, "lines": 0.7}),
+    ({"statistic": "__proto__"}, "statistic", None),
+    ({"statistic": {"queries": [1, 1, 1], "keys": [2], "by": "x"}}, "statistic", {"queries": [1], "keys": [2]}),
+    ({"statistic": {"queries": {"length": 3}, "keys": "12"}}, "statistic", None),
+    ({"off": "all"}, "off", NOTHING_OFF),
+    ({"off": None}, "off", NOTHING_OFF),
+    (
+        {"off": {"heads": {"length": 1}, "layers": [1, 1, "1", 99], "at": [0, 1e9]}},
+        "off",
+        {**NOTHING_OFF, "layers": [1]},
+    ),
+]
+"""Settings from anywhere, the name of one, and what it is taken for."""
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +311,148 @@ def test_switching_off_by_key_and_by_click(open_page, model: xlmrxl.Session) -> 
     assert page.evaluate("changes.at(-1)[1].off") == {"heads": [], "layers": [], "at": None}
 
 
+class Slow:
+    """A view on a machine that takes its time over each part of a sweep."""
+
+    def __init__(self, view: AttentionView, seconds: float) -> None:
+        self.view, self.seconds, self.swept = view, seconds, []
+
+    def first(self) -> Any:
+        return self.view.first()
+
+    def answer(self, request: dict) -> Any:
+        if request["type"] == "sweep":
+            self.swept.append(request["heads"])
+            time.sleep(self.seconds)
+        return self.view.answer(request)
+
+
+def test_trying_all_heads_says_how_far_it_is_and_can_be_stopped(open_page, model: xlmrxl.Session) -> None:
+    inspection = model.inspect(TEXT, progress=False)
+    slow = Slow(AttentionView(inspection), 0.3)
+    page = open_page()
+    mount(page, slow)
+    statistic = page.locator(".x-heads select").first
+    statistic.select_option("importance")
+    said = page.locator(".x-sweep span")
+    page.get_by_text(re.compile(r"Switching off each head in turn: [1-9]\d* of 72")).wait_for()
+    assert page.locator(".x-sweep progress").get_attribute("max") == "72"
+    page.locator(".x-sweep button").click()
+    said.wait_for(state="hidden")
+    assert statistic.input_value() == ""
+    page.wait_for_timeout(700)
+    stopped = len(slow.swept)
+    page.wait_for_timeout(700)
+    assert 0 < len(slow.swept) == stopped
+    assert sum(map(len, slow.swept)) < 72
+    # It goes on where it was, and gives what it gives in one.
+    statistic.select_option("importance")
+    wait_for(page, "explorer.map.name === 'importance'")
+    said.wait_for(state="hidden")
+    every = [[layer, head] for layer in range(6) for head in range(12)]
+    assert [head for part in slow.swept for head in part] == every
+    assert max(map(len, slow.swept)) <= 12
+    values = inside(page, "[...explorer.map.values]")
+    assert values == pytest.approx(inspection.sweep(progress=False).values.ravel().tolist(), rel=1e-3, abs=1e-6)
+    best = page.locator(".x-top-heads button").first
+    assert float(best.get_attribute("data-value")) == max(values)
+
+
+def test_a_sweep_ends_when_nobody_looks_at_it(open_page, model: xlmrxl.Session) -> None:
+    """Opened with it as from a link, the map shows the patterns meanwhile."""
+    slow = Slow(AttentionView(model.inspect(TEXT, progress=False)), 0.25)
+    page = open_page()
+    mount(page, slow, settings={"statistic": "importance"})
+    page.locator(".x-sweep").wait_for()
+    assert page.locator(".x-map canvas").first.bounding_box()["width"] > 300
+    page.evaluate("end()")
+    page.wait_for_timeout(600)
+    asked = len(slow.swept)
+    page.wait_for_timeout(600)
+    assert sum(map(len, slow.swept[:asked])) < 72
+    assert len(slow.swept) == asked
+
+
+SHOWN = [
+    {},
+    {"form": "matrix", "show": "mean", "chosen": [[2, 5], [3, 4]]},
+    {"show": "max", "chosen": [[2, 5], [3, 4]], "special": False},
+    {"show": "layer-mean", "units": "words"},
+    {"show": "layer-max", "between": "AB"},
+    {"show": "all-mean", "between": "BA", "units": "words", "renormalise": True},
+    {"show": "all-max", "special": False, "renormalise": True},
+    {"show": "rollout", "units": "words", "special": False},
+]
+
+
+@pytest.mark.parametrize("settings", SHOWN)
+def test_the_lines_of_python_give_what_is_shown(paired, pair: AttentionView, settings: dict) -> None:
+    change(paired, selected={"layer": 0, "head": 0}, settings={})
+    change(paired, selected={"layer": 3, "head": 4}, settings=settings)
+    names = run_python(paired, {"inspection": pair.sides[0]})
+    close_to(shown(paired)[0], np.array(names["attention"]))
+
+
+@pytest.mark.parametrize("statistic", ["entropy", "norm", "importance", {"queries": [3, 4], "keys": [1, 2]}])
+def test_the_lines_of_python_give_the_map(paired, pair: AttentionView, statistic: object) -> None:
+    change(paired, settings={})
+    change(paired, settings={"statistic": statistic, "order": "highest"})
+    wait_for(paired, "explorer.map.values && !explorer.sweeping")
+    names = run_python(paired, {"inspection": pair.sides[0]})
+    values = inside(paired, "[...explorer.map.values]")
+    assert values == pytest.approx(names["statistic"].ravel().tolist(), rel=1e-4, abs=1e-6)
+
+
+def test_the_lines_of_python_of_two_sides_and_of_what_is_off(open_page, model: xlmrxl.Session, capsys) -> None:
+    first, second = model.inspect(TEXT, progress=False), xlmrxl.load(precision="bf16").inspect(TEXT, progress=False)
+    page = open_page()
+    mount(page, AttentionView(first, second), selected={"layer": 2, "head": 3})
+    given = {"first": first, "second": second}
+    for side, found in zip(shown(page), run_python(page, given)["attentions"], strict=True):
+        close_to(side, found)
+    off = {"heads": [[2, 3], [0, 1]], "layers": [5], "at": [4]}
+    change(page, settings={"compare": "difference", "statistic": "change", "special": False, "off": off})
+    names = run_python(page, given)
+    (side,) = shown(page)
+    assert (np.abs(np.array(side["values"]) - names["attention"]) <= np.array(side["errors"]) + 1e-6).all()
+    assert inside(page, "[...explorer.map.values]") == pytest.approx(names["statistic"].ravel().tolist(), abs=1e-6)
+    said = capsys.readouterr().out
+    for inspection in (first, second):
+        assert str(inspection.ablate([(2, 3), (0, 1)], [5], at=[4], progress=False)) in said
+    change(page, settings={"compare": "difference", "statistic": "entropy"})
+    wait_for(page, "explorer.map.name === 'entropy'")
+    names = run_python(page, given)
+    assert inside(page, "[...explorer.map.values]") == pytest.approx(names["statistic"].ravel().tolist(), abs=1e-5)
+
+
+def test_the_lines_for_a_notebook_open_the_same_explorer(paired, pair: AttentionView) -> None:
+    pytest.importorskip("anywidget")
+    settings = {"show": "mean", "chosen": [[2, 5], [3, 4]], "special": False, "mass": {"lines": 0.5}}
+    settings["off"] = {"layers": [1]}
+    change(paired, selected={"layer": 0, "head": 0}, settings={})
+    change(paired, selected={"layer": 3, "head": 4}, settings=settings)
+    given = {"inspection": pair.sides[0]}
+    commented = [line[2:] for line in python(paired).splitlines() if line.startswith("# ")]
+    exec(commented[0].partition(": ")[2], given)
+    widget = eval(commented[1], given)
+    assert tuple(widget.selected) == (3, 4, 0)
+    assert widget.settings == settings
+    assert inside(paired, "explorer.brief") == {"selected": {"layer": 3, "head": 4}, "settings": settings}
+    widget.close()
+
+
+def python(page: Any) -> str:
+    lines: str = inside(page, "explorer.python('')")
+    return lines
+
+
+def run_python(page: Any, names: dict[str, Any]) -> dict[str, Any]:
+    """What the lines make, of names that others have made."""
+    names = dict(names)
+    exec(python(page), names)
+    return names
+
+
 def test_keyboard_in_lines_and_matrix(paired) -> None:
     change(paired, selected={"layer": 2, "head": 10}, settings={"form": "lines"})
     tokens = paired.locator(".x-rows .x-token")
@@ -314,6 +489,17 @@ def test_python_sets_traits_and_the_page_ends(open_page, pair: AttentionView) ->
     assert (taken["form"], taken["show"], taken["chosen"], taken["units"]) == (None, "head", [[1, 2]], "words")
     assert taken["off"] == {"heads": [], "layers": [], "at": None}
     assert (taken["mass"], taken["statistic"], taken["compare"]) == ({"matrix": 1, "lines": 0.7}, None, "sides")
+    # Nor is what may stand in a link that anybody wrote.
+    for settings, name, expected in STRANGE:
+        change(page, settings={"units": "words"})  # so that there is something new
+        change(page, settings=settings)
+        taken = inside(page, "explorer.settings")
+        assert set(taken) == {*KNOWN}, settings
+        assert taken[name] == expected, settings
+    for selected in ("x", 7, None, [], {"layer": "0", "head": [1]}, {"layer": 0, "head": 0, "side": -1}):
+        page.evaluate("(selected) => model.set('selected', selected)", selected)
+        assert inside(page, "explorer.selected") == {"layer": 0, "head": 0, "side": 0}
+    assert page.evaluate("({}).polluted") is None
     page.evaluate("end()")
     assert page.locator("#explorer > *").count() == 0
 

@@ -13,6 +13,7 @@ import pytest
 from running_app import ask_server
 
 from xlmrxl.app.examples import PARALLEL
+from xlmrxl.app.handlers import hidden
 from xlmrxl.inspection import states
 from xlmrxl.session import Session
 
@@ -81,12 +82,24 @@ def test_a_view_of_two_texts_says_what_it_needs(tab) -> None:
     tab.get_by_text("There are 7 sentences").wait_for()
 
 
-def test_what_is_shown_is_saved_with_where_it_comes_from(tab, session: Session, tmp_path: Path) -> None:
+def copied(tab, name: str) -> str:
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.locator("#states-save").get_by_role("button", name=name).click()
+    tab.locator("#states-save [role=status]", has_text="copied").wait_for()
+    text: str = tab.evaluate("navigator.clipboard.readText()")
+    return text
+
+
+def test_what_is_shown_is_saved_with_where_it_comes_from(
+    tab, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = "She came."
     write(tab, text)
     title(tab, "Tokens in a plane")
     choose(tab, "Similarity of layers")
     title(tab, "CKA")
+    names = ["Copy link", "Copy as Python", "Cite", "SVG", "PNG", "CSV", "JSON", "HTML"]
+    assert tab.locator("#states-save button").all_inner_texts() == names
     files = {}
     for kind in ("csv", "json", "html", "svg", "png"):
         with tab.expect_download() as download:
@@ -101,6 +114,11 @@ def test_what_is_shown_is_saved_with_where_it_comes_from(tab, session: Session, 
     assert [float(row["cka"]) for row in rows] == pytest.approx(expected.values.ravel().tolist(), abs=1e-6)
     assert ElementTree.parse(files["svg"]).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert files["png"].read_bytes().startswith(b"\x89PNG")
+    monkeypatch.chdir(Path(session.name).parent)  # where the name that strangers may read is a folder
+    made: dict = {}
+    exec(copied(tab, "Copy as Python"), made)
+    assert made["result"].to_dict() == found
+    assert session.precision in copied(tab, "Cite")
     page = files["html"].read_text(encoding="utf-8")
     assert "plotly.js v" in page
     assert session.precision in page
@@ -122,6 +140,64 @@ def test_a_picture_shows_the_state_that_the_page_was_slid_to(tab, tmp_path: Path
         pictures.append((tmp_path / f"{place}.svg").read_text(encoding="utf-8"))
         assert f"Tokens in a plane by PCA, state {place}" in pictures[-1]
     assert pictures[0].replace("state 0", "state 1") != pictures[1]
+
+
+def test_a_link_opens_the_plane_at_the_state_that_it_was_slid_to(tab) -> None:
+    write(tab, "She came.")
+    title(tab, "Tokens in a plane")
+    assert "state=" not in tab.evaluate("window.xlmrxl.link('states')")
+    shown = slide(tab, 0)
+    link = copied(tab, "Copy link")
+    assert link == tab.evaluate("window.xlmrxl.link('states')")
+    again = tab.context.browser.new_context().new_page()
+    again.goto(link)
+    title(again, "Tokens in a plane")
+    assert again.evaluate(f"document.querySelector('{PLOT}').layout.sliders[0].active") == 0
+    assert np.allclose(points(again), shown, atol=1e-6)
+    assert not np.allclose(slide(again, 2), shown, atol=1e-3)
+    # Other points, and another text, are shown in the state that it was slid to.
+    again.get_by_role("radio", name="words").check()
+    title(again, "Words in a plane")
+    assert again.evaluate(f"document.querySelector('{PLOT}').layout.sliders[0].active") == 2
+    again.context.close()
+
+
+def slide(tab, place: int) -> list:
+    tab.locator(f"{PLOT} .slider-label-group").nth(place).click(force=True)
+    tab.wait_for_function(
+        "([plot, place]) => document.querySelector(plot).layout.sliders[0].active === place", arg=[PLOT, place]
+    )
+    tab.wait_for_function("place => window.xlmrxl.link('states').includes(`state%22%3A${place}`)", arg=place)
+    return points(tab)
+
+
+def points(tab) -> list:
+    found: list = tab.evaluate(f"[...document.querySelector('{PLOT}').calcdata[0].map((it) => [it.x, it.y])]")
+    return found
+
+
+def test_another_view_is_what_the_link_opens(tab, session: Session) -> None:
+    text = "She came.\nHe is here."
+    write(tab, text)
+    title(tab, "Tokens in a plane")
+    slide(tab, 2)
+    choose(tab, "Alignment")
+    tab.wait_for_function("() => window.xlmrxl.link('states').includes('view=alignment')")
+    tab.locator("#states-corrected input").check()
+    tab.wait_for_function("() => window.xlmrxl.link('states').includes('corrected=true')")
+    again = tab.context.browser.new_context().new_page()
+    again.goto(tab.evaluate("window.xlmrxl.link('states')"))
+    again.locator(f"{PLOT} .main-svg").first.wait_for()
+    assert again.locator("#states-view input").input_value() == "Alignment"
+    assert again.locator("#states-corrected input").is_checked()
+    asked = hidden.states_asked(session, text, "alignment", hidden.state_shown(session), "tokens", True)
+    expected = hidden.states_result(hidden.parallel(session, asked.lines), asked)
+    with again.expect_download() as download:
+        again.locator('#states-save [data-file="json"]').click()
+    found = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    del found["source"]
+    assert found == {name: value for name, value in expected.to_dict().items() if name != "source"}
+    again.context.close()
 
 
 @pytest.mark.parametrize("packet", [None, [], ["csv"], ["exe", ["a", "cka", 0, "tokens", False]], ["csv", ["a", "x"]]])

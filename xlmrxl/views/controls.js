@@ -86,6 +86,7 @@ export class HeadControls {
         type: "number", min: 0, max: explorer[`${name}s`] - 1, "aria-label": label,
         change: () => {
           const value = Math.max(0, Math.min(explorer[`${name}s`] - 1, Math.round(Number(input.value)) || 0));
+          input.value = value;
           const { layer, head } = { ...explorer.selected, [name]: value };
           explorer.select(layer, head);
         },
@@ -134,8 +135,9 @@ export class HeadControls {
     if (!["open", "settings", "head", "error"].some((part) => parts.has(part))) return;
     const { settings, selected, form } = explorer;
     this.title.textContent = explorer.title;
-    this.layer.value = selected.layer;
-    this.head.value = selected.head;
+    for (const name of ["layer", "head"]) {
+      if (!this[name].matches(":focus")) this[name].value = selected[name]; // what is being typed stays
+    }
     this.form.pick(form);
     const count = settings.chosen.length;
     this.show.offer([
