@@ -37,7 +37,7 @@ KINDS = ("svg", "png", "csv", "json", "html")
 class _Work(NamedTuple):
     """What the tab does with the model."""
 
-    make: Callable[..., Outcome[tuple[Any, dict[str, str]]]]
+    make: Callable[..., Outcome[tuple[Any, dict[str, Any]]]]
     write: Callable[[Any], Outcome[dict[str, str]]]
     give: Callable[..., Outcome[StatesJson]]
 
@@ -79,7 +79,8 @@ def states_tab(served: Served, run: Run = here) -> Linked:
             stops.button("states-stop")
     said = panel(render.hint_html(render.STATES_HINT), "states-said")
     figure = gr.Plot(show_label=False, elem_id="states-figure", visible=False)
-    slid, dark = gr.Number(visible=False), gr.Checkbox(visible=False)  # the page knows, see `static/states.js`
+    slid = gr.Textbox(visible=False, max_length=8, elem_id="states-slid")  # the page knows, see `static/states.js`
+    dark = gr.Checkbox(visible=False)
 
     def save(packet: Any) -> dict[str, Any]:
         """The text of a file of what a page shows, which the page describes: nothing is held here."""
@@ -106,13 +107,11 @@ def states_tab(served: Served, run: Run = here) -> Linked:
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008 - Gradio finds it there
     ) -> tuple[Any, ...]:
-        state = slid if view == "projection" and slid is not None else layer
-        about = [text, view, state, of, corrected]
-        outcome = watched(stops, run, request, progress, "Looking inside", lambda told: work.make(*about, dark, told))
+        asked = (text, view, layer, of, corrected, slid, dark)
+        outcome = watched(stops, run, request, progress, "Looking inside", lambda told: work.make(*asked, told))
         if outcome.result is None:
             return problem(outcome), gr.skip(), gr.skip()
-        figure, copied = outcome.result
-        value = {"about": about, **copied}
+        figure, value = outcome.result
         return render.note_html(VIEWS[view].what), gr.Plot(figure, visible=True), gr.HTML(value=value, visible=True)
 
     def look_at_example(
@@ -166,16 +165,20 @@ def _work(served: Served, run: Run) -> _Work:
 
     @run
     def make(
-        text: Any, view: Any, layer: Any, of: Any, corrected: Any, dark: Any, told: Progress | None = None
-    ) -> Outcome[tuple[Any, dict[str, str]]]:
-        """The figure, and what can be copied of it."""
+        text: Any, view: Any, layer: Any, of: Any, corrected: Any, slid: Any, dark: Any, told: Progress | None = None
+    ) -> Outcome[tuple[Any, dict[str, Any]]]:
+        """The figure, and what the page knows of it to take it away."""
 
-        def work() -> tuple[Any, dict[str, str]]:
+        def work() -> tuple[Any, dict[str, Any]]:
             session = served.session
-            asked = hidden.states_asked(session, text, view, layer, of, corrected)
+            asked = hidden.states_asked(session, text, view, layer, of, corrected, slid)
             result = hidden.states_result(read(session, asked.lines, told), asked, told)
-            copied = {"python": hidden.python(session, asked), "citation": quoting.citation(session)}
-            return drawn(asked.view, result, asked.layer, dark is True), copied
+            value = {
+                "about": [text, view, asked.layer, of, corrected],
+                "python": hidden.python(session, asked),
+                "citation": quoting.citation(session),
+            }
+            return drawn(asked.view, result, asked.layer, dark is True), value
 
         return handlers.attempt(work, "showing hidden states")
 

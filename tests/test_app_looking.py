@@ -101,6 +101,8 @@ def test_reading_says_how_far_it_is_and_can_be_stopped(session: Session) -> None
         (("a", "cka", True, "tokens", False), "whole number"),
         (("a", "cosine", 0, "heads", False), "what the points are"),
         (("a", "cosine", 0, {}, False), "what the points are"),
+        (("a", "projection", 99, "tokens", False), "whole number"),
+        (("a", "cosine", 0, "tokens", "yes"), "true or false"),
     ],
 )
 def test_what_is_wrong_with_a_view_is_said(session: Session, asked: tuple, word: str) -> None:
@@ -111,9 +113,10 @@ def test_what_is_wrong_with_a_view_is_said(session: Session, asked: tuple, word:
 
 
 def test_the_plane_stands_somewhere_whatever_a_link_says(session: Session) -> None:
-    for layer in (1e9, -1, None, "2", [1], float("nan")):
-        asked = hidden.states_asked(session, "a", "projection", layer, "tokens", False)
-        assert asked.layer == hidden.state_shown(session)
+    for slid in ("", "99", "-1", "1.0", "²", "٢", None, 2, [1], float("nan"), {}):
+        assert hidden.states_asked(session, "a", "projection", 1, "tokens", False, slid).layer == 1
+    assert hidden.states_asked(session, "a", "projection", 1, "tokens", False, "2").layer == 2
+    assert hidden.states_asked(session, "a", "cosine", 1, "tokens", False, "2").layer == 1
 
 
 # What is kept

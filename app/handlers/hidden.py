@@ -53,8 +53,16 @@ def state_shown(session: Session) -> int:
     return default_state(session.model.config.num_hidden_layers)
 
 
-def states_asked(session: Session, text: Any, view: Any, layer: Any, of: Any, corrected: Any) -> StatesAsked:
-    """What a page asks to see. Raises ValueError with one actionable sentence."""
+def states_asked(
+    session: Session, text: Any, view: Any, layer: Any, of: Any, corrected: Any, slid: Any = ""
+) -> StatesAsked:
+    """What is asked to be seen.
+
+    `slid` is the state that the slider of the plane was moved to, as a link may have it: nothing where there is none.
+
+    Raises:
+        ValueError: with one actionable sentence.
+    """
     from xlmrxl.views.states import UNITS, VIEWS  # noqa: PLC0415 - torch comes along
 
     lines = tuple(line.strip() for line in checked_text(text, "text", MAX_TEXT).splitlines() if line.strip())
@@ -64,15 +72,16 @@ def states_asked(session: Session, text: Any, view: Any, layer: Any, of: Any, co
         raise ValueError("There is no such view: choose one from the list.")
     last = session.model.config.num_hidden_layers
     whole = not isinstance(layer, bool) and isinstance(layer, int | float) and layer == layer // 1
-    there = whole and 0 <= layer <= last
-    if not there and view == "projection":  # it has all states, and a slider to stand somewhere else
-        layer = state_shown(session)
-    elif not there:
+    if not whole or not 0 <= layer <= last:
         raise ValueError(f"The state must be a whole number from 0 to {last}.")
     if of not in UNITS:
         raise ValueError(f"Choose what the points are: {', '.join(UNITS)}.")
+    if not isinstance(corrected, bool):
+        raise ValueError("Whether the mean is taken off must be true or false.")
+    if view == "projection" and isinstance(slid, str) and slid in map(str, range(last + 1)):
+        layer = int(slid)
     fitting = VIEWS[view].units
-    return StatesAsked(lines, view, int(layer), of if of in fitting else fitting[0], corrected is True)
+    return StatesAsked(lines, view, int(layer), of if of in fitting else fitting[0], corrected)
 
 
 def saving(session: Session, packet: Any) -> tuple[str, StatesAsked]:

@@ -2,5 +2,5 @@
 // copied that opened the page, and whether the page is dark, for which figures are drawn.
 (...asked) => {
   const state = window.xlmrxl.slid ?? window.xlmrxl.view("states")?.state;
-  return [...asked.slice(0, -2), Number.isInteger(state) ? state : null, document.body.classList.contains("dark")];
+  return [...asked.slice(0, -2), Number.isInteger(state) ? `${state}` : "", document.body.classList.contains("dark")];
 }
