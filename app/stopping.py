@@ -43,7 +43,8 @@ class Stops:
             "Stop", variant="secondary", elem_id=elem_id, elem_classes="x-stop", min_width=84, scale=0, size="md"
         )
 
-        def press(request: gr.Request) -> None:
+        # This and `ended` have no threads of their own, which could come to their turns the other way round.
+        async def press(request: gr.Request) -> None:
             self.stop(_visitor(request))
 
         button.click(press, None, None, queue=False, api_visibility="private", show_progress="hidden")
@@ -61,7 +62,7 @@ class Stops:
             f"async (...values) => {{ window.xlmrxl.runs({self._id!r}, {number}, true); return await {inner}; }}"
         )
 
-        def ended(request: gr.Request) -> None:
+        async def ended(request: gr.Request) -> None:
             self.forget(_visitor(request))
 
         for after in (event.then, event.failure):  # Gradio's `then` does not follow what failed

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 
 import sentencepiece
@@ -60,12 +61,14 @@ def make_checkpoint(folder: Path, layers: int = 2) -> Path:
 
 
 @contextmanager
-def started(checkpoint: Path | str, log: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
+def started(
+    checkpoint: Path | str, log: Path, *options: str, script: Sequence[str] = ("-m", "xlmrxl.cli")
+) -> Iterator[tuple[str, subprocess.Popen]]:
     """The address and the process of the app, started as a user starts it; what it prints goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "xlmrxl.cli", "app", "--model", str(checkpoint), "--port", str(port)]
+    command = [sys.executable, *script, "app", "--model", str(checkpoint), "--port", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen([*command, "--no-browser", *options], stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -83,9 +86,9 @@ def serve(checkpoint: Path | str, log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def ready(checkpoint: Path | str, log: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
+def ready(checkpoint: Path | str, log: Path, *options: str, **how: Any) -> Iterator[tuple[str, subprocess.Popen]]:
     """What `started` gives, once the app is there."""
-    with started(checkpoint, log, *options) as (url, process):
+    with started(checkpoint, log, *options, **how) as (url, process):
         deadline = time.monotonic() + START
         while not answers(url):
             if process.poll() is not None or time.monotonic() > deadline:

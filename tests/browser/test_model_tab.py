@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from running_app import make_checkpoint, ready, serve
+from running_app import make_checkpoint, ready
 
 import xlmrxl
-from xlmrxl.pretrained import without_values
 from xlmrxl.session import Session
 
 pytestmark = pytest.mark.browser
@@ -26,17 +25,25 @@ def deeper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As long as this file is there, the loading of a model goes on: see `gated_app.py`."""
+    return tmp_path_factory.mktemp("gate") / "gate"
+
+
+@pytest.fixture(scope="module")
+def served(checkpoint: Path, gate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An app of its own: other tests expect the model that theirs began with."""
-    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
+    script = [str(Path(__file__).with_name("gated_app.py")), str(gate)]
+    with ready(checkpoint, tmp_path_factory.mktemp("app") / "log.txt", script=script) as (url, _):
         yield url
 
 
 @pytest.fixture
-def tab(page: Page, checkpoint: Path) -> Iterator[Page]:
+def tab(page: Page, checkpoint: Path, gate: Path) -> Iterator[Page]:
     page.get_by_role("tab", name="Model").click()
     expect(page.locator("#model-facts")).to_contain_text("Parameters")
     yield page
+    gate.unlink(missing_ok=True)
     load(page, checkpoint, "fp32")
 
 
@@ -138,42 +145,24 @@ def test_the_plan_of_another_is_shown_before_it_is_loaded(tab: Page, deeper: Pat
     later.close()
 
 
-@pytest.fixture(scope="module")
-def slow(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that takes seconds to be quantised."""
-    folder = tmp_path_factory.mktemp("slow")
-    for file in checkpoint.iterdir():
-        if file.suffix != ".safetensors":
-            shutil.copy(file, folder)
-    config = xlmrxl.XLMRobertaXLConfig.from_pretrained(checkpoint)
-    config.hidden_size, config.intermediate_size, config.num_hidden_layers = 512, 2048, 16
-    with without_values():
-        model = xlmrxl.XLMRobertaXLForMaskedLM(config)
-    model.to_empty(device="cpu")
-    for parameter in model.parameters():
-        parameter.data.fill_(0.01)
-    model.save_pretrained(folder)
-    return folder
-
-
 def test_loading_shows_how_far_it_is_and_can_be_stopped(
-    tab: Page, slow: Path, deeper: Path, checkpoint: Path, session: Session, served: str
+    tab: Page, gate: Path, deeper: Path, checkpoint: Path, session: Session, served: str
 ) -> None:
     """By the keyboard; the old model answers meanwhile, others are told, and nothing of it is left."""
-    pytest.importorskip("bitsandbytes")
     stop = tab.locator("#model-stop")
     expect(stop).to_be_hidden()
     before = tab.locator("#model-said").bounding_box()
-    ask(tab, slow, "4bit")
+    gate.touch()
+    ask(tab, deeper)
     expect(stop).to_be_visible()
     assert tab.locator("#model-said").bounding_box() == before  # nothing jumps
     progress = tab.locator("#model-facts")
-    expect(progress).to_contain_text(re.compile(r"Loading .*: \d.* of \d.* [MG]B"), timeout=10_000)
+    expect(progress).to_contain_text(re.compile(r"Loading .*: \d.* of \d.* [kMG]?B"), timeout=10_000)
     other = tab.context.new_page()
     other.goto(served)
     other.locator("#fill-text textarea").wait_for()
     ask(other, deeper)
-    expect(other.locator("#model-said [role=alert]")).to_contain_text(f"{slow} is being loaded")
+    expect(other.locator("#model-said [role=alert]")).to_contain_text(f"{deeper} is being loaded")
     assert fills(other, TEXT) == expected(session, TEXT)
     expect(other.locator("#model-stop")).to_be_hidden()
     tab.locator("#model-load").focus()
@@ -183,6 +172,7 @@ def test_loading_shows_how_far_it_is_and_can_be_stopped(
     alert = tab.locator("#model-said [role=alert]")
     expect(alert).to_have_text(f"Stopped. {checkpoint.name} goes on answering.")
     expect(stop).to_be_hidden()
+    gate.unlink()
     load(tab, deeper)  # the next one is not stopped
     assert fills(other, "The <mask> is there.") == expected(xlmrxl.load(deeper), "The <mask> is there.")
     other.close()
