@@ -193,7 +193,7 @@ def _endpoint(choose: Callable[..., Outcome[ChooseResult]]) -> None:
         }
 
     # Not queued by Gradio, whose queue takes longer than the model: those who wait here are chosen for together.
-    endpoint(api, api_name="choose", queue=False)
+    endpoint(api, api_name="choose", queue=False, concurrency_id=LINE, concurrency_limit=VISITORS)
 
 
 if __name__ == "__main__":

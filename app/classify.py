@@ -156,7 +156,9 @@ def boxes(masked: bool, stops: Stops, save: Saving, save_words: Saving) -> Boxes
             elem_classes="x-text-box x-short",
         )
         with gr.Row(elem_classes="x-fields", visible=masked):
-            task = gr.Dropdown(TASKS, value="topic", label="Task", min_width=130, elem_id="classify-task")
+            task = gr.Dropdown(
+                TASKS, value="topic", label="Task", filterable=False, min_width=130, elem_id="classify-task"
+            )
             language = gr.Dropdown(
                 named(classifying.languages()),
                 value="en",
@@ -255,7 +257,7 @@ def endpoints(work: Work) -> None:
         return cast(ExplainJson, answered(work.words(label, text, labels, language, task, "", templates)).content())
 
     # Not queued by Gradio, whose queue takes longer than the model: those who wait here are classified together.
-    endpoint(api, api_name="classify", queue=False)
+    endpoint(api, api_name="classify", queue=False, concurrency_id=CLASSIFICATIONS, concurrency_limit=VISITORS)
     endpoint(api_explain, api_name="explain", concurrency_id=MODEL)
 
 

@@ -309,7 +309,7 @@ def _endpoints(work: _Work) -> None:
         return filling.layers_json(answered(work.look(text, top_k)))
 
     # Not queued by Gradio, whose queue takes longer than the model: those who wait here are filled together.
-    endpoint(api, api_name="fill", queue=False)
+    endpoint(api, api_name="fill", queue=False, concurrency_id=FILLS, concurrency_limit=VISITORS)
     endpoint(api_layers, api_name="lens", concurrency_id=MODEL)
 
 

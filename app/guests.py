@@ -22,11 +22,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xlmrxl.app.handlers import UNEXPECTED
+from xlmrxl.app.handlers.teaching import FILES, MAX_FILE
 
 MAX_BODY = 1_300_000
 """Bytes: the largest request that can be valid teaches by two texts of 200,000 characters, of three bytes each."""
-MAX_FILE = 200_000  # bytes
-FILES = (".csv", ".tsv", ".jsonl")
 FORM = 4_096  # bytes that a form adds to its file
 MAX_HASH = 100  # characters that a page calls itself by; Gradio's own have 11, those of its clients 36
 SECONDS = 60.0  # that a request may take to arrive, so that one which never ends holds nothing

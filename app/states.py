@@ -60,7 +60,9 @@ def states_tab(served: Served, run: Run = here) -> Linked:
         )
         examples = panel(render.examples_html(PARALLEL), "states-examples")
         with gr.Row(elem_classes="x-fields"):
-            view = gr.Dropdown(offered, value="projection", label="View", min_width=180, elem_id="states-view")
+            view = gr.Dropdown(
+                offered, value="projection", label="View", filterable=False, min_width=180, elem_id="states-view"
+            )
             layer = gr.Slider(
                 0,
                 layers,

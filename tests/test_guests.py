@@ -21,8 +21,9 @@ from browser.running_app import make_checkpoint, ready
 
 import xlmrxl
 from xlmrxl.app import handlers
-from xlmrxl.app.guests import FILES, MAX_BODY, MAX_FILE, MAX_HASH, WAITING, Guests
+from xlmrxl.app.guests import MAX_BODY, MAX_HASH, WAITING, Guests
 from xlmrxl.app.handlers.filling import MAX_CHARACTERS
+from xlmrxl.app.handlers.teaching import FILES, MAX_FILE
 from xlmrxl.session import Session
 from xlmrxl.views.protocol import FRONT_END
 

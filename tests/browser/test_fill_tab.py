@@ -29,11 +29,11 @@ def fill(page, text: str) -> None:
 
 def wait_for_result(page, text: str) -> None:
     """Until the result on the page is the one of `text`."""
-    page.wait_for_function("t => document.querySelector('.x-result')?.dataset.text === t", arg=text)
+    page.wait_for_function("t => document.querySelector('#fill-output .x-result')?.dataset.text === t", arg=text)
 
 
 def on_screen(page) -> list[list[tuple[str, str]]]:
-    tables = page.locator(".x-fills").all()
+    tables = page.locator("#fill-output .x-fills").all()
     return [
         [
             (row.locator("th").inner_text(), row.locator(".x-percent").inner_text())

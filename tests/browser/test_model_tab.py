@@ -194,15 +194,3 @@ def test_only_what_is_on_the_list_can_be_chosen_where_there_is_one(
         expect(page.locator("#model-said")).to_contain_text(f"{deeper.name} is loaded.")
         assert str(deeper.parent) not in page.content()
         page.close()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_tab_has_no_violation_of_accessibility_rules(page: Page, served: str, theme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page.goto(f"{served}/?__theme={theme}")
-    page.get_by_role("tab", name="Model").click()
-    expect(page.locator("#model-plan")).to_contain_text("loaded")
-    page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
-    found = axe.Axe().run(page).response
-    assert len(found["passes"]) > 20
-    assert not [(each["id"], each["nodes"]) for each in found["violations"] if each["impact"] != "minor"]
