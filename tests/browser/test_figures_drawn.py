@@ -99,7 +99,7 @@ def test_texts_are_shown_as_texts(drawn):
     assert texts(drawn, "plane", ".legendtext")[0] == "<i>en</i>"
     for name in DRAWN:
         lines = texts(drawn, name, ".gtitle-subtitle tspan.line")
-        assert lines == ["m<i>o</i>del · revision main · 4bit · of <u>words</u>", "xlmrxl 0.1.0"]
+        assert lines == ["m<i>o</i>del · revision main · 4bit", "of <u>words</u> · xlmrxl 0.1.0"]
     assert "<b>title</b>" in texts(drawn, "heat", ".gtitle")
     assert drawn.locator("#heat b, #heat script, #lines b, #plane i").count() == 0
 

@@ -33,7 +33,7 @@ DIVERGING = {
 }
 """From below zero, orange, through zero, the page, to above, petrol."""
 FONT = "IBM Plex Sans, Noto Sans, Segoe UI, Helvetica Neue, Arial, sans-serif"
-CAPTION = 64
+CAPTION = 46
 """Characters of a line of the caption: what a phone has room for."""
 NUMBERED = ("state", "layer", "head")
 """Axes whose labels are the numbers they stand at."""
