@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sentencepiece
 import torch
+from browser.running_app import make_checkpoint, serve
 
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
 
@@ -70,3 +72,18 @@ def tiny_folder(
         XLMRobertaXLForMaskedLM(tiny_config).save_pretrained(folder)
     XLMRobertaTokenizer(vocabulary_file).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for the app, whose vocabulary has its examples."""
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="session")
+def client(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """One of gradio_client, of an app that keeps its model."""
+    from gradio_client import Client
+
+    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
+        yield Client(url, verbose=False)

@@ -10,11 +10,9 @@ import math
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.running_app import make_checkpoint, serve
 
 import xlmrxl
 from xlmrxl.app import handlers, render
@@ -43,21 +41,8 @@ TINY = Source("tiny", None, "fp32", "0")
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-
-
-@pytest.fixture(scope="module")
 def session(checkpoint: Path) -> Session:
     return xlmrxl.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def client(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    from gradio_client import Client
-
-    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
-        yield Client(url, verbose=False)
 
 
 def result(text: str, pieces: list[tuple[str, int, int]], fill: str = "cat") -> FillResult:

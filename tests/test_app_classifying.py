@@ -13,7 +13,7 @@ import pickle
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
@@ -21,7 +21,6 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from browser.running_app import make_checkpoint, serve
 
 import xlmrxl
 from xlmrxl.app import create_app, handlers, render
@@ -55,11 +54,6 @@ dog: كلبي كبير
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-
-
-@pytest.fixture(scope="module")
 def session(checkpoint: Path) -> Session:
     return xlmrxl.load(checkpoint)
 
@@ -75,14 +69,6 @@ def app(session: Session) -> gr.Blocks:
         return create_app(session)
 
     return asyncio.run(build())
-
-
-@pytest.fixture(scope="module")
-def client(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    from gradio_client import Client
-
-    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
-        yield Client(url, verbose=False)
 
 
 def problem(work: Callable[[], Any]) -> str:

@@ -12,14 +12,12 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.running_app import make_checkpoint, serve
 
 import xlmrxl
 from xlmrxl.app import handlers, render
@@ -54,22 +52,9 @@ TINY = Source("tiny", None, "fp32", "0")
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-
-
-@pytest.fixture(scope="module")
 def session(checkpoint: Path) -> Session:
     """As the app has it: by the name of its folder."""
     return Served(xlmrxl.load(checkpoint)).session
-
-
-@pytest.fixture(scope="module")
-def client(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    from gradio_client import Client
-
-    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
-        yield Client(url, verbose=False)
 
 
 def problem(work: Any, *asked: Any, **how: Any) -> str:

@@ -7,14 +7,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from browser.running_app import make_checkpoint, serve
 
 import xlmrxl
 from xlmrxl.app import handlers
@@ -33,21 +31,8 @@ LONG = "a b " * MAX_TOKENS
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-
-
-@pytest.fixture(scope="module")
 def session(checkpoint: Path) -> Session:
     return xlmrxl.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def client(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    from gradio_client import Client
-
-    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
-        yield Client(url, verbose=False)
 
 
 def outputs(session: Session, text: str, second: str | None = None) -> Any:

@@ -11,18 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.running_app import make_checkpoint, ready
+from browser.running_app import ready
 from click.testing import CliRunner
 
 import xlmrxl
 from xlmrxl.cli import main
 
 TEXT = "The <mask> is here."
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture(scope="module")

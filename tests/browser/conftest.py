@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from chromium import find
-from running_app import make_checkpoint, serve
+from running_app import serve
 
 import xlmrxl
 from xlmrxl.session import Session
@@ -29,11 +29,6 @@ def refuse(reason: str) -> None:
     if os.environ.get("XLMRXL_REQUIRE_BROWSER") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture(scope="session")

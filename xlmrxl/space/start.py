@@ -109,7 +109,10 @@ def ask(address: str) -> str:
     name = next((name for name in QUESTIONS if f"/{name}" in offered), None)
     if name is None:
         raise ValueError("it offers none of the app's endpoints")
-    body = json.dumps({"data": QUESTIONS[name]}).encode()
+    data = list(QUESTIONS[name])
+    # What is left out is filled in by Gradio's clients, not by its server.
+    data += [each["parameter_default"] for each in offered[f"/{name}"]["parameters"][len(data) :]]
+    body = json.dumps({"data": data}).encode()
     call = f"{address}/gradio_api/call/{name}"
     asked = urllib.request.Request(call, body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(asked, timeout=60) as reply:
