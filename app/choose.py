@@ -96,7 +96,7 @@ def choose_tab(served: Served, run: Run = here) -> Linked:
         events.append(box.examples.select(choose_example, None, [*box.asked, box.add, count, output], **quiet))
 
     def add_choice(number: Any) -> tuple[Any, ...]:
-        return _seen(number + 1 if number in range(MAX_CHOICES) else 0)  # a page may say anything
+        return _seen(number + 1 if number in range(MAX_CHOICES) else MAX_CHOICES)  # a page may say anything
 
     added = box.add.click(add_choice, count, more, api_visibility="private", show_progress="hidden", queue=False)
     added.then(None, js=LAST, api_visibility="private", show_progress="hidden")

@@ -511,10 +511,10 @@ def test_what_runs_the_model_waits_in_one_line_or_is_run_with_others(session: Se
     for function in app.fns.values():
         if function.fn:
             lines.setdefault(function.concurrency_id, set()).add(function.name)
-    assert lines.pop("fills") == {"fill_page", "choose_example", "choose_template", "choose_token"}
+    assert lines.pop("fills") == {"api", "fill_page", "choose_example", "choose_template", "choose_token"}
     assert lines.pop("precisions") == {"compare_page", "compare_example", "api"}
-    assert lines.pop("classifications") == {"classify_page", "choose_example"}
-    assert lines.pop("choices") == {"choose_page", "choose_example"}
+    assert lines.pop("classifications") == {"api", "classify_page", "choose_example"}
+    assert lines.pop("choices") == {"api", "choose_page", "choose_example"}
     waiting = {"look", "look_at_example", "show_layers", "explain_page", "teach_page", "test_page", "choose_set"}
     assert waiting <= lines.pop("model")
     quick = {"box", "choose_task", "controls", "api", "begin", "look_page", "press", "ended"}

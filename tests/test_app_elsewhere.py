@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import html
+import inspect
 import json
 import pickle
 import re
@@ -84,7 +85,7 @@ class Page:
         from gradio.helpers import special_args
 
         for each in self.app.fns.values():
-            if each.fn is None:
+            if each.fn is None or inspect.iscoroutinefunction(each.fn):  # the loop of the server runs no model
                 continue
             asked = [self.values[block._id] for block in each.inputs]
             if {type(block).__name__ for block in each.inputs} == {"Api"}:  # an endpoint: what it needs is text

@@ -348,7 +348,7 @@ import http.server, json, os
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/gradio_api/call"): body = b"event: EVENT\\ndata: [1]\\n\\n"
-        elif self.path == "/gradio_api/info": body = json.dumps({"named_endpoints": {"/ENDPOINT": {}}}).encode()
+        elif self.path == "/gradio_api/info": body = json.dumps({"named_endpoints": {"/ENDPOINT": {"parameters": []}}}).encode()
         else: body = b"page"
         self.send_response(200); self.end_headers(); self.wfile.write(body)
     def do_POST(self):
