@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "browser"))
 from chromium import find  # noqa: E402 - beside the tests
 from running_app import serve  # noqa: E402
 
-TEXT = "She opened the <mask> and looked outside."
+TEXT = "For the first <mask> in my life, I was happy."
 WINDOW = {"width": 1280, "height": 960}
 
 
@@ -27,7 +27,7 @@ def filled(page: Page, text: str = TEXT) -> None:
 
 
 def shared(page: Page) -> None:
-    filled(page, "Paris is the <mask> of France.")
+    filled(page, "I do not <mask> what you want.")
 
 
 def attention(page: Page) -> None:

@@ -116,6 +116,7 @@ class Page:
             self.values[key] = value
 
 
+@pytest.mark.slow
 def test_all_work_with_the_model_goes_through_run(tmp_path: Path) -> None:
     """And gives the same page there as here."""
     pytest.importorskip("gradio")

@@ -345,10 +345,11 @@ def test_pip_is_asked_for_the_python_of_the_space(space: Path, monkeypatch: pyte
 
 ANSWERS = """
 import http.server, json, os
+info = {"named_endpoints": {"/ENDPOINT": {"parameters": []}}}
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/gradio_api/call"): body = b"event: EVENT\\ndata: [1]\\n\\n"
-        elif self.path == "/gradio_api/info": body = json.dumps({"named_endpoints": {"/ENDPOINT": {"parameters": []}}}).encode()
+        elif self.path == "/gradio_api/info": body = json.dumps(info).encode()
         else: body = b"page"
         self.send_response(200); self.end_headers(); self.wfile.write(body)
     def do_POST(self):

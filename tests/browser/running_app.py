@@ -18,14 +18,32 @@ import sentencepiece
 import torch
 
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
-from xlmrxl.app.examples import EXAMPLES
 
+# What the vocabulary is made of: many scripts, and nothing that the app's examples change.
+SENTENCES = (
+    "She opened the <mask> and looked outside.",
+    "Paris est la <mask> de la France.",
+    "Mi hermana vive en una <mask> muy pequeña.",
+    "Im Winter ist es hier sehr <mask>.",
+    "Watoto wanakwenda <mask> kila siku.",
+    "Bugün hava çok <mask>.",
+    "Hà Nội là thủ đô của <mask>.",
+    "Летом мы часто ездим на <mask>.",
+    "Η Αθήνα είναι η <mask> της Ελλάδας.",
+    "القاهرة هي <mask> مصر.",
+    "אני שותה <mask> כל בוקר.",
+    "भारत एक बहुत बड़ा <mask> है।",
+    "กรุงเทพเป็น<mask>ของประเทศไทย",
+    "北京是中国的<mask>。",
+    "東京は日本の<mask>です。",
+    "서울은 대한민국의 <mask>입니다.",
+)
 START = 120  # seconds the app may take, on a machine busy with other things
 
 
 def make_checkpoint(folder: Path, layers: int = 2) -> Path:
     """Write the checkpoint into `folder`, which must exist, and return it; the vocabulary is the same every time."""
-    sentences = [example.text.replace("<mask>", " ") for example in EXAMPLES] * 4
+    sentences = [text.replace("<mask>", " ") for text in SENTENCES] * 4
     letters = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0 1 2 3 4 5 6 7 8 9 < > / ( ) ; ' \" . , & ! $ { }"
     with (folder / "sentencepiece.bpe.model").open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(

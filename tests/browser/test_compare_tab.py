@@ -14,7 +14,7 @@ from xlmrxl.app.render import percent
 from xlmrxl.compare import compare
 from xlmrxl.hub import DEFAULT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from xlmrxl.app.guests import BUSY
 
 httpx = pytest.importorskip("httpx")
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 EVIL = (
     "The <mask> <img src=x class=evil onerror='window.hacked = 1'><script>window.hacked = 1</script>"
@@ -70,7 +70,6 @@ def test_markup_in_a_link(page, served: str) -> None:
         check_harmless(page)
 
 
-@pytest.mark.slow
 def test_a_full_queue_is_said_on_the_page_and_forgets_who_leaves(page, served: str) -> None:
     with httpx.Client(base_url=served, timeout=60) as client:
         config = client.get("/config").json()

@@ -15,7 +15,7 @@ from interface_texts import OWN_NAMES, TEXTS, Walk, speak, texts
 from xlmrxl.app.languages import INTERFACE, named
 from xlmrxl.app.theme import TRANSLATIONS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CATALOGUES = {
     language: json.loads((TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8"))
@@ -41,7 +41,6 @@ def problems(missing: dict[str, str]) -> str:
     return "no translation of:\n" + "\n".join(f"  {text} ({language})" for text, language in missing.items())
 
 
-@pytest.mark.slow
 def test_every_text_has_a_translation_and_english_comes_back(page) -> None:
     """All tabs in English; at every stop the page is turned to each language and back."""
     missing: dict[str, str] = {}

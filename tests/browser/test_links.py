@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 EXPLORER = "[...document.querySelectorAll('#attention-explorer div')].find((it) => it.explorer)?.explorer"
 PLOT = "document.querySelector('#states-figure .js-plotly-plot')"
@@ -157,7 +157,6 @@ def test_a_link_opens_what_a_tab_shows(page, elsewhere, tab: str) -> None:
     elsewhere.wait_for_function("([tab, link]) => window.xlmrxl.link(tab) === link", arg=[tab, link])
 
 
-@pytest.mark.slow
 def test_a_link_opens_what_precisions_show(page, elsewhere) -> None:
     pytest.importorskip("bitsandbytes")
     test_a_link_opens_what_a_tab_shows(page, elsewhere, "compare")

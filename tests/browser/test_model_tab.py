@@ -14,7 +14,7 @@ from running_app import make_checkpoint, ready
 import xlmrxl
 from xlmrxl.session import Session
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TEXT = "The <mask> is here."
 

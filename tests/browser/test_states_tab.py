@@ -17,7 +17,7 @@ from xlmrxl.app.handlers import hidden
 from xlmrxl.inspection import states
 from xlmrxl.session import Session
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PLOT = "#states-figure .js-plotly-plot"
 

@@ -164,6 +164,7 @@ def switches_the_model_and_back(page: Any, session: Session, other: Path) -> Non
         assert on_screen(page) == expected(model, text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("theme", "width", "language"), [
     ("light", 1280, "en"), ("dark", 1280, "ar"), ("light", 375, "ar"), ("dark", 375, "en"),
 ])  # fmt: skip
