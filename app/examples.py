@@ -48,16 +48,16 @@ EXAMPLES = (
     Example("en", "English", "I do not <mask> what you want."),
     Example("fr", "Français", "Elle ouvrit la <mask> et entra."),
     Example("es", "Español", "Quiero ir a la <mask>."),
-    Example("de", "Deutsch", "Ich habe keine <mask>."),
+    Example("de", "Deutsch", "Das ist mein <mask>."),
     Example("sw", "Kiswahili", "Huyu ni <mask> yangu."),
-    Example("tr", "Türkçe", "Bu çok güzel bir <mask>."),
+    Example("tr", "Türkçe", "Bir <mask> sonra eve geldi."),
     Example("vi", "Tiếng Việt", "Tên của bạn là <mask>?"),
-    Example("ru", "Русский", "В то <mask> время он жил в деревне."),
+    Example("ru", "Русский", "Он хороший <mask>."),
     Example("el", "Ελληνικά", "Τι <mask> αυτό;"),
     Example("ar", "العربية", "هل <mask> أن تأتي معي؟"),
     Example("he", "עברית", "תודה <mask> על העזרה."),
     Example("hi", "हिन्दी", "आपका <mask> क्या है?"),
-    Example("th", "ไทย", "ฉันไม่<mask>ว่าคุณต้องการอะไร"),
+    Example("th", "ไทย", "กรุงเทพเป็น<mask>หลวงของประเทศไทย"),
     Example("zh", "中文", "我不<mask>你想要什么。"),
     Example("ja", "日本語", "あなたは<mask>が好きですか。"),
     Example("ko", "한국어", "그는 아주 좋은 <mask>이다."),
@@ -115,20 +115,20 @@ TEMPLATES = (
 
 TEXTS = (
     TextExample("en", "English", "The government wants to raise taxes before the election.", "topic"),
-    TextExample("es", "Español", "La comida estaba fría y el camarero fue muy grosero.", "sentiment"),
+    TextExample("es", "Español", "Es un hotel muy bonito.", "sentiment"),
     TextExample("fr", "Français", "Le médecin lui a prescrit un médicament contre la fièvre.", "topic"),
-    TextExample("de", "Deutsch", "Der Hund schläft auf dem Sofa.", "entailment", "Ein Tier liegt auf dem Sofa."),
+    TextExample("de", "Deutsch", "Der Hund schläft auf dem Sofa.", "entailment", "Morgen fahren wir nach Berlin."),
     TextExample("sw", "Kiswahili", "Timu yetu ilishinda mechi kwa mabao mawili.", "topic"),
     TextExample("tr", "Türkçe", "Film çok güzeldi, herkese tavsiye ederim.", "sentiment"),
-    TextExample("vi", "Tiếng Việt", "Quốc hội đã thông qua luật mới về giáo dục.", "topic"),
-    TextExample("ru", "Русский", "Наша команда забила три гола и выиграла матч.", "topic"),
-    TextExample("el", "Ελληνικά", "Το ξενοδοχείο είναι δίπλα στη θάλασσα και έχει ωραία θέα.", "topic", asked="en"),
-    TextExample("ar", "العربية", "ينصح الأطباء بشرب الماء والنوم ثماني ساعات كل ليلة.", "topic"),
-    TextExample("hi", "हिन्दी", "यह फ़िल्म बहुत अच्छी थी।", "sentiment"),
-    TextExample("th", "ไทย", "นักวิทยาศาสตร์ค้นพบดาวเคราะห์ดวงใหม่", "topic", asked="en"),
+    TextExample("vi", "Tiếng Việt", "Nhà khoa học phát hiện một hành tinh mới.", "topic"),
+    TextExample("ru", "Русский", "Врач дал больному лекарство.", "topic"),
+    TextExample("el", "Ελληνικά", "Δεν μου αρέσει αυτή η ταινία.", "sentiment", asked="en"),
+    TextExample("ar", "العربية", "فاز الفريق في المباراة.", "topic"),
+    TextExample("hi", "हिन्दी", "सरकार चुनाव से पहले नया कानून लाना चाहती है।", "topic"),
+    TextExample("th", "ไทย", "โรงแรมนี้แย่มาก", "sentiment", asked="en"),
     TextExample("zh", "中文", "这家酒店很干净，服务也非常好。", "sentiment"),
-    TextExample("ja", "日本語", "この川は国の北から南へ流れている。", "topic"),
-    TextExample("ko", "한국어", "이 가수의 새 노래가 큰 인기를 얻고 있다.", "topic", asked="en"),
+    TextExample("ja", "日本語", "チームは試合に勝った。", "topic"),
+    TextExample("ko", "한국어", "우리 팀이 경기에서 이겼다.", "topic", asked="en"),
 )
 
 LESSONS = (
@@ -170,39 +170,33 @@ health: डॉक्टर ने उसे बुखार की दवा द
 deporte: Ella batió el récord mundial de maratón.
 deporte: El entrenador cambió a tres jugadores en el descanso.
 deporte: Nuestro club ha fichado a un nuevo portero.
+deporte: El partido terminó sin goles.
+deporte: Los jugadores entrenan todos los días.
+deporte: Ganaron la copa por tercera vez.
+deporte: El árbitro pitó un penalti.
 comida: Corta la cebolla y fríela en aceite.
 comida: A esta sopa le falta sal.
 comida: Cenamos arroz con pescado.
 comida: Añade dos huevos y una taza de leche.
-dinero: El banco bajó los tipos de interés.
-dinero: Pagó el alquiler con sus ahorros.
-dinero: El precio del petróleo ha vuelto a subir.
-dinero: Vendió sus acciones de la empresa.
-tiempo: Mañana lloverá todo el día.
-tiempo: La nieve cubrió toda la ciudad.
-tiempo: El cielo está despejado y brilla el sol.
-tiempo: El invierno fue largo y frío.""",
-        ("deporte", "comida", "dinero", "tiempo"),
+comida: El pan está recién hecho.
+comida: Me gusta el café con leche.
+comida: Compró fruta y verdura en el mercado.
+comida: La carne se asa a fuego lento.""",
+        ("deporte", "comida"),
         """deporte: Our team won the match.
+comida: The soup needs salt and pepper.
 comida: Das Brot ist noch warm.
-dinero: Inflation is higher than last year.
-tiempo: Morgen wird es regnen.
 deporte: Takımımız maçı iki golle kazandı.
+deporte: Команда выиграла финал.
+deporte: 球队赢了比赛。
 comida: 我们晚饭吃了米饭和鱼。
-dinero: Банк снизил ставки по вкладам.
-tiempo: आज बहुत ठंड है।""",
+comida: उसने रोटी और चावल खाए।""",
         "English, Deutsch, Türkçe, Русский, 中文, हिन्दी",
     ),
 )
 
 CHOICES = (
-    ChoiceExample(
-        "en",
-        "English",
-        "It rained all night.",
-        ("The streets were wet in the morning.", "The streets were empty in the morning."),
-        "effect",
-    ),
+    ChoiceExample("en", "English", "She was very hungry.", ("She ate a big meal.", "She read a book."), "effect"),
     ChoiceExample(
         "fr",
         "Français",
@@ -210,18 +204,18 @@ CHOICES = (
         ("Il était tombé de son vélo.", "Il avait reçu un cadeau."),
         "cause",
     ),
-    ChoiceExample("de", "Deutsch", "Die Hauptstadt von Italien ist", ("Rom.", "Paris.", "Berlin.", "Wien.")),
-    ChoiceExample("es", "Español", "La niña abrió el paraguas.", ("Empezó a llover.", "Salió el sol."), "cause"),
+    ChoiceExample("de", "Deutsch", "Das Kind weinte.", ("Es hatte Hunger.", "Es war glücklich."), "cause"),
+    ChoiceExample("es", "Español", "Tenía mucha hambre.", ("Comió pan.", "Leyó un libro."), "effect"),
     ChoiceExample("sw", "Kiswahili", "Mji mkuu wa Kenya ni", ("Nairobi.", "Paris.", "Cairo.")),
-    ChoiceExample("tr", "Türkçe", "Çocuk çok yorgundu.", ("Hemen uyudu.", "Bütün gece koştu."), "effect"),
-    ChoiceExample("vi", "Tiếng Việt", "Tôi quên mang ô.", ("Tôi bị ướt.", "Tôi mua một quyển sách."), "effect"),
-    ChoiceExample("ru", "Русский", "Стакан упал на пол.", ("Он разбился.", "Он был полным."), "effect"),
-    ChoiceExample("ar", "العربية", "انقطعت الكهرباء في البيت.", ("أشعلت أمي الشموع.", "شاهدنا التلفاز معا."), "effect"),
-    ChoiceExample("hi", "हिन्दी", "वह अस्पताल गया।", ("उसे तेज़ बुखार था।", "उसे नई किताब चाहिए थी।"), "cause"),
-    ChoiceExample("ta", "தமிழ்", "அவன் மிகவும் பசியாக இருந்தான்.", ("அவன் சோறு சாப்பிட்டான்.", "அவன் கதவை மூடினான்."), "effect"),
-    ChoiceExample("th", "ไทย", "เมื่อคืนฝนตกหนัก", ("ถนนเปียก", "ถนนแห้ง"), "effect"),
-    ChoiceExample("zh", "中文", "我忘了带钥匙。", ("我进不了家门。", "我做了一顿晚饭。", "我买了一辆新车。"), "effect"),
-    ChoiceExample("ja", "日本語", "電車が遅れた。", ("会議に間に合わなかった。", "会議に早く着いた。"), "effect"),
+    ChoiceExample("tr", "Türkçe", "Bütün gece yağmur yağdı.", ("Sokaklar ıslaktı.", "Sokaklar kuruydu."), "effect"),
+    ChoiceExample("vi", "Tiếng Việt", "Thủ đô của Việt Nam là", ("Hà Nội.", "Paris.", "Tokyo.")),
+    ChoiceExample("ru", "Русский", "Ребёнок плакал.", ("Ему было больно.", "Ему было весело."), "cause"),
+    ChoiceExample("ar", "العربية", "نزل المطر طوال الليل.", ("كانت الشوارع مبللة.", "كانت الشوارع جافة."), "effect"),
+    ChoiceExample("hi", "हिन्दी", "उसे भूख लगी थी।", ("उसने रोटी खाई।", "उसने किताब पढ़ी।"), "effect"),
+    ChoiceExample("ta", "தமிழ்", "அவளுக்கு பசி எடுத்தது.", ("அவள் சாப்பிட்டாள்.", "அவள் படித்தாள்."), "effect"),
+    ChoiceExample("th", "ไทย", "เขาหิวมาก", ("เขากินข้าว", "เขาอ่านหนังสือ"), "effect"),
+    ChoiceExample("zh", "中文", "孩子哭了。", ("他很疼。", "他很高兴。"), "cause"),
+    ChoiceExample("ja", "日本語", "一晩中雨が降った。", ("道がぬれた。", "道がかわいた。"), "effect"),
 )
 
 PAIRS = (
