@@ -128,7 +128,7 @@ TEXTS = (
     TextExample("th", "ไทย", "โรงแรมนี้แย่มาก", "sentiment", asked="en"),
     TextExample("zh", "中文", "这家酒店很干净，服务也非常好。", "sentiment"),
     TextExample("ja", "日本語", "チームは試合に勝った。", "topic"),
-    TextExample("ko", "한국어", "우리 팀이 경기에서 이겼다.", "topic", asked="en"),
+    TextExample("ko", "한국어", "음식이 아주 나빴다.", "sentiment", asked="en"),
 )
 
 LESSONS = (
@@ -204,18 +204,18 @@ CHOICES = (
         ("Il était tombé de son vélo.", "Il avait reçu un cadeau."),
         "cause",
     ),
-    ChoiceExample("de", "Deutsch", "Das Kind weinte.", ("Es hatte Hunger.", "Es war glücklich."), "cause"),
-    ChoiceExample("es", "Español", "Tenía mucha hambre.", ("Comió pan.", "Leyó un libro."), "effect"),
+    ChoiceExample("de", "Deutsch", "Er hatte großen Hunger.", ("Er aß ein Brot.", "Er las ein Buch."), "effect"),
+    ChoiceExample("es", "Español", "La niña abrió el paraguas.", ("Empezó a llover.", "Salió el sol."), "cause"),
     ChoiceExample("sw", "Kiswahili", "Mji mkuu wa Kenya ni", ("Nairobi.", "Paris.", "Cairo.")),
-    ChoiceExample("tr", "Türkçe", "Bütün gece yağmur yağdı.", ("Sokaklar ıslaktı.", "Sokaklar kuruydu."), "effect"),
-    ChoiceExample("vi", "Tiếng Việt", "Thủ đô của Việt Nam là", ("Hà Nội.", "Paris.", "Tokyo.")),
+    ChoiceExample("tr", "Türkçe", "Adam çok hastaydı.", ("Hastaneye gitti.", "Okula gitti."), "effect"),
+    ChoiceExample("vi", "Tiếng Việt", "Trời mưa cả đêm.", ("Đường phố ướt.", "Đường phố khô."), "effect"),
     ChoiceExample("ru", "Русский", "Ребёнок плакал.", ("Ему было больно.", "Ему было весело."), "cause"),
     ChoiceExample("ar", "العربية", "نزل المطر طوال الليل.", ("كانت الشوارع مبللة.", "كانت الشوارع جافة."), "effect"),
     ChoiceExample("hi", "हिन्दी", "उसे भूख लगी थी।", ("उसने रोटी खाई।", "उसने किताब पढ़ी।"), "effect"),
     ChoiceExample("ta", "தமிழ்", "அவளுக்கு பசி எடுத்தது.", ("அவள் சாப்பிட்டாள்.", "அவள் படித்தாள்."), "effect"),
     ChoiceExample("th", "ไทย", "เขาหิวมาก", ("เขากินข้าว", "เขาอ่านหนังสือ"), "effect"),
     ChoiceExample("zh", "中文", "孩子哭了。", ("他很疼。", "他很高兴。"), "cause"),
-    ChoiceExample("ja", "日本語", "一晩中雨が降った。", ("道がぬれた。", "道がかわいた。"), "effect"),
+    ChoiceExample("ja", "日本語", "日本の首都は", ("東京です。", "パリです。", "ロンドンです。")),
 )
 
 PAIRS = (
