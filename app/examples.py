@@ -83,7 +83,7 @@ TEMPLATES = (
         ja="これは何<mask>か。",
     ),
     _template(
-        "Mother and father",
+        "A family",
         en="My mother <mask> my father live here.",
         fr="Ma mère <mask> mon père vivent ici.",
         es="Mi madre <mask> mi padre viven aquí.",
@@ -97,7 +97,7 @@ TEMPLATES = (
         zh="我妈妈<mask>爸爸住在这里。",
     ),
     _template(
-        "Somewhere to go",
+        "A place",
         en="I want to go to the <mask>.",
         fr="Je veux aller à la <mask>.",
         es="Quiero ir a la <mask>.",
