@@ -166,32 +166,32 @@ health: डॉक्टर ने उसे बुखार की दवा द
     LessonExample(
         "es",
         "Español",
-        """deporte: El equipo ganó la final por dos goles.
-deporte: Ella batió el récord mundial de maratón.
-deporte: El entrenador cambió a tres jugadores en el descanso.
-deporte: Nuestro club ha fichado a un nuevo portero.
-deporte: El partido terminó sin goles.
-deporte: Los jugadores entrenan todos los días.
-deporte: Ganaron la copa por tercera vez.
-deporte: El árbitro pitó un penalti.
-comida: Corta la cebolla y fríela en aceite.
-comida: A esta sopa le falta sal.
-comida: Cenamos arroz con pescado.
-comida: Añade dos huevos y una taza de leche.
-comida: El pan está recién hecho.
-comida: Me gusta el café con leche.
-comida: Compró fruta y verdura en el mercado.
-comida: La carne se asa a fuego lento.""",
-        ("deporte", "comida"),
-        """deporte: Our team won the match.
-comida: The soup needs salt and pepper.
-comida: Das Brot ist noch warm.
-deporte: Takımımız maçı iki golle kazandı.
-deporte: Команда выиграла финал.
-deporte: 球队赢了比赛。
-comida: 我们晚饭吃了米饭和鱼。
-comida: उसने रोटी और चावल खाए।""",
-        "English, Deutsch, Türkçe, Русский, 中文, हिन्दी",
+        """animal: El perro duerme en el jardín.
+animal: El gato bebe leche.
+animal: Un caballo corre por el campo.
+animal: Los pájaros cantan en el árbol.
+animal: La vaca come hierba.
+animal: El pez nada en el agua.
+animal: El perro ladra en la calle.
+animal: El león vive en África.
+política: El presidente habló con el ministro.
+política: El gobierno aprobó la nueva ley.
+política: Los ciudadanos votan el domingo.
+política: El partido ganó las elecciones.
+política: El parlamento votó la ley.
+política: El rey visitó al presidente.
+política: El ministro dejó el gobierno.
+política: El país firmó un tratado.""",
+        ("animal", "política"),
+        """animal: The dog sleeps in the garden.
+animal: Die Katze trinkt Milch.
+animal: Птицы поют на дереве.
+animal: 狗在花园里睡觉。
+política: The government passed a new law.
+política: Der Präsident sprach mit dem Minister.
+política: Президент подписал закон.
+política: 总统会见了部长。""",
+        "English, Deutsch, Русский, 中文",
     ),
 )
 

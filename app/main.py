@@ -18,8 +18,9 @@ from xlmrxl.app.choose import choose_tab
 from xlmrxl.app.classify import classify_tab
 from xlmrxl.app.compare import compare_tab
 from xlmrxl.app.fill import fill_tab
-from xlmrxl.app.guests import KEPT, LOOPBACK, MAX_FILE, WAITING, Blocks, Guests, not_understood
+from xlmrxl.app.guests import KEPT, LOOPBACK, WAITING, Blocks, Guests, not_understood
 from xlmrxl.app.handlers import Run, here
+from xlmrxl.app.handlers.teaching import MAX_FILE
 from xlmrxl.app.links import Linked, opened
 from xlmrxl.app.model import model_tab
 from xlmrxl.app.parts import documented
