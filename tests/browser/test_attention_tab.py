@@ -14,7 +14,7 @@ from running_app import ask_server
 from xlmrxl.app.examples import PAIRS
 from xlmrxl.session import Session
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TEXT = "The <mask> <script>alert(1)</script> is here."
 

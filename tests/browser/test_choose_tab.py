@@ -10,7 +10,7 @@ from xlmrxl.app.examples import CHOICES
 from xlmrxl.app.render import percent, signed
 from xlmrxl.session import Session
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CHOSEN = "#choose-output .x-choices > ol > li"
 

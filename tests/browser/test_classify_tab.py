@@ -14,7 +14,7 @@ from xlmrxl.app.handlers import teaching
 from xlmrxl.app.render import percent
 from xlmrxl.session import Session
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TEXT = "She is here today"
 OUTPUT, WHY = "#classify-output", "#classify-why"
