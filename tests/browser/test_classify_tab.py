@@ -111,6 +111,8 @@ def test_templates_can_be_changed_and_are_in_the_link(tab, session: Session) -> 
     box = tab.locator("#classify-templates textarea")
     assert not box.is_visible()
     tab.locator("#classify-more").get_by_text("Templates").click()
+    # Gradio mounts what an accordion holds when it opens, and puts its first value in once more a moment later.
+    tab.wait_for_timeout(1000)
     box.fill("{text} That is <mask>.")
     tab.get_by_role("button", name="Classify", exact=True).click()
     tab.wait_for_function("location.hash.includes('templates=')")
