@@ -51,7 +51,7 @@ def lines(path: Path) -> list[str]:
 def test_every_source_of_the_card_can_be_had_and_weighs_something():
     assert list(SOURCES) == list(card.SOURCES)
     for name, source in SOURCES.items():
-        ways = [bool(source.apt), bool(source.pip), source.translations, bool(source.repository)]
+        ways = [bool(source.apt), bool(source.pip or source.npm), source.translations, bool(source.repository)]
         assert sum(ways) == 1, name
         if source.repository:
             assert source.repository in card.SOURCES[name].origin
@@ -220,6 +220,36 @@ def test_capitals_are_found_among_the_time_zones_of_their_country():
     countries = {"MD": {"capital": "Chișinău"}, "BR": {"capital": "Brasília"}, "CA": {"capital": "London"}}
     territories = {"Europe/Chisinau": "MD", "America/Sao_Paulo": "BR", "Europe/London": "GB"}
     assert sources.capital_zones(countries, territories) == {"MD": "Europe/Chisinau"}
+
+
+def test_words_of_emoji_without_variants_and_signs(tmp_path: Path):
+    def write(code: str, **annotations: dict[str, list[str]]) -> None:
+        folder = tmp_path / "package/annotations" / code
+        put(folder / "annotations.json", json.dumps({"annotations": {"annotations": annotations}}))
+
+    tea = {"default": ["cup", "Tea", "teacup"], "tts": ["teacup"]}
+    skin, man = "\U0001f9d4\U0001f3fb", "\U0001f9d4\u200d\u2642"
+    write(
+        "en", **{"🍵": tea, "☕\ufe0f": tea, skin: tea, man: tea, "«": tea, "🐈": {"default": ["cat"], "tts": ["cat"]}}
+    )
+    write("en-001", **{"🍵": tea})
+    write("zh", **{"🍵": {"default": ["杯", "茶"], "tts": ["热茶"]}})
+    write("ar", **{"🍵": {"default": ["شاي", "كوب"], "tts": ["كوب بدون مقبض"]}})
+    texts = set(sources.read_words(tmp_path))
+    assert {pair for pair in texts if pair[0] == "en"} == {("en", "teacup: cup, Tea")}
+    assert {pair for pair in texts if pair[0] != "en"} == {("zh", "热茶: 杯、茶"), ("ar", "كوب بدون مقبض: شاي، كوب")}
+
+
+def test_wordnet_gives_definitions_and_examples(tmp_path: Path):
+    put(
+        tmp_path / "usr/share/wordnet/data.noun",
+        "  1 This software and database is being provided to you\n"
+        '00001740 13 n 02 cup_of_tea 0 tea 0 001 @ 00001741 n 0000 | a drink; not coffee; "a cup of tea"; '
+        '"I would like tea" - an old poet  \n',
+    )
+    assert list(sources.read_wordnet(tmp_path)) == [
+        ("en", "cup of tea: a drink; not coffee"), ("en", "a cup of tea"), ("en", "I would like tea")
+    ]  # fmt: skip
 
 
 def test_prompts(tmp_path: Path):

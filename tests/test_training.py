@@ -178,7 +178,8 @@ def test_masked_states_are_those_of_the_model(tiny_config: XLMRobertaXLConfig) -
     places = torch.tensor([[1, 5, 9], [2, 3, 11], [0, 4, 8]])
     states = model.roberta(ids).last_hidden_state
     expected = states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))
-    torch.testing.assert_close(objective.masked_states(model, ids, places), expected)
+    stream = objective.stream_before_last(model, ids)
+    torch.testing.assert_close(objective.masked_states(model, stream, places), expected)
 
 
 def test_the_loss_and_its_gradients_are_those_of_cross_entropy() -> None:
@@ -206,19 +207,20 @@ def test_a_sampled_softmax_expects_the_whole_one(tiny_config: XLMRobertaXLConfig
     ids = torch.randint(4, 60, (4, 12))
     places, labels = torch.tensor([[1, 5, 9]] * 4), torch.from_numpy(rng.choice(size, (4, 3), p=frequencies))
     with torch.no_grad():
-        whole = objective.step_loss(model, ids, places, labels, torch.float32).item()
+        whole = objective.step_loss(model, ids, places, labels, torch.float32)[0].item()
         everything = objective.Candidates(frequencies, size).pick(labels.flatten().numpy(), rng)
-        assert objective.step_loss(
+        over_all, _ = objective.step_loss(
             model, ids, places, labels, torch.float32, tuple(map(torch.from_numpy, everything))
-        ).item() == pytest.approx(whole, abs=1e-5)
+        )
+        assert over_all.item() == pytest.approx(whole, abs=1e-5)
         some = objective.Candidates(frequencies, size // 2)
         losses, plain = [], []
         for _ in range(200):
             chosen, offsets = map(torch.from_numpy, some.pick(labels.flatten().numpy(), rng))
             assert set(labels.flatten().tolist()) <= set(chosen.tolist())
-            losses.append(objective.step_loss(model, ids, places, labels, torch.float32, (chosen, offsets)).item())
+            losses.append(objective.step_loss(model, ids, places, labels, torch.float32, (chosen, offsets))[0].item())
             none = torch.zeros_like(offsets)
-            plain.append(objective.step_loss(model, ids, places, labels, torch.float32, (chosen, none)).item())
+            plain.append(objective.step_loss(model, ids, places, labels, torch.float32, (chosen, none))[0].item())
     assert abs(np.mean(losses) - whole) < 0.2 * abs(np.mean(plain) - whole)
 
 
@@ -236,6 +238,60 @@ def test_transplant_starts_near_its_teacher(
     words = model.roberta.embeddings.word_embeddings.weight.numpy(force=True)
     own = e5.embeddings(np.arange(e5.vocabulary))  # it has the same pieces
     np.testing.assert_allclose(words, own * transplant.STREAM_SCALE, rtol=1e-6)
+
+
+def test_the_teacher_of_sentences_is_e5(teacher_file: Path, vocabulary_file: Path) -> None:
+    """Against transformers' BERT, which is what e5 is, with the same weights."""
+    transformers = pytest.importorskip("transformers")
+    e5 = E5(teacher_file)
+    shape = {"hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS}
+    config = transformers.BertConfig(
+        vocab_size=e5.vocabulary, intermediate_size=INTERMEDIATE, layer_norm_eps=e5.epsilon, **shape
+    )
+    bert = transformers.BertModel(config, add_pooling_layer=False).eval()
+    names = {
+        "attention.self.query": "q", "attention.self.key": "k", "attention.self.value": "v",
+        "attention.output.dense": "ao", "attention.output.LayerNorm": "aln", "intermediate.dense": "fi",
+        "output.dense": "fo", "output.LayerNorm": "oln",
+    }  # fmt: skip
+    tensors = {f"encoder.layer.{n}.{long}": f"l{n}.{short}" for n in range(LAYERS) for long, short in names.items()}
+    tensors = {f"{long}.{part}": f"{short}.{part[0]}" for long, short in tensors.items() for part in ("weight", "bias")}
+    tensors |= {f"embeddings.LayerNorm.{part}": f"emb.ln.{part[0]}" for part in ("weight", "bias")}
+    tables = {"word": "word", "position": "pos", "token_type": "type"}
+    tensors |= {f"embeddings.{long}_embeddings.weight": f"emb.{short}" for long, short in tables.items()}
+    shapes = {name: value.shape for name, value in bert.state_dict().items()}
+    state = {long: torch.from_numpy(e5.tensor(short)).view(shapes[long]) for long, short in tensors.items()}
+    assert not bert.load_state_dict(state, strict=False).missing_keys
+    ids = torch.randint(4, e5.vocabulary, (5, 12))  # the throw-away vocabulary has the same pieces
+    with torch.no_grad():
+        expected = bert(ids).last_hidden_state.mean(1)
+    vectors = transplant.SentenceTeacher(e5, vocabulary_file).vectors(ids)
+    torch.testing.assert_close(vectors, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_texts_come_to_be_alike_where_the_teacher_has_them_so(
+    teacher_file: Path, vocabulary_file: Path, start_file: Path, encoded_folder: Path, tmp_path: Path
+) -> None:
+    text = corpus.Encoded(encoded_folder)
+    tokens = torch.from_numpy(text.batch(3, 0, 64, 24))
+    teacher = transplant.SentenceTeacher(E5(teacher_file), vocabulary_file)
+    wanted = objective.similarities(teacher.vectors(tokens))
+    torch.testing.assert_close(wanted.diagonal(), torch.ones(64))
+
+    def apart(every: int) -> float:
+        recipe = pretrain.Recipe(
+            sequences=16, length=24, warmup=5, matrix_rate=0.01, sentence_every=every, sentence_weight=100
+        )
+        run = pretrain.Run(tmp_path, text, torch.device("cpu"), torch.float32)
+        run.teacher = teacher
+        run.start([start_file], recipe)
+        for _ in range(60):
+            run.advance()
+        with torch.no_grad():
+            means = objective.stream_before_last(run.model, tokens).mean(1)
+        return (objective.similarities(means) - wanted).square().mean().item()
+
+    assert apart(1) < 0.8 * apart(0)
 
 
 def test_a_larger_stream_is_the_same_function(tiny_config: XLMRobertaXLConfig) -> None:
@@ -314,7 +370,7 @@ def test_training_lowers_the_loss_and_exports(
 ) -> None:
     recipe = pretrain.Recipe(sequences=4, length=24, warmup=5, matrix_rate=0.05, table_rate=0.02, candidates=20)
     run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
-    run.start(start_file, recipe)
+    run.start([start_file], recipe)
     run.go(40, None, 99, 10)
     losses = [loss for _, loss in points(tmp_path / "curve.jsonl")]
     assert losses[-1] < losses[0]
@@ -336,12 +392,21 @@ def test_training_lowers_the_loss_and_exports(
     # An exported model is trained on with what went into it; what is set for the new run holds.
     again = pretrain.Run(tmp_path / "again", corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
     again.folder.mkdir()
-    again.start(out, recipe)
+    again.start([out], recipe)
     again.change({"mask_rate": 0.1, "momentum": 0.5})
     assert {group["momentum"] for group in again.optimizers[0].param_groups} == {0.5}
     again.go(1, None, 99, 1)
     assert again.tokens == state["tokens"] + 4 * 24
-    assert torch.load(again.folder / "state.pt", weights_only=True)["recipe"]["mask_rate"] == 0.1
+    longer = torch.load(again.folder / "state.pt", weights_only=True)
+    assert longer["recipe"]["mask_rate"] == 0.1
+
+    export.export(longer, False, vocabulary_file, tmp_path / "longer")
+    both = pretrain.Run(tmp_path / "both", corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    both.start([tmp_path / "longer", out], recipe)
+    assert both.tokens == longer["tokens"]
+    halves = [XLMRobertaXLForMaskedLM.from_pretrained(path).state_dict()[name] for path in (out, tmp_path / "longer")]
+    assert not torch.equal(*halves)
+    torch.testing.assert_close(both.model.state_dict()[name], (halves[0].float() + halves[1].float()) / 2)
 
 
 def test_export_refuses_a_vocabulary_of_another_model(start_file: Path, vocabulary_file: Path, tmp_path: Path) -> None:

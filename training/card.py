@@ -26,6 +26,9 @@ SOURCES = {
         "sentences from templates on capitals, currencies, languages",
         "Unicode License, BSD-3-Clause, MIT",
     ),
+    "cldr_words": Source(
+        "npm package cldr-annotations-full 48.2", "names and keywords of emoji, as lists", "Unicode License"
+    ),
     "ddtp": Source("Debian's translated package descriptions", "software descriptions", "as the packages"),
     "fortunes": Source(
         "Debian packages fortunes, fortunes-{bg,br,cs,de,eo,es,ga,it,pl,ru,zh}",
@@ -43,6 +46,8 @@ SOURCES = {
     "storybooks_global": Source("GitHub global-asp/global-asp", "children's stories", "CC-BY"),
     "storybooks_pratham": Source("GitHub global-asp/pb-source", "children's stories", "CC-BY"),
     "wesnoth": Source("Debian packages wesnoth-1.16-data, wesnoth-1.16-nr", "fantasy narrative, dialogue", "GPL-2+"),
+    "widelands": Source("Debian package widelands-data 1.1", "game of building: trades, goods, dialogue", "GPL-2+"),
+    "wordnet": Source("Debian package wordnet-base 3.0", "definitions and examples", "WordNet License"),
     "xquad": Source("GitHub google-deepmind/xquad", "encyclopaedia paragraphs", "CC-BY-SA 4.0"),
 }
 

@@ -26,6 +26,7 @@ SOURCE_WEIGHTS = {
     "cdda": 0.5,
     "chatterbot": 2.0,
     "cldr_facts": 1.0,
+    "cldr_words": 0.3,
     "ddtp": 0.12,
     "fortunes": 1.0,
     "gnomehelp": 0.15,
@@ -39,6 +40,8 @@ SOURCE_WEIGHTS = {
     "storybooks_global": 4.0,
     "storybooks_pratham": 4.0,
     "wesnoth": 1.0,
+    "widelands": 1.0,
+    "wordnet": 1.0,
     "xquad": 4.0,
 }
 # Lines that follow from one another are run together; the others are set apart by </s>.

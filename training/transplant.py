@@ -62,14 +62,17 @@ def real_ids(e5: E5, vocabulary: Path) -> np.ndarray:
 class Teacher:
     """The sums before each layer norm of e5, one sublayer after another."""
 
-    def __init__(self, e5: E5) -> None:
-        self.e5 = e5
+    def __init__(self, e5: E5, device: torch.device | str = "cpu") -> None:
+        self.e5, self.device = e5, device
+        self._read: dict[str, Tensor] = {}  # decoded once: some 90 MB when all layers were read
 
     def tensor(self, name: str) -> Tensor:
-        return torch.from_numpy(self.e5.tensor(name))
+        if name not in self._read:
+            self._read[name] = torch.from_numpy(self.e5.tensor(name)).to(self.device)
+        return self._read[name]
 
     def linear(self, name: str, columns: int) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(self.e5.matrix(f"{name}.w", columns)), self.tensor(f"{name}.b")
+        return self.tensor(f"{name}.w").view(-1, columns), self.tensor(f"{name}.b")
 
     def norm(self, name: str, sums: Tensor) -> Tensor:
         return F.layer_norm(sums, sums.shape[-1:], self.tensor(f"{name}.w"), self.tensor(f"{name}.b"), self.e5.epsilon)
@@ -86,6 +89,26 @@ class Teacher:
     def feed_forward(self, layer: int, x: Tensor) -> Tensor:
         inner = F.gelu(F.linear(x, *self.linear(f"l{layer}.fi", self.e5.hidden)))
         return x + F.linear(inner, *self.linear(f"l{layer}.fo", self.e5.intermediate))
+
+
+class SentenceTeacher:
+    """What e5 was made for: the mean of its last states, one vector for a text, near to those of its translations."""
+
+    def __init__(self, e5: E5, vocabulary: Path, device: torch.device | str = "cpu") -> None:
+        self.teacher = Teacher(e5, device)
+        self.words = torch.from_numpy(e5.embeddings(real_ids(e5, vocabulary))).to(device)
+
+    @torch.no_grad()
+    def vectors(self, tokens: Tensor) -> Tensor:
+        """(rows, hidden) for the ids (rows, length) of the small vocabulary, nothing hidden, without padding."""
+        teacher, e5 = self.teacher, self.teacher.e5
+        places = teacher.tensor("emb.pos").view(-1, e5.hidden)[: tokens.shape[1]]
+        sums, name = self.words[tokens] + places + teacher.tensor("emb.type").view(-1, e5.hidden)[0], "emb.ln"
+        for layer in range(e5.layers):
+            x = teacher.norm(name, sums)
+            x = teacher.norm(f"l{layer}.aln", teacher.attention(layer, x))
+            sums, name = teacher.feed_forward(layer, x), f"l{layer}.oln"
+        return teacher.norm(name, sums).float().mean(1)
 
 
 def chunked(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
