@@ -25,7 +25,8 @@ check: $(VENV)/.dev          ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	# Type checkers do not follow an editable install whose folders are mapped, so they get a copy.
-	$(PIP) --no-deps --upgrade --target build/types .
+	rm -rf build  # pip builds into build/lib and would carry along what no longer exists
+	$(PIP) --no-deps --target build/types .
 	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p xlmrxl
 
 format: $(VENV)/.dev         ## mend what the linter and the formatter can mend

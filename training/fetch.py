@@ -10,7 +10,7 @@ Packages come through their ordinary clients: `apt-get` (Debian or Ubuntu; with 
 nor the system's are needed), `pip` and `npm`. On a newer Debian a newer version is taken; which one is printed.
 Repositories are not fetched: clone them to FOLDER/<owner>__<name> or FOLDER/<name>. Which were not found is printed,
 with their licences. Reading YAML needs PyYAML. --downloads keeps the packages, and takes them from there if they are
-there already. Without it the downloads (some 400 MB, unpacked 1.5 GB) are removed at the end.
+there already. Without it the downloads (some 800 MB, unpacked 2 GB) are removed at the end.
 
 Of each paragraph that a source gives:
 
