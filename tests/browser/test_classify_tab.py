@@ -156,10 +156,11 @@ def test_sixteen_examples_teach_and_other_languages_are_tested(tab, session: Ses
     teach(tab)
     example = LESSONS[0]
     tab.locator("#teach-examples textarea").fill(example.text)
-    tab.locator("#teach-tests textarea").fill(example.tests)
+    tests = f"{example.tests}\nfood: أكلنا الخبز.\npolitics: استقال الوزير."
+    tab.locator("#teach-tests textarea").fill(tests)
     assert not tab.locator("#teach-again").is_visible()
     tab.get_by_role("button", name="Teach and test").click()
-    lesson = teaching.learn(session, example.text, example.tests)
+    lesson = teaching.learn(session, example.text, tests)
     wait_for_lesson(tab, len(lesson.results))
     assert taught_on_screen(tab) == as_taught(lesson.results)
     measured = tab.locator("#teach-output .x-lesson .x-right").all_inner_texts()
@@ -185,11 +186,11 @@ def test_sixteen_examples_teach_and_other_languages_are_tested(tab, session: Ses
 def test_a_link_opens_what_was_taught(tab) -> None:
     teach(tab)
     tab.locator('#teach-sets [data-index="1"]').click()
-    wait_for_lesson(tab, 8)
+    wait_for_lesson(tab, len(LESSONS[1].tests.splitlines()))
     tab.wait_for_function("location.hash.includes('by=teach')")
     other = tab.context.new_page()
     other.goto(tab.url)
-    wait_for_lesson(other, 8)
+    wait_for_lesson(other, len(LESSONS[1].tests.splitlines()))
     assert taught_on_screen(other) == taught_on_screen(tab)
     assert other.locator("#teach-examples textarea").input_value() == LESSONS[1].text
     other.close()
@@ -240,7 +241,7 @@ def test_examples_come_from_a_file(tab, tmp_path: Path) -> None:
         tab.get_by_text(word).wait_for()
     # The next thing works.
     tab.locator('#teach-sets [data-index="0"]').click()
-    wait_for_lesson(tab, 9)
+    wait_for_lesson(tab, len(LESSONS[0].tests.splitlines()))
 
 
 def test_teaching_says_what_is_missing_and_keeps_text_text(tab) -> None:
