@@ -407,6 +407,8 @@ def test_training_lowers_the_loss_and_exports(
     halves = [XLMRobertaXLForMaskedLM.from_pretrained(path).state_dict()[name] for path in (out, tmp_path / "longer")]
     assert not torch.equal(*halves)
     torch.testing.assert_close(both.model.state_dict()[name], (halves[0].float() + halves[1].float()) / 2)
+    with pytest.raises(NotADirectoryError, match="checkpoint folder"):
+        both.start([start_file, out], recipe)
 
 
 def test_export_refuses_a_vocabulary_of_another_model(start_file: Path, vocabulary_file: Path, tmp_path: Path) -> None:

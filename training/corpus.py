@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 # How often a token of a source is drawn within its language, next to a token of plain text. Software text is plentiful
 # and says little about the world; stories, prompts and encyclopaedia paragraphs are what a user's text looks like.
 SOURCE_WEIGHTS = {
-    "cdda": 0.5,
+    "cdda": 1.0,
     "chatterbot": 2.0,
     "cldr_facts": 1.0,
-    "cldr_words": 0.3,
+    "cldr_words": 0.1,
     "ddtp": 0.12,
     "fortunes": 1.0,
     "gnomehelp": 0.15,
@@ -35,14 +35,14 @@ SOURCE_WEIGHTS = {
     "lohelp": 0.1,
     "mediawiki": 0.15,
     "phpfaker": 3.0,
-    "piper_prompts": 4.0,
-    "storybooks_asp": 4.0,
-    "storybooks_global": 4.0,
-    "storybooks_pratham": 4.0,
-    "wesnoth": 1.0,
+    "piper_prompts": 3.0,
+    "storybooks_asp": 3.0,
+    "storybooks_global": 3.0,
+    "storybooks_pratham": 3.0,
+    "wesnoth": 2.0,
     "widelands": 1.0,
     "wordnet": 1.0,
-    "xquad": 4.0,
+    "xquad": 3.0,
 }
 # Lines that follow from one another are run together; the others are set apart by </s>.
 RUNNING_TEXT = frozenset({"fortunes", "phpfaker", "storybooks_asp", "storybooks_global", "storybooks_pratham"})

@@ -139,11 +139,17 @@ class Run:
 
         Of several the weights are averaged (Wortsman et al. 2022), which takes out noise of each one's last steps.
         They must come from one another or from one run. What went into them is counted as of the longest.
+
+        Raises:
+            NotADirectoryError: one of several is no checkpoint folder.
         """
-        if not paths[0].is_dir():
+        if len(paths) == 1 and not paths[0].is_dir():
             state = torch.load(paths[0], map_location="cpu", weights_only=True)
             self.build(state["config"], state["model"], recipe)
             return
+        for path in paths:
+            if not path.is_dir():
+                raise NotADirectoryError(f"{path} is no folder: of several starts each has to be a checkpoint folder.")
         models = [XLMRobertaXLForMaskedLM.from_pretrained(path).float() for path in paths]
         no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "torch_dtype": "float32"}
         together = zip(*(model.state_dict().values() for model in models), strict=True)
