@@ -210,17 +210,17 @@ CHOICES = (
         ("Die Straße war nass.", "Die Straße war trocken."),
         "effect",
     ),
-    ChoiceExample("es", "Español", "La niña abrió el paraguas.", ("Empezó a llover.", "Salió el sol."), "cause"),
+    ChoiceExample("es", "Español", "La niña tenía mucha sed.", ("Bebió agua.", "Leyó un libro."), "effect"),
     ChoiceExample("sw", "Kiswahili", "Mji mkuu wa Kenya ni", ("Nairobi.", "Paris.", "Cairo.")),
     ChoiceExample("tr", "Türkçe", "Adam çok hastaydı.", ("Hastaneye gitti.", "Okula gitti."), "effect"),
-    ChoiceExample("vi", "Tiếng Việt", "Trời mưa cả đêm.", ("Đường phố ướt.", "Đường phố khô."), "effect"),
+    ChoiceExample("vi", "Tiếng Việt", "Anh ấy bị bệnh.", ("Anh ấy đi bệnh viện.", "Anh ấy đi học."), "effect"),
     ChoiceExample("ru", "Русский", "Ребёнок плакал.", ("Ему было больно.", "Ему было весело."), "cause"),
     ChoiceExample("ar", "العربية", "نزل المطر طوال الليل.", ("كانت الشوارع مبللة.", "كانت الشوارع جافة."), "effect"),
     ChoiceExample("hi", "हिन्दी", "उसे भूख लगी थी।", ("उसने रोटी खाई।", "उसने किताब पढ़ी।"), "effect"),
     ChoiceExample("ta", "தமிழ்", "அவளுக்கு பசி எடுத்தது.", ("அவள் சாப்பிட்டாள்.", "அவள் படித்தாள்."), "effect"),
     ChoiceExample("th", "ไทย", "เขาหิว", ("เขากินข้าว", "เขานอนหลับ"), "effect"),
     ChoiceExample("zh", "中文", "孩子哭了。", ("他很疼。", "他很高兴。"), "cause"),
-    ChoiceExample("ja", "日本語", "日本の首都は", ("東京です。", "パリです。", "ロンドンです。")),
+    ChoiceExample("ja", "日本語", "彼はお腹が空いていた。", ("彼はご飯を食べた。", "彼は本を読んだ。"), "effect"),
 )
 
 PAIRS = (

@@ -407,7 +407,10 @@ def test_training_lowers_the_loss_and_exports(
     halves = [XLMRobertaXLForMaskedLM.from_pretrained(path).state_dict()[name] for path in (out, tmp_path / "longer")]
     assert not torch.equal(*halves)
     torch.testing.assert_close(both.model.state_dict()[name], (halves[0].float() + halves[1].float()) / 2)
-    with pytest.raises(NotADirectoryError, match="checkpoint folder"):
+    export.export(longer, False, vocabulary_file, tmp_path / "mean", [out])
+    mean = XLMRobertaXLForMaskedLM.from_pretrained(tmp_path / "mean").state_dict()[name]
+    torch.testing.assert_close(mean, ((longer["model"][name] + halves[0].float()) / 2).half(), check_dtype=False)
+    with pytest.raises(NotADirectoryError, match="checkpoint folders"):
         both.start([start_file, out], recipe)
 
 

@@ -63,6 +63,7 @@ class Facts:
     recipe: dict[str, Any]
     cooled: bool  # whether the learning rate has fallen to 0
     average: bool  # whether the averaged weights were taken
+    others: int  # checkpoints of earlier stretches that the weights are the mean with
     parts: list[Part]
 
 
@@ -106,6 +107,9 @@ def card(facts: Facts, evaluation: str) -> str:
         if recipe.get("sentence_every")
         else ""
     )
+    if facts.others:
+        before = "the one" if facts.others == 1 else f"the {facts.others}"
+        alike += f" The weights are the mean of those that the last stretch ended with and those of {before} before."
     return f"""---
 license: mit
 language:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from training.card import Facts, card
 from training.corpus import EOS, Encoded
 from training.evaluate import Report, add_options, load
 from training.evaluate import report as evaluate
-from training.pretrain import COOLDOWN_CURVE, CURVE
+from training.pretrain import COOLDOWN_CURVE, CURVE, checkpoint_mean
 from xlmrxl.checkpoint import SAFETENSORS
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
@@ -37,9 +38,15 @@ TIED = ("lm_head.decoder.weight", "lm_head.decoder.bias")  # the word embeddings
 LICENSE = Path(__file__).with_name("LICENSE-weights")
 
 
-def weights(state: dict[str, Any], average: bool) -> dict[str, Tensor]:
-    """The tensors to store, float16, each once. Raises ValueError if one does not fit float16."""
+def weights(state: dict[str, Any], average: bool, others: Sequence[Path] = ()) -> dict[str, Tensor]:
+    """The tensors to store, float16, each once; of the run alone or its mean with other checkpoint folders.
+
+    Raises ValueError if one does not fit float16.
+    """
     source = {**state["model"], **(state["average"] if average else {})}
+    if others:
+        _, mean = checkpoint_mean(others)
+        source = {name: value.lerp(mean[name], len(others) / (1 + len(others))) for name, value in source.items()}
     out = {name: value.to(torch.float16).contiguous() for name, value in source.items() if name not in TIED}
     for name, value in out.items():
         if not torch.isfinite(value).all():
@@ -53,7 +60,7 @@ def config(state: dict[str, Any]) -> XLMRobertaXLConfig:
     return XLMRobertaXLConfig(**{**state["config"], **dropout, "torch_dtype": "float16"})
 
 
-def export(state: dict[str, Any], average: bool, vocabulary: Path, out: Path) -> None:
+def export(state: dict[str, Any], average: bool, vocabulary: Path, out: Path, others: Sequence[Path] = ()) -> None:
     """Everything but the card. Raises ValueError if vocabulary and weights do not belong together."""
     settings = config(state)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary)).get_piece_size()
@@ -64,14 +71,17 @@ def export(state: dict[str, Any], average: bool, vocabulary: Path, out: Path) ->
     path = out / SAFETENSORS
     # So that training on from these weights, when the state is lost, still knows what went into them.
     spent = {"tokens": str(state["tokens"]), "seconds": str(round(state["seconds"]))}
-    save_file(weights(state, average), path, metadata={"format": "pt", **spent})
+    save_file(weights(state, average, others), path, metadata={"format": "pt", **spent})
     path.chmod(0o644)  # safetensors lets only the owner read; an installed package has other readers
     XLMRobertaTokenizer(vocabulary, model_max_length=settings.max_position_embeddings - EOS).save_pretrained(out)
     shutil.copyfile(LICENSE, out / "LICENSE")
 
 
-def log(state: dict[str, Any], run: Path, report: Report) -> dict[str, Any]:
-    """The settings of a run, at most CURVE_POINTS points of its curve, and how well it came out."""
+def log(state: dict[str, Any], run: Path, report: Report, others: int = 0) -> dict[str, Any]:
+    """The settings of a run, at most CURVE_POINTS points of its curve, and how well it came out.
+
+    others: how many checkpoints its weights were averaged with.
+    """
     curve = [
         json.loads(line)
         for name in (CURVE, COOLDOWN_CURVE)
@@ -85,6 +95,7 @@ def log(state: dict[str, Any], run: Path, report: Report) -> dict[str, Any]:
         "steps": state["step"],
         "tokens": state["tokens"],
         "hours": round(state["seconds"] / 3600, 2),
+        "mean_with": others,
         "heldout": result,
         "curve": curve[every - 1 :: every] if curve else [],
     }
@@ -94,6 +105,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", type=Path, required=True, help="RUN/state.pt or RUN/cooldown.pt")
     parser.add_argument("--average", action="store_true", help="the averaged weights: for a run not cooled down")
+    parser.add_argument(
+        "--mean-with", type=Path, nargs="+", default=[], metavar="CHECKPOINT", help="export the mean with these weights"
+    )
     parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus, for the figures of the card")
     parser.add_argument("--vocabulary", type=Path, required=True, help="the sentencepiece model")
     add_options(parser)
@@ -101,7 +115,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="JSON file to write settings, curve and result to")
     options = parser.parse_args()
     state = torch.load(options.state, map_location="cpu", weights_only=True, mmap=True)
-    export(state, options.average, options.vocabulary, options.out)
+    export(state, options.average, options.vocabulary, options.out, options.mean_with)
     model = load(options.out, average=False)
     text = Encoded(options.encoded)
     report = evaluate(model, options.out / VOCAB_NAME, options.eval, text, options.lines, options.only)
@@ -113,12 +127,16 @@ def main() -> None:
         recipe=state["recipe"],
         cooled=state["cooldown"] is not None and state["step"] == state["cooldown"][1],
         average=options.average,
+        others=len(options.mean_with),
         parts=text.parts,
     )
     (options.out / "README.md").write_text(card(facts, report.markdown()), encoding="utf-8")
     if options.log:
         options.log.parent.mkdir(parents=True, exist_ok=True)
-        options.log.write_text(json.dumps(log(state, options.state.parent, report), indent=1) + "\n", encoding="utf-8")
+        options.log.write_text(
+            json.dumps(log(state, options.state.parent, report, len(options.mean_with)), indent=1) + "\n",
+            encoding="utf-8",
+        )
     size = sum(path.stat().st_size for path in options.out.iterdir())
     print(report.markdown())
     print(f"{options.out}: {size:,} bytes")

@@ -18,6 +18,7 @@ import os
 import re
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,24 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if has_native(torch.bfloat16) else torch.float32
 
 
+def checkpoint_mean(paths: Sequence[Path]) -> tuple[XLMRobertaXLConfig, dict[str, Tensor]]:
+    """The config of the first checkpoint folder, and the mean of the weights of all, float32.
+
+    A mean takes out what each one's last steps made of their texts, which is noise (model soups, Wortsman et al. 2022).
+    The models must come from one another or from one run.
+
+    Raises:
+        NotADirectoryError: a path is no checkpoint folder.
+    """
+    for path in paths:
+        if not path.is_dir():
+            raise NotADirectoryError(f"{path} is no folder: a mean is taken of checkpoint folders.")
+    models = [XLMRobertaXLForMaskedLM.from_pretrained(path).float() for path in paths]
+    together = zip(*(model.state_dict().values() for model in models), strict=True)
+    mean = [torch.stack(values).mean(0) for values in together]
+    return models[0].config, dict(zip(models[0].state_dict(), mean, strict=True))
+
+
 class Run:
     """A training run in a folder: its model, optimiser, averaged weights and place."""
 
@@ -137,25 +156,15 @@ class Run:
     def start(self, paths: list[Path], recipe: Recipe) -> None:
         """Begin with transplanted weights, or with checkpoint folders: exported runs, whose states may be lost.
 
-        Of several the weights are averaged (Wortsman et al. 2022), which takes out noise of each one's last steps.
-        They must come from one another or from one run. What went into them is counted as of the longest.
-
-        Raises:
-            NotADirectoryError: one of several is no checkpoint folder.
+        Of several it is their mean (`checkpoint_mean`). What went into them is counted as of the longest.
         """
         if len(paths) == 1 and not paths[0].is_dir():
             state = torch.load(paths[0], map_location="cpu", weights_only=True)
             self.build(state["config"], state["model"], recipe)
             return
-        for path in paths:
-            if not path.is_dir():
-                raise NotADirectoryError(f"{path} is no folder: of several starts each has to be a checkpoint folder.")
-        models = [XLMRobertaXLForMaskedLM.from_pretrained(path).float() for path in paths]
+        config, weights = checkpoint_mean(paths)
         no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "torch_dtype": "float32"}
-        together = zip(*(model.state_dict().values() for model in models), strict=True)
-        mean = [torch.stack(values).mean(0) for values in together]
-        weights = dict(zip(models[0].state_dict(), mean, strict=True))
-        self.build({**models[0].config.to_dict(), **no_dropout}, weights, recipe)
+        self.build({**config.to_dict(), **no_dropout}, weights, recipe)
         for path in paths:
             with safe_open(path / SAFETENSORS, framework="pt") as file:
                 spent = file.metadata()
