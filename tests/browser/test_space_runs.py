@@ -161,10 +161,11 @@ def test_all_tabs_of_a_zerogpu_space_share_one_process_with_the_gpu(browser, zer
     with started(space, [python, LENT, "app.py"]) as running:
         assert "LENT" not in running.said()
         with visited(browser, running) as page:
-            # A GPU computes in bfloat16 what a CPU without it computes in float32.
-            for (word, share), (other, its) in zip(fills(page)[0][:3], there[0][:3], strict=True):
-                assert word == other
-                assert abs(float(share.strip("%")) - float(its.strip("%"))) < 4
+            # A GPU computes in bfloat16 what a CPU without it computes in float32, so close ones may change places.
+            here, others = ({word: float(share.strip("%")) for word, share in side[0]} for side in (fills(page), there))
+            both = here.keys() & others.keys()
+            assert len(both) >= len(others) - 1
+            assert all(abs(here[word] - others[word]) < 4 for word in both)
             page.get_by_role("tab", name="Classify").click()
             classify.classify(page, "The team won.", "sports, food")
             classify.wait_for_result(page, "The team won.")
