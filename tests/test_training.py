@@ -159,16 +159,28 @@ def test_small_languages_are_not_drawn(encoded_folder: Path) -> None:
     assert text.shares.sum() == pytest.approx(1)
 
 
-def test_mask_hides_tokens_and_nothing_else() -> None:
-    tokens = np.random.default_rng(0).integers(4, 100, (6, 40))
+@pytest.mark.parametrize("apart", [0.0, 0.5, 1.0])
+def test_mask_hides_tokens_and_nothing_else(apart: float) -> None:
+    tokens = np.random.default_rng(0).integers(4, 100, (8, 40))
     tokens[:, 0], tokens[:, -1], tokens[0, 1:-2] = corpus.BOS, corpus.EOS, corpus.EOS
-    inputs, places, labels = objective.mask(tokens, 0.25, 100, np.random.default_rng(1))
+    inputs, places, labels = objective.mask(tokens, 0.4, 100, np.random.default_rng(1), apart)
     hidden = np.zeros(tokens.shape, dtype=bool)
     np.put_along_axis(hidden, places, labels >= 0, axis=1)
     assert (inputs[hidden] == 100).all()
     np.testing.assert_array_equal(inputs[~hidden], tokens[~hidden])
     np.testing.assert_array_equal(labels[labels >= 0], np.take_along_axis(tokens, places, 1)[labels >= 0])
-    assert hidden.sum(1).tolist() == [1, 10, 10, 10, 10, 10]  # the first row has one token that may be hidden
+    assert hidden.sum(1).tolist() == [1] + [15] * 7  # the first row has one token that may be hidden
+    neighbours = (hidden[:, 1:] & hidden[:, :-1]).any(1)
+    assert neighbours.tolist() == [False] * max(1, round(8 * apart)) + [True] * min(7, round(8 * (1 - apart)))
+
+
+def test_masks_apart_are_any_of_the_ways_to_set_them() -> None:
+    tokens = np.tile([corpus.BOS, 9, 9, 9, corpus.EOS, 9, 9, corpus.EOS], (12_000, 1))
+    _, places, labels = objective.mask(tokens, 1 / 3, 100, np.random.default_rng(0), apart=1.0)
+    assert (labels == 9).all()
+    ways, counts = np.unique(places, axis=0, return_counts=True)
+    assert ways.tolist() == [[1, 3], [1, 5], [1, 6], [2, 5], [2, 6], [3, 6]]
+    np.testing.assert_allclose(counts / len(tokens), 1 / 6, atol=0.02)
 
 
 def test_masked_states_are_those_of_the_model(tiny_config: XLMRobertaXLConfig) -> None:

@@ -17,18 +17,31 @@ from training.corpus import EOS, Tokens
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
 
 
-def mask(tokens: Tokens, rate: float, mask_id: int, rng: np.random.Generator) -> tuple[Tokens, Tokens, Tokens]:
+def mask(
+    tokens: Tokens, rate: float, mask_id: int, rng: np.random.Generator, apart: float = 0.0
+) -> tuple[Tokens, Tokens, Tokens]:
     """Hide the same number of tokens in each row, so that rows stay a rectangle.
+
+    Args:
+        apart: the share of the rows in which no two neighbours are hidden. What stands beside a place says most about
+            it; where many are hidden evenly, most places lack one of their neighbours.
 
     Returns:
         The (rows, length) input; the (rows, hidden) places that are hidden; the (rows, hidden) tokens that were there,
         -100 where a row had too few to hide. Every hidden token becomes `<mask>`: none is kept or replaced by another,
         since filling masks is what the model is for and each prediction should teach that.
     """
-    count = max(1, round(rate * (tokens.shape[1] - 2)))
+    rows, length = tokens.shape
+    count = max(1, round(rate * (length - 2)))
+    special = tokens <= EOS  # <s>, <pad>, </s> come last
+    pieces, room = np.argsort(special, axis=1, kind="stable"), (~special).sum(1)
+    spread = np.where(np.arange(rows) < round(apart * rows), count - 1, 0)
+    # `count` of n places no two of which are neighbours are as many of n - count + 1, each moved on by those before it.
     order = rng.random(tokens.shape)
-    order[tokens <= EOS] = 2  # <s>, <pad>, </s> come last
-    places = np.sort(np.argpartition(order, count, axis=1)[:, :count], axis=1)
+    order[np.arange(length) >= (room - spread)[:, None]] = 2
+    chosen = np.sort(np.argpartition(order, count, axis=1)[:, :count], axis=1)
+    chosen = np.minimum(chosen + np.where(spread[:, None] > 0, np.arange(count), 0), length - 1)
+    places = np.take_along_axis(pieces, chosen, axis=1)
     labels = np.take_along_axis(tokens, places, axis=1)
     inputs = tokens.copy()
     np.put_along_axis(inputs, places, np.where(labels > EOS, mask_id, labels), axis=1)

@@ -39,7 +39,8 @@ from xlmrxl.widen import has_native
 
 STATE, CURVE = "state.pt", "curve.jsonl"
 COOLDOWN, COOLDOWN_CURVE = "cooldown.pt", "cooldown.jsonl"
-FULL_SOFTMAX = 1 / 3  # where the rate is below this share of its height, the softmax runs over all tokens
+# Where the rate is below this share of its height, only masks are learned from, by a softmax over all tokens.
+LAST_PART = 1 / 3
 MASK_STREAM = 7  # keeps the draw of the masks apart from that of the text
 
 
@@ -51,6 +52,7 @@ class Recipe:
     length: int = 64
     mask_rate: float = 0.4
     last_mask_rate: float = 0.2  # at the end of a cool-down
+    apart: float = 0.5  # share of the rows in which no two neighbours are hidden
     candidates: int = 4096  # tokens drawn into a step's softmax beside the hidden ones; 0 for all of them
     # How far one step moves an element of a matrix, as a share of the matrix's root mean square at the start.
     matrix_rate: float = 0.0025  # of the layers
@@ -232,15 +234,15 @@ class Run:
         rate = recipe.mask_rate
         if self.cooldown is not None:
             rate = recipe.last_mask_rate + factor * (recipe.mask_rate - recipe.last_mask_rate)
-        arrays = mask(tokens, rate, model.config.vocab_size - 1, rng)
+        arrays = mask(tokens, rate, model.config.vocab_size - 1, rng, recipe.apart)
         inputs, places, labels = (torch.from_numpy(array).to(self.device) for array in arrays)
         candidates = None
-        if self.candidates is not None and factor > FULL_SOFTMAX:
+        if self.candidates is not None and factor > LAST_PART:
             ids, offsets = self.candidates.pick(arrays[2][arrays[2] >= 0], rng)
             candidates = torch.from_numpy(ids).to(self.device), torch.from_numpy(offsets).to(self.device)
         loss, means = step_loss(model, inputs, places, labels, self.dtype, candidates)
         total = loss
-        if recipe.sentence_every and self.step % recipe.sentence_every == 0:
+        if recipe.sentence_every and self.step % recipe.sentence_every == 0 and factor > LAST_PART:
             assert self.teacher is not None
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 vectors = self.teacher.vectors(torch.from_numpy(tokens).to(self.device))
