@@ -48,7 +48,7 @@ EXAMPLES = (
     Example("en", "English", "I do not <mask> what you want."),
     Example("fr", "Français", "Elle ouvrit la <mask> et entra."),
     Example("es", "Español", "Quiero ir a la <mask>."),
-    Example("de", "Deutsch", "Sie ist <mask> Jahre alt."),
+    Example("de", "Deutsch", "Ich weiß nicht, was ich <mask> soll."),
     Example("sw", "Kiswahili", "Huyu ni <mask> yangu."),
     Example("tr", "Türkçe", "Bir <mask> sonra eve geldi."),
     Example("vi", "Tiếng Việt", "Tên của bạn là <mask>?"),
