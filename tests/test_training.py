@@ -306,6 +306,27 @@ def test_texts_come_to_be_alike_where_the_teacher_has_them_so(
     assert apart(1) < 0.8 * apart(0)
 
 
+@pytest.mark.parametrize(("step", "same"), [(0, False), (2, True)])
+def test_the_last_part_of_a_cooldown_learns_from_masks_alone(
+    step: int,
+    same: bool,
+    teacher_file: Path,
+    vocabulary_file: Path,
+    start_file: Path,
+    encoded_folder: Path,
+    tmp_path: Path,
+) -> None:
+    def advanced(every: int) -> torch.Tensor:
+        run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+        run.teacher = transplant.SentenceTeacher(E5(teacher_file), vocabulary_file)
+        run.start([start_file], pretrain.Recipe(sequences=16, length=24, sentence_every=every))
+        run.step, run.cooldown = step, (0, 3)
+        run.advance()
+        return run.model.roberta.encoder.layer[0].attention.self.value.weight
+
+    assert torch.equal(advanced(1), advanced(0)) is same
+
+
 def test_a_larger_stream_is_the_same_function(tiny_config: XLMRobertaXLConfig) -> None:
     torch.manual_seed(0)
     model = XLMRobertaXLForMaskedLM(tiny_config).eval()

@@ -40,8 +40,8 @@ def mask(
     order = rng.random(tokens.shape)
     order[np.arange(length) >= (room - spread)[:, None]] = 2
     chosen = np.sort(np.argpartition(order, count, axis=1)[:, :count], axis=1)
-    chosen = np.minimum(chosen + np.where(spread[:, None] > 0, np.arange(count), 0), length - 1)
-    places = np.take_along_axis(pieces, chosen, axis=1)
+    chosen += np.minimum(np.arange(count), spread[:, None])
+    places = np.take_along_axis(pieces, np.minimum(chosen, length - 1), axis=1)  # a row of too few ends in </s>
     labels = np.take_along_axis(tokens, places, axis=1)
     inputs = tokens.copy()
     np.put_along_axis(inputs, places, np.where(labels > EOS, mask_id, labels), axis=1)
