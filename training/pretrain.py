@@ -28,7 +28,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from training.corpus import Encoded
+from training.corpus import PAD, Encoded
 from training.e5 import E5
 from training.objective import Candidates, mask, similarities, step_loss
 from training.transplant import SentenceTeacher
@@ -48,8 +48,10 @@ MASK_STREAM = 7  # keeps the draw of the masks apart from that of the text
 class Recipe:
     """What a run is; written into its state and kept when it is taken up again."""
 
-    sequences: int = 64
-    length: int = 64
+    tokens: int = 4096  # of a step
+    # Of the rows of one step after another. A place in the row that none is long enough for is one that the model
+    # fills badly (README.md), and a user's sentence is shorter than what leaves no doubt of its language.
+    lengths: tuple[int, ...] = (64, 16, 128, 64, 16, 128, 64, 16, 512)
     mask_rate: float = 0.4
     last_mask_rate: float = 0.2  # at the end of a cool-down
     apart: float = 0.5  # share of the rows in which no two neighbours are hidden
@@ -174,8 +176,15 @@ class Run:
             self.seconds = max(self.seconds, float(spent.get("seconds", 0)))
 
     def change(self, settings: dict[str, Any]) -> None:
-        """Other settings from here on."""
+        """Other settings from here on.
+
+        Raises:
+            ValueError: rows longer than the model reads.
+        """
         self.recipe = replace(self.recipe, **settings)
+        longest = self.model.config.max_position_embeddings - PAD - 1
+        if max(self.recipe.lengths) > longest:
+            raise ValueError(f"Rows of {max(self.recipe.lengths)} tokens: the model reads {longest}; give --lengths.")
         for group in self.optimizers[0].param_groups:
             group["momentum"] = self.recipe.momentum
         self._draw_candidates()
@@ -186,7 +195,6 @@ class Run:
     def load(self, name: str) -> None:
         """Take up a saved state."""
         state = torch.load(self.folder / name, map_location="cpu", weights_only=True)
-        state["recipe"]["betas"] = tuple(state["recipe"]["betas"])
         self.build(state["config"], state["model"], Recipe(**state["recipe"]))
         for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(values)
@@ -228,7 +236,8 @@ class Run:
     def advance(self) -> Tensor:
         """One step of the optimiser; the loss, not yet waited for."""
         recipe, model = self.recipe, self.model
-        tokens = self.text.batch(recipe.seed, self.step, recipe.sequences, recipe.length)
+        length = recipe.lengths[self.step % len(recipe.lengths)]
+        tokens = self.text.batch(recipe.seed, self.step, max(1, recipe.tokens // length), length)
         rng = np.random.default_rng([recipe.seed, self.step, MASK_STREAM])
         factor = self.factor()
         rate = recipe.mask_rate
@@ -273,6 +282,7 @@ class Run:
         """Advance until a step or for some minutes, reporting and saving on the way and at the end."""
         began = saved = reported = time.monotonic()
         losses: list[Tensor] = []
+        tokens = self.tokens
         while (last_step is None or self.step < last_step) and (
             minutes is None or time.monotonic() - began < 60 * minutes
         ):
@@ -280,18 +290,21 @@ class Run:
             if self.step % report_every == 0:
                 now = time.monotonic()
                 self.seconds += now - reported
-                self._report(torch.stack(losses), now - reported, minutes and minutes - (now - began) / 60, last_step)
-                losses, reported = [], now
+                speed = (self.tokens - tokens) / (now - reported)
+                if last_step is not None:
+                    left = (last_step - self.step) * (now - reported) / len(losses) / 60
+                else:
+                    left = minutes and minutes - (now - began) / 60
+                self._report(torch.stack(losses), speed, left)
+                losses, reported, tokens = [], now, self.tokens
             if time.monotonic() - saved > 60 * save_minutes:
                 self.save()
                 saved = time.monotonic()
         self.seconds += time.monotonic() - reported
         self.save()
 
-    def _report(self, losses: Tensor, seconds: float, minutes_left: float | None, last_step: int | None) -> None:
-        speed = self.recipe.sequences * self.recipe.length * len(losses) / seconds
-        if last_step is not None:
-            minutes_left = (last_step - self.step) * seconds / len(losses) / 60
+    def _report(self, losses: Tensor, speed: float, minutes_left: float | None) -> None:
+        """speed: tokens a second."""
         point = {
             "step": self.step,
             "tokens": self.tokens,
@@ -344,6 +357,7 @@ def arguments() -> argparse.ArgumentParser:
     for field in fields(Recipe):
         if isinstance(field.default, int | float):
             recipe.add_argument("--" + field.name.replace("_", "-"), type=type(field.default))
+    recipe.add_argument("--lengths", type=int, nargs="+")
     return parser
 
 
@@ -369,6 +383,8 @@ def main() -> None:
     else:
         parser.error(f"{options.run} has no {STATE}: give --start.")
     given = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
+    if given["lengths"] is not None:
+        given["lengths"] = tuple(given["lengths"])
     run.change({name: value for name, value in given.items() if value is not None})
     if run.recipe.sentence_every:
         if options.e5 is None or options.vocabulary is None:
