@@ -117,6 +117,27 @@ def test_masked_tokens_beside_the_baselines(
     assert figures.mean.loss == pytest.approx((english.model.loss + german.model.loss) / 2)
 
 
+def test_long_rows_are_scored_by_place(
+    model: XLMRobertaXLForMaskedLM, vocabulary_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wesnoth").mkdir()
+    (tmp_path / "wesnoth" / "en.txt").write_text("\n".join(SENTENCES * 20), encoding="utf-8")
+    (tmp_path / "wesnoth" / "de.txt").write_text(SENTENCES[0], encoding="utf-8")  # too little for a row
+    room = model.config.max_position_embeddings - corpus.PAD - 3
+    monkeypatch.setattr(masked, "PLACES", ())
+    ((name, whole),) = masked.by_place(model, vocabulary_file, tmp_path, 0).items()
+    assert name == f"1–{room}"
+    monkeypatch.setattr(masked, "PLACES", (20, 40))
+    bands = masked.by_place(model, vocabulary_file, tmp_path, 0)
+    assert list(bands) == ["1–20", "21–40", f"41–{room}"]
+    assert sum(score.masks for score in bands.values()) == whole.masks
+    assert sum(score.masks * score.loss for score in bands.values()) == pytest.approx(whole.masks * whole.loss)
+    # 15 % of each row, ends of lines excepted.
+    tokens = sum(len(ids) + 1 for ids in masked.Pieces(vocabulary_file).encode(SENTENCES * 20))
+    asked = tokens // room * round(0.15 * room)
+    assert 0.8 * asked < whole.masks < asked
+
+
 def test_fills_are_scored_as_by_the_models_own_loss(model: XLMRobertaXLForMaskedLM, vocabulary_file: Path) -> None:
     rows = masked.Pieces(vocabulary_file).rows(SENTENCES)
     inputs, labels = masked.hide(rows, model.config.vocab_size - 1, seed=3)

@@ -77,9 +77,12 @@ class Report:
             ["mean over languages", "masks", "top-1 %", "top-5 %", "perplexity"],
             [[name, f"{s.masks:,}", *percents(s), f"{s.perplexity:.0f}"] for name, s in rows],
         )
-        by_source = table(
-            ["source", "masks", "top-1 %", "top-5 %", "perplexity"],
-            [[name, f"{s.masks:,}", *percents(s), f"{s.perplexity:.0f}"] for name, s in figures.sources.items()],
+        by_source, by_place = (
+            table(
+                [title, "masks", "top-1 %", "top-5 %", "perplexity"],
+                [[name, f"{s.masks:,}", *percents(s), f"{s.perplexity:.0f}"] for name, s in scores.items()],
+            )
+            for title, scores in (("source", figures.sources), ("place", figures.places))
         )
         by_language = table(
             ["language", "masks", "top-1 %", "top-5 %", "perplexity", "n-grams: top-1 %", "top-5 %", "perplexity"],
@@ -98,7 +101,8 @@ class Report:
             f"### Masked tokens\n\nHeld-out lines ({', '.join(figures.sources)}), {lines}, cut at {masked.LONGEST} "
             f"tokens, {masked.MASKED:.0%} of the tokens hidden; languages weighted alike, the mean's perplexity is of "
             "the mean loss. The baselines are counted, language by language, on the training text and fill the same "
-            f"masks.\n\n{summary}\n\n{by_source}\n\n{by_language}"
+            f"masks.\n\n{summary}\n\n{by_source}\n\n{by_language}\n\nThe same lines run together to rows of as many "
+            f"tokens as the model reads, by the place of the hidden token:\n\n{by_place}"
         )
 
     def _sentences(self) -> str:

@@ -2,13 +2,15 @@
 
 Lines are taken evenly spaced from each source, 15 % of the tokens of each are hidden (at least one) by a fixed seed,
 and the text is gone through once. The baselines (`training.baselines`) fill the very same masks. Figures of two
-vocabularies do not compare: a smaller one cuts text into easier pieces.
+vocabularies do not compare: a smaller one cuts text into easier pieces. The same lines run together, as long as the
+model reads, show what it makes of long texts.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ MASKED = 0.15
 LONGEST = 128  # tokens
 BATCH = 32
 PAD_LABEL = -100
+PLACES = (64, 128, 256)  # where the places in long rows are divided
 
 
 class Pieces:
@@ -92,6 +95,7 @@ class MaskedFigures:
     lines: int  # a language; 0 for all
     languages: dict[str, Language]
     sources: dict[str, Score]  # the model, over all languages of a source, masks weighted alike
+    places: dict[str, Score]  # the model, by place in rows of lines run together, of the longest that it reads
 
     @property
     def mean(self) -> Score:
@@ -195,7 +199,29 @@ def evaluate(
         source: Score.of(np.array([rank for rank, _ in values]), np.array([loss for _, loss in values]))
         for source, values in sorted(by_source.items())
     }
-    return MaskedFigures(lines, languages, sources)
+    return MaskedFigures(lines, languages, sources, by_place(model, vocabulary, heldout, lines))
+
+
+def by_place(model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int) -> dict[str, Score]:
+    """The lines of each language run together to rows of as many tokens as the model reads.
+
+    A language with too little text for a row is left out. Ends of lines may be hidden, but are not asked for.
+    """
+    longest = model.config.max_position_embeddings - PAD - 1
+    pieces, room = Pieces(vocabulary, longest), longest - 2
+    rows = []
+    for sampled in sample(heldout, lines).values():
+        ids = [token for line in pieces.encode([text for _, text in sampled]) for token in (*line, EOS)]
+        rows += [pieces.frame(ids[at : at + room]) for at in range(0, len(ids) - room + 1, room)]
+    if not rows:
+        return {}
+    inputs, hidden = hide(rows, model.config.vocab_size - 1, SEED)
+    labels = [[PAD_LABEL if label == EOS else label for label in row] for row in hidden]
+    ranks, losses = fill(model, inputs, labels)
+    places = np.nonzero(np.array(labels) != PAD_LABEL)[1]
+    ends = [0, *(end for end in PLACES if end < room), room]
+    bands = {f"{first + 1}–{last}": (first < places) & (places <= last) for first, last in pairwise(ends)}
+    return {name: Score.of(ranks[band], losses[band]) for name, band in bands.items() if band.any()}
 
 
 def baselines(model: NGrams, hidden: list[Gap]) -> tuple[Score, Score]:
