@@ -46,7 +46,7 @@ class PairExample(Example):
 # What the embedded model, which is small, can fill as well: set phrases, little words, members of a family.
 EXAMPLES = (
     Example("en", "English", "I do not <mask> what you want."),
-    Example("fr", "Français", "Elle ouvrit la <mask> et entra."),
+    Example("fr", "Français", "Il était une <mask> un roi."),
     Example("es", "Español", "Quiero ir a la <mask>."),
     Example("de", "Deutsch", "Ich weiß nicht, was ich <mask> soll."),
     Example("sw", "Kiswahili", "Huyu ni <mask> yangu."),
@@ -215,12 +215,12 @@ CHOICES = (
     ChoiceExample("tr", "Türkçe", "Adam çok hastaydı.", ("Hastaneye gitti.", "Okula gitti."), "effect"),
     ChoiceExample("vi", "Tiếng Việt", "Anh ấy bị bệnh.", ("Anh ấy đi bệnh viện.", "Anh ấy đi học."), "effect"),
     ChoiceExample("ru", "Русский", "Ребёнок плакал.", ("Ему было больно.", "Ему было весело."), "cause"),
-    ChoiceExample("ar", "العربية", "نزل المطر طوال الليل.", ("كانت الشوارع مبللة.", "كانت الشوارع جافة."), "effect"),
+    ChoiceExample("ar", "العربية", "نزل المطر طوال الليل.", ("أصبح الشارع مبللا.", "أصبح الشارع جافا."), "effect"),
     ChoiceExample("hi", "हिन्दी", "उसे भूख लगी थी।", ("उसने रोटी खाई।", "उसने किताब पढ़ी।"), "effect"),
-    ChoiceExample("ta", "தமிழ்", "அவளுக்கு பசி எடுத்தது.", ("அவள் சாப்பிட்டாள்.", "அவள் படித்தாள்."), "effect"),
+    ChoiceExample("ta", "தமிழ்", "மழை பெய்தது.", ("சாலை நனைந்தது.", "சாலை காய்ந்தது."), "effect"),
     ChoiceExample("th", "ไทย", "เขาหิว", ("เขากินข้าว", "เขานอนหลับ"), "effect"),
     ChoiceExample("zh", "中文", "孩子哭了。", ("他很疼。", "他很高兴。"), "cause"),
-    ChoiceExample("ja", "日本語", "彼はお腹が空いていた。", ("彼はご飯を食べた。", "彼は本を読んだ。"), "effect"),
+    ChoiceExample("ja", "日本語", "彼はお腹が空いていた。", ("彼はパンを食べた。", "彼は本を読んだ。"), "effect"),
 )
 
 PAIRS = (
