@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "browser"))
 from chromium import find  # noqa: E402 - beside the tests
 from running_app import serve  # noqa: E402
 
-TEXT = "For the first <mask> in my life, I was happy."
+TEXT = "Once upon a <mask> there was a king."
 WINDOW = {"width": 1280, "height": 960}
 
 
