@@ -20,7 +20,7 @@ import torch
 pytest.importorskip("google.protobuf")  # the vocabulary is written with it
 
 from tests.conftest import SENTENCES
-from training import corpus, evaluate, export, objective, pretrain, transplant, vocabulary
+from training import card, corpus, evaluate, export, objective, pretrain, transplant, vocabulary
 from training.e5 import E5, MAGIC, decode_q4
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
 
@@ -438,6 +438,12 @@ def test_training_lowers_the_loss_and_exports(
     log = export.log(state, tmp_path, evaluate.Report())
     assert log["tokens"] == 40 * 4 * 24
     assert log["curve"][-1]["loss"] == losses[-1]
+
+    parts = corpus.Encoded(encoded_folder).parts
+    facts = card.Facts(model.config, 0, state["tokens"], 1.5, state["recipe"], False, True, 0, parts)
+    written = card.card(facts, "### Masked tokens")
+    assert "96 tokens a step in rows of\n8 to 24, " in written
+    assert "texts of up to 24 tokens" in written
 
     # An exported model is trained on with what went into it; what is set for the new run holds.
     again = pretrain.Run(tmp_path / "again", corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)

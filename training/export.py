@@ -119,6 +119,7 @@ def main() -> None:
     model = load(options.out, average=False)
     text = Encoded(options.encoded)
     report = evaluate(model, options.out / VOCAB_NAME, options.eval, text, options.lines, options.only)
+    print(report.markdown(), flush=True)  # what took long is not lost if the rest fails
     facts = Facts(
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -138,7 +139,6 @@ def main() -> None:
             encoding="utf-8",
         )
     size = sum(path.stat().st_size for path in options.out.iterdir())
-    print(report.markdown())
     print(f"{options.out}: {size:,} bytes")
     if size > LARGEST:
         raise ValueError(f"{options.out} has {size:,} bytes, more than {LARGEST:,}.")
