@@ -344,6 +344,17 @@ def test_steps_have_rows_of_each_length_in_turn(start_file: Path, encoded_folder
         run.change({"lengths": (24, 65)})
 
 
+def test_settings_given_later_reach_the_optimisers(start_file: Path, encoded_folder: Path, tmp_path: Path) -> None:
+    run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    run.start([start_file], pretrain.Recipe(tokens=96, lengths=(24,)))
+    run.change({"momentum": 0.5, "betas": (0.1, 0.2)})
+    assert {group["momentum"] for group in run.optimizers[0].param_groups} == {0.5}
+    assert {group["betas"] for group in run.optimizers[1].param_groups} == {(0.1, 0.2)}
+    given = ["--encoded", "E", "--run", "R", "--lengths", "24", "8", "40", "--betas", "0.1", "0.2"]
+    options = pretrain.arguments().parse_args(given)
+    assert (options.lengths, options.betas, options.momentum) == ([24, 8, 40], [0.1, 0.2], None)
+
+
 def test_a_larger_stream_is_the_same_function(tiny_config: XLMRobertaXLConfig) -> None:
     torch.manual_seed(0)
     model = XLMRobertaXLForMaskedLM(tiny_config).eval()

@@ -46,7 +46,7 @@ SOURCE_WEIGHTS = {
 }
 # Lines that follow from one another are run together; the others are set apart by </s>.
 RUNNING_TEXT = frozenset({"fortunes", "phpfaker", "storybooks_asp", "storybooks_global", "storybooks_pratham"})
-LANGUAGE_EXPONENT = 0.4
+LANGUAGE_EXPONENT = 0.6
 SMALLEST_LANGUAGE = 50_000  # bytes; smaller ones shape the vocabulary only
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3  # the ids of every XLM-R; a sentencepiece id is one lower

@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.card import Facts, card
-from training.corpus import EOS, Encoded
+from training.corpus import Encoded
 from training.evaluate import Report, add_options, load
 from training.evaluate import report as evaluate
 from training.pretrain import COOLDOWN_CURVE, CURVE, checkpoint_mean
@@ -73,7 +73,7 @@ def export(state: dict[str, Any], average: bool, vocabulary: Path, out: Path, ot
     spent = {"tokens": str(state["tokens"]), "seconds": str(round(state["seconds"]))}
     save_file(weights(state, average, others), path, metadata={"format": "pt", **spent})
     path.chmod(0o644)  # safetensors lets only the owner read; an installed package has other readers
-    XLMRobertaTokenizer(vocabulary, model_max_length=settings.max_position_embeddings - EOS).save_pretrained(out)
+    XLMRobertaTokenizer(vocabulary, model_max_length=settings.max_sequence_length).save_pretrained(out)
     shutil.copyfile(LICENSE, out / "LICENSE")
 
 

@@ -28,7 +28,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from training.corpus import PAD, Encoded
+from training.corpus import Encoded
 from training.e5 import E5
 from training.objective import Candidates, mask, similarities, step_loss
 from training.transplant import SentenceTeacher
@@ -182,11 +182,13 @@ class Run:
             ValueError: rows longer than the model reads.
         """
         self.recipe = replace(self.recipe, **settings)
-        longest = self.model.config.max_position_embeddings - PAD - 1
+        longest = self.model.config.max_sequence_length
         if max(self.recipe.lengths) > longest:
             raise ValueError(f"Rows of {max(self.recipe.lengths)} tokens: the model reads {longest}; give --lengths.")
         for group in self.optimizers[0].param_groups:
             group["momentum"] = self.recipe.momentum
+        for group in self.optimizers[1].param_groups:
+            group["betas"] = self.recipe.betas
         self._draw_candidates()
 
     def _draw_candidates(self) -> None:
@@ -355,9 +357,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="of the CPU")
     recipe = parser.add_argument_group("recipe, kept in the state: what is given here changes it")
     for field in fields(Recipe):
-        if isinstance(field.default, int | float):
-            recipe.add_argument("--" + field.name.replace("_", "-"), type=type(field.default))
-    recipe.add_argument("--lengths", type=int, nargs="+")
+        name = "--" + field.name.replace("_", "-")
+        if isinstance(field.default, tuple):
+            count = "+" if "..." in str(field.type) else len(field.default)
+            recipe.add_argument(name, type=type(field.default[0]), nargs=count)
+        else:
+            recipe.add_argument(name, type=type(field.default))
     return parser
 
 
@@ -382,9 +387,8 @@ def main() -> None:
         run.start(options.start, Recipe())
     else:
         parser.error(f"{options.run} has no {STATE}: give --start.")
-    given = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
-    if given["lengths"] is not None:
-        given["lengths"] = tuple(given["lengths"])
+    given = {field.name: getattr(options, field.name) for field in fields(Recipe)}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     run.change({name: value for name, value in given.items() if value is not None})
     if run.recipe.sentence_every:
         if options.e5 is None or options.vocabulary is None:

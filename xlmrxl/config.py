@@ -34,7 +34,7 @@ class XLMRobertaXLConfig:
         hidden_dropout_prob: dropout after the embeddings and the attention output.
         attention_probs_dropout_prob: dropout on the attention weights.
         max_position_embeddings: rows of the position table; positions start at `pad_token_id` + 1, so a text can
-            have `max_position_embeddings - pad_token_id - 1` tokens.
+            have `max_sequence_length` tokens.
         type_vocab_size: number of token types.
         initializer_range: standard deviation of fresh weights.
         layer_norm_eps: epsilon of the layer norms.
@@ -137,6 +137,11 @@ class XLMRobertaXLConfig:
         if not hasattr(self, "id2label") or len(self.id2label) != count:
             self.id2label = {index: f"LABEL_{index}" for index in range(count)}
             self.label2id = {label: index for index, label in self.id2label.items()}
+
+    @property
+    def max_sequence_length(self) -> int:
+        """How many tokens a model reads at most, special ones included."""
+        return self.max_position_embeddings - self.pad_token_id - 1
 
     @property
     def use_return_dict(self) -> bool:

@@ -50,8 +50,7 @@ class Row(NamedTuple):
 
 def room(session: Session) -> int:
     """How many tokens the model reads at most, <s> and </s> included."""
-    config = session.model.config
-    return min(session.tokenizer.model_max_length, config.max_position_embeddings - config.pad_token_id - 1)
+    return min(session.tokenizer.model_max_length, session.model.config.max_sequence_length)
 
 
 def read(tokenizer: XLMRobertaTokenizer, text: str) -> list[Token]:
