@@ -240,6 +240,42 @@ def test_words_of_emoji_without_variants_and_signs(tmp_path: Path):
     assert {pair for pair in texts if pair[0] != "en"} == {("zh", "热茶: 杯、茶"), ("ar", "كوب بدون مقبض: شاي، كوب")}
 
 
+def test_qt_messages_and_each_of_their_plurals(tmp_path: Path):
+    def field(tag: int, text: bytes) -> bytes:
+        return struct.pack(">BI", tag, len(text)) + text
+
+    def message(source: str, *translated: str) -> bytes:
+        parts = [field(3, text.encode("utf-16-be")) for text in translated]
+        return b"".join([*parts, field(6, source.encode()), field(7, b"Context"), b"\x01"])
+
+    empty = struct.pack(">BI", 3, 0xFFFFFFFF) + field(6, b"Not yet.") + b"\x05\0\0\0\0\x01"
+    texts = [message("%n apple(s).", "Ein Apfel.", "%n Äpfel."), empty, message("Red.\nBlue.", "Rot.\nBlau.")]
+    messages = b"".join([*texts, message("Tux", "Tux")])
+    path = tmp_path / "data/usr/share/game/translations/game_de.qm"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(range(16)) + field(0x42, b"hashes\x69") + field(0x69, messages) + field(0x88, b"rules"))
+    (path.parent / "game_nn.qm").write_bytes(path.read_bytes())
+    assert list(sources.read_qm(tmp_path)) == [
+        ("en", "%n apple(s)."), ("de", "Ein Apfel."), ("en", "%n apple(s)."), ("de", "%n Äpfel."),
+        ("en", "Red."), ("en", "Blue."), ("de", "Rot."), ("de", "Blau."), ("en", "Tux"),
+    ]  # fmt: skip
+
+
+def test_dialogues_of_a_game_in_lua(tmp_path: Path):
+    folder = tmp_path / "usr/share/games/fillets-ng/script/bath"
+    put(folder / "dialogs_cs.lua", 'dialogId("a", "font", "Look!")\ndialogStr("Hele, \\"ryba\\"\\n tady!")\n')
+    put(folder / "dialogs_xx.lua", 'dialogStr("?")')
+    put(folder / "code.lua", 'dialogStr("no")')
+    assert list(sources.read_dialogues(tmp_path)) == [("cs", 'Hele, "ryba" tady!')]
+
+
+def test_stamps_are_named_in_english_first(tmp_path: Path):
+    folder = tmp_path / "usr/share/tuxpaint/stamps"
+    put(folder / "clothes/jeans.txt", "Blue jeans.\nach.utf8=Long jeans.\nde.utf8=Eine Jeans.\npt_BR.utf8=Jeans.\n")
+    texts = [pair for pair in sources.read_stamps(tmp_path) if pair[1]]
+    assert texts == [("en", "Blue jeans."), ("de", "Eine Jeans."), ("pt", "Jeans.")]
+
+
 def test_wordnet_gives_definitions_and_examples(tmp_path: Path):
     put(
         tmp_path / "usr/share/wordnet/data.noun",

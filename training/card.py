@@ -30,11 +30,13 @@ SOURCES = {
         "npm package cldr-annotations-full 48.2", "names and keywords of emoji, as lists", "Unicode License"
     ),
     "ddtp": Source("Debian's translated package descriptions", "software descriptions", "as the packages"),
+    "fillets": Source("Debian package fillets-ng-data 1.0.1", "dialogue of a game", "GPL-2+"),
     "fortunes": Source(
         "Debian packages fortunes, fortunes-{bg,br,cs,de,eo,es,ga,it,pl,ru,zh}",
         "quotations, jokes",
         "GPL-2+, public domain",
     ),
+    "gcompris": Source("Debian package gcompris-qt-data 3.1", "games of learning for children", "GPL-3+"),
     "gnomehelp": Source("Debian package gnome-user-docs 43", "manual", "CC-BY-SA 3.0"),
     "hsk": Source("PyPI package hsk-sentences-audio 1", "everyday sentences", "CC-BY-SA 4.0"),
     "konlpy": Source("PyPI package konlpy", "parliamentary bills", "GPL-3+"),
@@ -45,6 +47,7 @@ SOURCES = {
     "storybooks_asp": Source("GitHub global-asp/asp-source", "children's stories", "CC-BY"),
     "storybooks_global": Source("GitHub global-asp/global-asp", "children's stories", "CC-BY"),
     "storybooks_pratham": Source("GitHub global-asp/pb-source", "children's stories", "CC-BY"),
+    "tuxpaint": Source("Debian package tuxpaint-stamps-default 2022.06.04", "what is on pictures", "GPL-2"),
     "wesnoth": Source("Debian packages wesnoth-1.16-data, wesnoth-1.16-nr", "fantasy narrative, dialogue", "GPL-2+"),
     "widelands": Source("Debian package widelands-data 1.1", "game of building: trades, goods, dialogue", "GPL-2+"),
     "wordnet": Source("Debian package wordnet-base 3.0", "definitions and examples", "WordNet License"),

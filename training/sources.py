@@ -10,6 +10,7 @@ from __future__ import annotations
 import gettext
 import json
 import re
+import struct
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -226,6 +227,61 @@ def read_php(folder: Path) -> Texts:
     for found, path in located(folder, "**/Provider/*/Text.php", lambda path: path.parts[-2]):
         for book in re.findall(r"<<<'EOT'\n(.*?)\n\s*EOT;", path.read_text(encoding="utf-8"), flags=re.DOTALL):
             yield from ((found, paragraph) for paragraph in paragraphs(book))
+
+
+def read_qm(folder: Path) -> Texts:
+    """Qt's .qm files: what was translated, and the English it was translated from."""
+    for found, path in located(folder, "**/translations/*_*.qm", lambda path: path.stem.partition("_")[2]):
+        for source, translated in qm_messages(path.read_bytes()):
+            yield from (("en", line) for line in source.split("\n"))
+            if translated != source:
+                yield from ((found, line) for line in translated.split("\n"))
+
+
+def qm_messages(data: bytes) -> Iterator[tuple[str, str]]:
+    """The source and a translation of each message; of plurals each form.
+
+    Sections of a tag, a size and as many bytes follow 16 bytes that every file begins with. The one of the messages has
+    fields of the same form, but that the field which ends a message is the tag alone, and one is 4 bytes without a size
+    (Qt's qtranslator.cpp).
+    """
+    section, messages, end_, translation, source_, unsized = 16, 0x69, 1, 3, 6, 5
+    while section < len(data):
+        tag, size = struct.unpack_from(">BI", data, section)
+        at, section = section + 5, section + 5 + size
+        source, forms = "", []
+        while tag == messages and at < section:
+            field = data[at]
+            if field == end_:
+                yield from ((source, form) for form in forms)
+                source, forms, at = "", [], at + 1
+            elif field == unsized:
+                at += 5
+            else:
+                (length,) = struct.unpack_from(">I", data, at + 1)
+                at += 5
+                if length != 0xFFFFFFFF:  # an empty text
+                    value, at = data[at : at + length], at + length
+                    if field == translation:
+                        forms.append(value.decode("utf-16-be"))
+                    elif field == source_:
+                        source = value.decode()
+
+
+def read_dialogues(folder: Path) -> Texts:
+    """Fish Fillets' dialogs_<language>.lua: dialogStr("…")."""
+    for found, path in located(folder, "**/dialogs_*.lua", lambda path: path.stem.partition("_")[2]):
+        for line in re.findall(r'dialogStr\(\s*"((?:[^"\\]|\\.)*)"', path.read_text(encoding="utf-8")):
+            yield found, unwrap(line.replace("\\n", " ").replace('\\"', '"'))
+
+
+def read_stamps(folder: Path) -> Texts:
+    """Tux Paint's stamps: what is on a picture in English, then `de.utf8=Eine blaue Jeans.` and so on."""
+    for path in sorted(folder.glob("**/stamps/**/*.txt")):
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            code, _, text = line.rpartition(".utf8=")
+            if found := language(code) if code else "en":
+                yield found, text.strip()
 
 
 # --- PyPI and npm -----------------------------------------------------------------------------------------------------
@@ -446,7 +502,9 @@ SOURCES = {
     "cldr_facts": Source(read_facts, pip="Babel==2.18.*", npm="countries-list@3.4"),
     "cldr_words": Source(read_words, npm="cldr-annotations-full@48"),
     "ddtp": Source(read_descriptions, translations=True, most=9 * MB // 10),
+    "fillets": Source(read_dialogues, apt=("fillets-ng-data",)),
     "fortunes": Source(read_fortunes, apt=tuple(f"fortunes{name}" for name in FORTUNES), most=3 * MB // 2),
+    "gcompris": Source(read_qm, apt=("gcompris-qt-data",)),
     "gnomehelp": Source(read_pages, apt=("gnome-user-docs",), most=4 * MB // 10),
     # npm has carried it under the same name.
     "hsk": Source(read_hsk, pip="hsk-sentences-audio==1.*"),
@@ -458,6 +516,7 @@ SOURCES = {
     "storybooks_asp": Source(read_stories, repository="global-asp/asp-source"),
     "storybooks_global": Source(read_stories, repository="global-asp/global-asp"),
     "storybooks_pratham": Source(read_stories, repository="global-asp/pb-source"),
+    "tuxpaint": Source(read_stamps, apt=("tuxpaint-stamps-default",)),
     "wesnoth": Source(read_messages, apt=("wesnoth-1.*-data", "wesnoth-1.*-nr"), held_out=True),
     "widelands": Source(read_messages, apt=("widelands-data",), most=MB // 2),
     "wordnet": Source(read_wordnet, apt=("wordnet-base",), most=3 * MB),
