@@ -160,7 +160,7 @@ the logs of the runs, are in `training/` of the project.
 ## Text
 
 {size / 1e6:.0f} MB, {tokens / 1e6:.1f} million tokens,
-{len(languages)} languages trained on. At the end of training languages were drawn by their weighted size to the power of
+{len(languages)} languages trained on. At the end languages were drawn by their weighted size to the power of
 {LANGUAGE_EXPONENT}; `weight` is how often a token of the source was drawn within its language.
 
 {sources_table(facts.parts)}
