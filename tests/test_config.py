@@ -16,7 +16,7 @@ def test_the_defaults_are_xl():
     config = XLMRobertaXLConfig()
     assert (config.vocab_size, config.hidden_size, config.num_hidden_layers) == (250880, 2560, 36)
     assert (config.num_attention_heads, config.intermediate_size, config.max_position_embeddings) == (32, 10240, 514)
-    assert config.max_sequence_length == 512
+    assert config.longest_input == 512
     assert (config.pad_token_id, config.bos_token_id, config.eos_token_id) == (1, 0, 2)
     assert (config.num_labels, config.id2label) == (2, {0: "LABEL_0", 1: "LABEL_1"})
     assert config.model_type == "xlm-roberta-xl"

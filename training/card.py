@@ -178,7 +178,7 @@ None of the data below was trained on. `python -m training.evaluate` prints this
 - The text is what free software carries. Software manuals and fantasy games are over-represented, everyday prose is
   thin outside some twenty languages, and one of the games is about zombies, guns and drugs.
 - It was trained on texts of up to {max(recipe["lengths"])} tokens, most of them far shorter; it reads up to
-  {config.max_sequence_length}.
+  {config.longest_input}.
 - It repeats the biases and mistakes of its text, quotations and jokes among it. Do not decide about people with it.
 
 ## Licence

@@ -73,7 +73,7 @@ def export(state: dict[str, Any], average: bool, vocabulary: Path, out: Path, ot
     spent = {"tokens": str(state["tokens"]), "seconds": str(round(state["seconds"]))}
     save_file(weights(state, average, others), path, metadata={"format": "pt", **spent})
     path.chmod(0o644)  # safetensors lets only the owner read; an installed package has other readers
-    XLMRobertaTokenizer(vocabulary, model_max_length=settings.max_sequence_length).save_pretrained(out)
+    XLMRobertaTokenizer(vocabulary, model_max_length=settings.longest_input).save_pretrained(out)
     shutil.copyfile(LICENSE, out / "LICENSE")
 
 

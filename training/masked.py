@@ -42,7 +42,7 @@ class Pieces:
     @classmethod
     def of(cls, model: XLMRobertaXLForMaskedLM, vocabulary: Path) -> Pieces:
         """Rows no longer than the model reads."""
-        return cls(vocabulary, min(LONGEST, model.config.max_sequence_length))
+        return cls(vocabulary, min(LONGEST, model.config.longest_input))
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """The ids of each text, nothing around them, not cut."""
@@ -207,7 +207,7 @@ def by_place(model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, li
 
     A language with too little text for a row is left out. Ends of lines may be hidden, but are not asked for.
     """
-    longest = model.config.max_sequence_length
+    longest = model.config.longest_input
     pieces, room = Pieces(vocabulary, longest), longest - 2
     rows = []
     for sampled in sample(heldout, lines).values():

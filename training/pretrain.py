@@ -182,7 +182,7 @@ class Run:
             ValueError: rows longer than the model reads.
         """
         self.recipe = replace(self.recipe, **settings)
-        longest = self.model.config.max_sequence_length
+        longest = self.model.config.longest_input
         if max(self.recipe.lengths) > longest:
             raise ValueError(f"Rows of {max(self.recipe.lengths)} tokens: the model reads {longest}; give --lengths.")
         for group in self.optimizers[0].param_groups:

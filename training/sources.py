@@ -89,6 +89,13 @@ def located(folder: Path, pattern: str, part: Callable[[Path], str]) -> Iterator
             yield found, path
 
 
+def both(found: str, message: str, translated: str) -> Texts:
+    """The lines of an English message, and those of its translation unless it was left as it is."""
+    yield from (("en", line) for line in message.split("\n"))
+    if translated != message:
+        yield from ((found, line) for line in translated.split("\n"))
+
+
 # --- Debian -----------------------------------------------------------------------------------------------------------
 
 
@@ -102,9 +109,7 @@ def read_messages(folder: Path) -> Texts:
             message = key if isinstance(key, str) else key[0]
             message = message.split("\x04")[-1].split("^")[-1]  # contexts: gettext's, and Wesnoth's `female^Elf`
             if message:
-                yield from (("en", line) for line in message.split("\n"))
-                if translated != message:
-                    yield from ((found, line) for line in translated.split("\n"))
+                yield from both(found, message, translated)
 
 
 def read_mediawiki(folder: Path) -> Texts:
@@ -233,9 +238,7 @@ def read_qm(folder: Path) -> Texts:
     """Qt's .qm files: what was translated, and the English it was translated from."""
     for found, path in located(folder, "**/translations/*_*.qm", lambda path: path.stem.partition("_")[2]):
         for source, translated in qm_messages(path.read_bytes()):
-            yield from (("en", line) for line in source.split("\n"))
-            if translated != source:
-                yield from ((found, line) for line in translated.split("\n"))
+            yield from both(found, source, translated)
 
 
 def qm_messages(data: bytes) -> Iterator[tuple[str, str]]:
@@ -245,27 +248,29 @@ def qm_messages(data: bytes) -> Iterator[tuple[str, str]]:
     fields of the same form, but that the field which ends a message is the tag alone, and one is 4 bytes without a size
     (Qt's qtranslator.cpp).
     """
-    section, messages, end_, translation, source_, unsized = 16, 0x69, 1, 3, 6, 5
-    while section < len(data):
-        tag, size = struct.unpack_from(">BI", data, section)
-        at, section = section + 5, section + 5 + size
-        source, forms = "", []
-        while tag == messages and at < section:
-            field = data[at]
-            if field == end_:
-                yield from ((source, form) for form in forms)
-                source, forms, at = "", [], at + 1
-            elif field == unsized:
-                at += 5
-            else:
-                (length,) = struct.unpack_from(">I", data, at + 1)
-                at += 5
-                if length != 0xFFFFFFFF:  # an empty text
-                    value, at = data[at : at + length], at + length
-                    if field == translation:
-                        forms.append(value.decode("utf-16-be"))
-                    elif field == source_:
-                        source = value.decode()
+    messages, end_of_message, translation, english, unsized = 0x69, 1, 3, 6, 5
+    at = 16
+    while data[at] != messages:
+        at += 5 + struct.unpack_from(">I", data, at + 1)[0]
+    end = at + 5 + struct.unpack_from(">I", data, at + 1)[0]
+    at += 5
+    source, forms = "", []
+    while at < end:
+        field = data[at]
+        if field == end_of_message:
+            yield from ((source, form) for form in forms)
+            source, forms, at = "", [], at + 1
+        elif field == unsized:
+            at += 5
+        else:
+            (length,) = struct.unpack_from(">I", data, at + 1)
+            at += 5
+            if length != 0xFFFFFFFF:  # an empty text
+                value, at = data[at : at + length], at + length
+                if field == translation:
+                    forms.append(value.decode("utf-16-be"))
+                elif field == english:
+                    source = value.decode()
 
 
 def read_dialogues(folder: Path) -> Texts:

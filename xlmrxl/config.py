@@ -34,7 +34,7 @@ class XLMRobertaXLConfig:
         hidden_dropout_prob: dropout after the embeddings and the attention output.
         attention_probs_dropout_prob: dropout on the attention weights.
         max_position_embeddings: rows of the position table; positions start at `pad_token_id` + 1, so a text can
-            have `max_sequence_length` tokens.
+            have `longest_input` tokens.
         type_vocab_size: number of token types.
         initializer_range: standard deviation of fresh weights.
         layer_norm_eps: epsilon of the layer norms.
@@ -139,7 +139,7 @@ class XLMRobertaXLConfig:
             self.label2id = {label: index for index, label in self.id2label.items()}
 
     @property
-    def max_sequence_length(self) -> int:
+    def longest_input(self) -> int:
         """How many tokens a model reads at most, special ones included."""
         return self.max_position_embeddings - self.pad_token_id - 1
 

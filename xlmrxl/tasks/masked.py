@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
 def room(session: Session) -> int:
     """How many tokens the model reads at most, <s> and </s> included."""
-    return min(session.tokenizer.model_max_length, session.model.config.max_sequence_length)
+    return min(session.tokenizer.model_max_length, session.model.config.longest_input)
 
 
 def read(tokenizer: XLMRobertaTokenizer, text: str) -> list[Token]:
