@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import struct
 import sys
 import tarfile
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -288,6 +290,50 @@ def test_wordnet_gives_definitions_and_examples(tmp_path: Path):
     ]  # fmt: skip
 
 
+def test_the_sentences_of_a_dictionary_of_two_languages(tmp_path: Path):
+    put(
+        tmp_path / "usr/share/trans/de-en",
+        "# Version :: devel\nStuhl {m} | Stühle {pl} | Nimm (dir) Platz. :: chair | chairs | Take a seat.; Sit down!\n"
+        "jdm. einen Stuhl anbieten. | Bitte! :: to offer sb. a chair. | He offers etc.\n",
+    )
+    assert list(sources.read_ding(tmp_path)) == [
+        ("de", "Nimm Platz."), ("en", "Take a seat."), ("en", "Sit down!"), ("en", "He offers etc.")
+    ]  # fmt: skip
+
+
+def test_examples_of_rules_are_put_right(tmp_path: Path):
+    put(
+        tmp_path / "rules/es/grammar.xml",
+        '<rules><rule><example type="correct">Los <marker>gatos</marker>\n duermen.</example>'
+        '<example type="incorrect" correction="está|esta">Ella <marker>esta</marker> cerca.</example>'
+        '<example type="incorrect">Ella <marker>esta</marker> lejos.</example></rule></rules>',
+    )
+    assert list(sources.read_examples(tmp_path)) == [("es", "Los gatos duermen."), ("es", "Ella está cerca.")]
+
+
+def test_examples_and_glosses_of_wordnets(tmp_path: Path):
+    put(
+        tmp_path / "data/turkish_wordnet.xml",
+        "<SYNSETS><SYNSET><DEF>İş</DEF><EXAMPLE>Hava açık .|Küt diye vurdu.</EXAMPLE></SYNSET></SYNSETS>",
+    )
+    assert list(sources.read_kenet(tmp_path)) == [("tr", "Hava açık."), ("tr", "Küt diye vurdu.")]
+    put(
+        tmp_path / "db/italian_synset.sql",
+        'INSERT INTO italian_synset VALUES ("n#1"," vino ",NULL,"una bevanda; \'ha bevuto il vino\'");\n'
+        'INSERT INTO italian_synset VALUES ("n#2"," Figi ",NULL,NULL);\n',
+    )
+    assert list(sources.read_glosses(tmp_path)) == [("it", "una bevanda"), ("it", "ha bevuto il vino")]
+
+
+def test_examples_of_wiktionary(tmp_path: Path):
+    with closing(sqlite3.connect(tmp_path / "wikiwordnet.db")) as database:
+        database.execute("CREATE TABLE synsets (definition TEXT)")
+        entry = "{{п.|ru}} [[место]] {{пример|Он{{-}}в {{выдел|пустыне}}.|Автор|1928}} {{пример|Жара.}}"
+        database.execute("INSERT INTO synsets VALUES (?)", (entry,))
+        database.commit()
+    assert list(sources.read_wiktionary(tmp_path)) == [("ru", "Он — в пустыне."), ("ru", "Жара.")]
+
+
 def test_prompts(tmp_path: Path):
     put(tmp_path / "prompts/Default/Chinese (Taiwan)_zh-TW/a.txt", "1\t我們走吧。\n2\t今天\n")
     put(tmp_path / "prompts/Norwegian_nb-NO/b.txt", 'x_1\tHan sa ""ja"".\n')
@@ -324,6 +370,7 @@ def test_xquad(tmp_path: Path):
         ("A soft\u00adhyphen\ufeff and a\x1b[1mcolour\x1b[m.", "A softhyphen and acolour."),
         ("Cafe\u0301 at the corner", "Café at the corner"),
         ("It was _very_ late.", "It was very late."),
+        ("Press the [b]red[/b] button.", "Press the red button."),
     ],
 )
 def test_markup_is_stripped(text: str, expected: str):
@@ -484,7 +531,10 @@ def test_archives_are_unpacked_beside_them_and_not_outside(tmp_path: Path, capsy
         wheel.writestr("konlpy/data/a.txt", "text")
     with tarfile.open(tmp_path / "countries-list-3.4.1.tgz", "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("package/a.json"), io.BytesIO())
+    with tarfile.open(tmp_path / "nlptoolkit_wordnet-1.0.26.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("data/a.xml"), io.BytesIO())
     fetch.unpack(tmp_path)
+    assert (tmp_path / "nlptoolkit_wordnet/data/a.xml").exists()
     assert (tmp_path / "konlpy/konlpy/data/a.txt").read_text(encoding="utf-8") == "text"
     assert (tmp_path / "countries-list/package/a.json").exists()
     assert "konlpy-0.6.0" in capsys.readouterr().out

