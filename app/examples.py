@@ -200,7 +200,7 @@ CHOICES = (
         "fr",
         "Français",
         "Le petit garçon pleurait.",
-        ("Il était tombé de son vélo.", "Il avait reçu un cadeau."),
+        ("Il était tombé par terre.", "Il avait reçu un cadeau."),
         "cause",
     ),
     ChoiceExample(
