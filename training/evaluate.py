@@ -258,7 +258,7 @@ def some_parts(names: str) -> tuple[str, ...]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What an evaluation is told, here and when a run is exported."""
     parser.add_argument("--eval", type=Path, required=True, help="a folder of heldout, sib200, xcopa and tatoeba")
-    parser.add_argument("--lines", type=int, default=40, help="of the held-out text, a language; 0 for all")
+    parser.add_argument("--lines", type=int, default=0, help="of the held-out text, a language; 0 for all")
     parser.add_argument("--only", type=some_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
 
 
