@@ -113,7 +113,11 @@ def test_masked_tokens_beside_the_baselines(
     # The held-out lines were counted here, so that n-grams know them by heart; the model is random.
     assert english.ngrams.top1 > 0.9 > english.model.top1
     assert english.ngrams.perplexity < english.frequent.perplexity
-    assert sum(score.masks for score in figures.sources.values()) == english.model.masks + german.model.masks
+    assert sum(each.model.masks for each in figures.sources.values()) == english.model.masks + german.model.masks
+    assert figures.sources["wesnoth"].ngrams is None  # some of its masks are German
+    prompts = figures.sources["piper_prompts"]
+    assert prompts.ngrams is not None
+    assert prompts.ngrams.masks == prompts.model.masks
     assert figures.mean.loss == pytest.approx((english.model.loss + german.model.loss) / 2)
 
 

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 # How often a token of a source is drawn within its language, next to a token of plain text. Software text is plentiful
 # and says little about the world; everyday sentences, dialogue and stories are what a user's text looks like.
 SOURCE_WEIGHTS = {
-    "cdda": 1.5,
+    "cdda": 6.0,
     "chatterbot": 6.0,
     "cldr_facts": 0.5,
     "cldr_words": 0.05,
     "ddtp": 0.06,
-    "ding": 2.0,
+    "ding": 2.5,
     "fillets": 2.0,
     "fortunes": 0.5,
     "freedroidrpg": 2.0,
@@ -38,7 +38,7 @@ SOURCE_WEIGHTS = {
     "hsk": 6.0,
     "kenet": 0.6,
     "konlpy": 0.5,
-    "languagetool": 4.0,
+    "languagetool": 6.0,
     "lohelp": 0.05,
     "mediawiki": 0.1,
     "multiwordnet": 0.4,
@@ -48,15 +48,15 @@ SOURCE_WEIGHTS = {
     "storybooks_global": 3.0,
     "storybooks_pratham": 3.0,
     "tuxpaint": 2.0,
-    "wesnoth": 3.0,
+    "wesnoth": 4.0,
     "widelands": 0.5,
-    "wiktionary": 1.0,
+    "wiktionary": 1.5,
     "wordnet": 0.5,
     "xquad": 2.0,
 }
 # Lines that follow from one another are run together; the others are set apart by </s>.
 RUNNING_TEXT = frozenset({"fortunes", "phpfaker", "storybooks_asp", "storybooks_global", "storybooks_pratham"})
-LANGUAGE_EXPONENT = 0.6
+LANGUAGE_EXPONENT = 0.65
 SMALLEST_LANGUAGE = 50_000  # bytes; smaller ones shape the vocabulary only
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3  # the ids of every XLM-R; a sentencepiece id is one lower

@@ -21,7 +21,7 @@ import torch
 
 from training import masked, probes
 from training.corpus import Encoded
-from training.masked import MaskedFigures, Pieces, Score
+from training.masked import Compared, MaskedFigures, Pieces, Score
 from training.pretrain import fast_dtype
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
@@ -73,30 +73,21 @@ class Report:
         for name, title in (("ngrams", "n-grams of both sides"), ("frequent", "most frequent tokens")):
             if (score := figures.baseline(name)) is not None:
                 rows.append((title, score))
-        summary = table(
-            ["mean over languages", "masks", "top-1 %", "top-5 %", "perplexity"],
-            [[name, f"{s.masks:,}", *percents(s), f"{s.perplexity:.0f}"] for name, s in rows],
-        )
-        by_source, by_place = (
-            table(
-                [title, "masks", "top-1 %", "top-5 %", "perplexity"],
-                [[name, f"{s.masks:,}", *percents(s), f"{s.perplexity:.0f}"] for name, s in scores.items()],
-            )
-            for title, scores in (("source", figures.sources), ("place", figures.places))
-        )
-        by_language = table(
-            ["language", "masks", "top-1 %", "top-5 %", "perplexity", "n-grams: top-1 %", "top-5 %", "perplexity"],
-            [
-                [
-                    name,
-                    f"{each.model.masks:,}",
-                    *percents(each.model),
-                    f"{each.model.perplexity:.0f}",
-                    *(["–"] * 3 if each.ngrams is None else [*percents(each.ngrams), f"{each.ngrams.perplexity:.0f}"]),
-                ]
-                for name, each in figures.languages.items()
-            ],
-        )
+        columns = ["masks", "top-1 %", "top-5 %", "perplexity"]
+
+        def cells(score: Score) -> list[str]:
+            return [f"{score.masks:,}", *percents(score), f"{score.perplexity:.0f}"]
+
+        def beside(title: str, figures: dict[str, Compared]) -> str:
+            rows = [
+                [name, *cells(each.model), *(["–"] * 3 if each.ngrams is None else cells(each.ngrams)[1:])]
+                for name, each in figures.items()
+            ]
+            return table([title, *columns, "n-grams: top-1 %", *columns[2:]], rows)
+
+        summary = table(["mean over languages", *columns], [[name, *cells(score)] for name, score in rows])
+        by_source, by_language = beside("source", figures.sources), beside("language", figures.languages)
+        by_place = table(["place", *columns], [[name, *cells(score)] for name, score in figures.places.items()])
         return (
             f"### Masked tokens\n\nHeld-out lines ({', '.join(figures.sources)}), {lines}, cut at {masked.LONGEST} "
             f"tokens, {masked.MASKED:.0%} of the tokens hidden; languages weighted alike, the mean's perplexity is of "

@@ -31,6 +31,8 @@ BATCH = 32
 PAD_LABEL = -100
 PLACES = (64, 128, 256)  # where the places in long rows are divided
 
+Fills = tuple[NDArray[np.int64], NDArray[np.float64]]  # the rank and the loss of every hidden token
+
 
 class Pieces:
     """Text to rows of ids as the model reads them."""
@@ -82,19 +84,19 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Language:
-    """The model beside the baselines on one language; the baselines are None where no training text was given."""
+class Compared:
+    """The model beside the baselines on the same masks; these are None where a language has no training text."""
 
     model: Score
-    frequent: Score | None
-    ngrams: Score | None
+    frequent: Score | None = None
+    ngrams: Score | None = None
 
 
 @dataclass(frozen=True)
 class MaskedFigures:
     lines: int  # a language; 0 for all
-    languages: dict[str, Language]
-    sources: dict[str, Score]  # the model, over all languages of a source, masks weighted alike
+    languages: dict[str, Compared]
+    sources: dict[str, Compared]  # over all languages of a source, masks weighted alike
     places: dict[str, Score]  # the model, by place in rows of lines run together, of the longest that it reads
 
     @property
@@ -150,9 +152,7 @@ def pad(rows: list[list[int]], value: int, device: torch.device | str = "cpu") -
 
 
 @torch.inference_mode()
-def fill(
-    model: XLMRobertaXLForMaskedLM, inputs: list[list[int]], labels: list[list[int]]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def fill(model: XLMRobertaXLForMaskedLM, inputs: list[list[int]], labels: list[list[int]]) -> Fills:
     """The rank and the loss of every hidden token, in the order of the rows."""
     found: dict[int, tuple[Tensor, Tensor]] = {}
     order = sorted(range(len(inputs)), key=lambda index: len(inputs[index]))
@@ -177,8 +177,8 @@ def evaluate(
     """The model on every language of the held-out text, beside the baselines if the training text is given."""
     pieces = Pieces.of(model, vocabulary)
     mask_id = model.config.vocab_size - 1
-    languages: dict[str, Language] = {}
-    by_source: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    languages: dict[str, Compared] = {}
+    found: list[tuple[NDArray[np.str_], dict[str, Fills]]] = []  # of each language: whence each mask is, who fills it
     for language, sampled in sample(heldout, lines).items():
         rows = [
             (source, row)
@@ -186,20 +186,26 @@ def evaluate(
             if len(row) > 2
         ]
         inputs, labels = hide([row for _, row in rows], mask_id, SEED)
-        ranks, losses = fill(model, inputs, labels)
-        hidden = [source for (source, _), row in zip(rows, labels, strict=True) for label in row if label != PAD_LABEL]
-        for source, rank, loss in zip(hidden, ranks.tolist(), losses.tolist(), strict=True):
-            by_source[source].append((rank, loss))
-        frequent = ngrams = None
+        fills = {"model": fill(model, inputs, labels)}
         if text is not None and any(part.language == language for part in text.parts):
             counted = language_model(text, language, model.config.vocab_size, SEED)
-            frequent, ngrams = baselines(counted, gaps(inputs, labels, mask_id))
-        languages[language] = Language(Score.of(ranks, losses), frequent, ngrams)
-    sources = {
-        source: Score.of(np.array([rank for rank, _ in values]), np.array([loss for _, loss in values]))
-        for source, values in sorted(by_source.items())
-    }
+            fills["frequent"], fills["ngrams"] = baselines(counted, gaps(inputs, labels, mask_id))
+        languages[language] = Compared(**{name: Score.of(*values) for name, values in fills.items()})
+        hidden = [source for (source, _), row in zip(rows, labels, strict=True) for label in row if label != PAD_LABEL]
+        found.append((np.array(hidden), fills))
+    names = sorted({name for hidden, _ in found for name in np.unique(hidden).tolist()})
+    sources = {name: of_source(name, found) for name in names}
     return MaskedFigures(lines, languages, sources, by_place(model, vocabulary, heldout, lines))
+
+
+def of_source(source: str, found: list[tuple[NDArray[np.str_], dict[str, Fills]]]) -> Compared:
+    """The masks of one source, by those that filled all of them."""
+    mine = [(hidden == source, fills) for hidden, fills in found if source in hidden]
+    scores = {}
+    for name in set.intersection(*(set(fills) for _, fills in mine)):
+        ranks, losses = (np.concatenate([fills[name][part][chosen] for chosen, fills in mine]) for part in (0, 1))
+        scores[name] = Score.of(ranks, losses)
+    return Compared(**scores)
 
 
 def by_place(model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int) -> dict[str, Score]:
@@ -224,7 +230,7 @@ def by_place(model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, li
     return {name: Score.of(ranks[band], losses[band]) for name, band in bands.items() if band.any()}
 
 
-def baselines(model: NGrams, hidden: list[Gap]) -> tuple[Score, Score]:
+def baselines(model: NGrams, hidden: list[Gap]) -> list[Fills]:
     """The most frequent tokens of the language, and its n-grams, on the same masks."""
     ranks = np.empty((2, len(hidden)), dtype=np.int64)
     losses = np.empty((2, len(hidden)))
@@ -232,4 +238,4 @@ def baselines(model: NGrams, hidden: list[Gap]) -> tuple[Score, Score]:
         for kind, distribution in enumerate((model.unigram, model.fill(gap))):
             ranks[kind, number] = (distribution > distribution[gap.truth]).sum()
             losses[kind, number] = -np.log(distribution[gap.truth])
-    return Score.of(ranks[0], losses[0]), Score.of(ranks[1], losses[1])
+    return list(zip(ranks, losses, strict=True))
