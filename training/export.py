@@ -77,10 +77,12 @@ def export(state: dict[str, Any], average: bool, vocabulary: Path, out: Path, ot
     shutil.copyfile(LICENSE, out / "LICENSE")
 
 
-def log(state: dict[str, Any], run: Path, report: Report, others: int = 0) -> dict[str, Any]:
+def log(state: dict[str, Any], run: Path, report: Report, average: bool = False, others: int = 0) -> dict[str, Any]:
     """The settings of a run, at most CURVE_POINTS points of its curve, and how well it came out.
 
-    others: how many checkpoints its weights were averaged with.
+    Args:
+        average: whether its averaged weights were taken.
+        others: how many checkpoints they were averaged with.
     """
     curve = [
         json.loads(line)
@@ -95,6 +97,7 @@ def log(state: dict[str, Any], run: Path, report: Report, others: int = 0) -> di
         "steps": state["step"],
         "tokens": state["tokens"],
         "hours": round(state["seconds"] / 3600, 2),
+        "average": average,
         "mean_with": others,
         "heldout": result,
         "curve": curve[every - 1 :: every] if curve else [],
@@ -135,7 +138,8 @@ def main() -> None:
     if options.log:
         options.log.parent.mkdir(parents=True, exist_ok=True)
         options.log.write_text(
-            json.dumps(log(state, options.state.parent, report, len(options.mean_with)), indent=1) + "\n",
+            json.dumps(log(state, options.state.parent, report, options.average, len(options.mean_with)), indent=1)
+            + "\n",
             encoding="utf-8",
         )
     size = sum(path.stat().st_size for path in options.out.iterdir())
