@@ -111,11 +111,9 @@ def card(facts: Facts, evaluation: str) -> str:
     size, tokens = sum(part.size for part in facts.parts), sum(part.tokens for part in facts.parts)
     # The Hub knows no script subtags: zh-Hant is zh there.
     tags = "\n".join(f"- {language}" for language in sorted({language.split("-")[0] for language in languages}))
-    rate = (
-        "linear cool-down to 0"
-        if facts.cooled
-        else "constant rate, no cool-down yet" + (" (averaged weights)" if facts.average else "")
-    )
+    rate = "linear cool-down to 0" if facts.cooled else "constant rate, no cool-down yet"
+    if facts.average:
+        rate += " (weights averaged over its last steps)"
     e5 = (
         " In the last stretch its states before the last layer learned from e5's vectors which texts are alike."
         if recipe.get("sentence_every")
@@ -123,7 +121,7 @@ def card(facts: Facts, evaluation: str) -> str:
     )
     before = "the one" if facts.others == 1 else f"the {facts.others}"
     mean = (
-        f" The weights are the mean of those that the last stretch ended with and those of {before} before."
+        f" The weights are the mean of those of the last stretch and those of {before} before."
         if facts.others
         else ""
     )
