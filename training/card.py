@@ -121,9 +121,7 @@ def card(facts: Facts, evaluation: str) -> str:
     )
     before = "the one" if facts.others == 1 else f"the {facts.others}"
     mean = (
-        f" The weights are the mean of those of the last stretch and those of {before} before."
-        if facts.others
-        else ""
+        f" The weights are the mean of those of the last stretch and those of {before} before." if facts.others else ""
     )
     return f"""---
 license: mit
