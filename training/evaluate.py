@@ -78,12 +78,14 @@ class Report:
         def cells(score: Score) -> list[str]:
             return [f"{score.masks:,}", *percents(score), f"{score.perplexity:.0f}"]
 
-        def beside(title: str, figures: dict[str, Compared]) -> str:
-            rows = [
-                [name, *cells(each.model), *(["–"] * 3 if each.ngrams is None else cells(each.ngrams)[1:])]
-                for name, each in figures.items()
-            ]
-            return table([title, *columns, "n-grams: top-1 %", *columns[2:]], rows)
+        def beside(title: str, compared: dict[str, Compared]) -> str:
+            return table(
+                [title, *columns, "n-grams: top-1 %", *columns[2:]],
+                [
+                    [name, *cells(each.model), *(["–"] * 3 if each.ngrams is None else cells(each.ngrams)[1:])]
+                    for name, each in compared.items()
+                ],
+            )
 
         summary = table(["mean over languages", *columns], [[name, *cells(score)] for name, score in rows])
         by_source, by_language = beside("source", figures.sources), beside("language", figures.languages)

@@ -193,7 +193,7 @@ def evaluate(
         languages[language] = Compared(**{name: Score.of(*values) for name, values in fills.items()})
         hidden = [source for (source, _), row in zip(rows, labels, strict=True) for label in row if label != PAD_LABEL]
         found.append((np.array(hidden), fills))
-    names = sorted({name for hidden, _ in found for name in np.unique(hidden).tolist()})
+    names = np.unique(np.concatenate([hidden for hidden, _ in found])).tolist()
     sources = {name: of_source(name, found) for name in names}
     return MaskedFigures(lines, languages, sources, by_place(model, vocabulary, heldout, lines))
 
