@@ -81,7 +81,7 @@ def test_transformers_reads_and_writes_the_same(tmp_path: Path):
         ({"position_embedding_type": "rotary"}, "relative_key_query"),
         ({"problem_type": "guessing"}, "problem_type"),
         ({"attn_implementation": "flash"}, "sdpa"),
-        ({"num_labels": 0}, "at least 1"),
+        ({"num_labels": 0}, "num_labels is 0; it must be a whole number from 1"),
     ],
 )
 def test_wrong_settings_get_a_sentence(setting: dict[str, object], words: str):

@@ -9,12 +9,44 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from xlmrxl.hub import CheckpointError, resolve_file
+from xlmrxl.adapter import refuse_adapter
+from xlmrxl.hub import CheckpointError, describe, resolve_file
+from xlmrxl.strict_json import read_json_object
 
 CONFIG_NAME = "config.json"
 ACTIVATIONS = ("gelu", "relu", "silu", "swish", "gelu_new", "gelu_pytorch_tanh", "tanh")
 POSITION_TYPES = ("absolute", "relative_key", "relative_key_query")
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+TORCH_DTYPES = ("float64", "float32", "float16", "bfloat16")
+INTEGERS = {
+    "vocab_size": (1, 1 << 24),
+    "hidden_size": (1, 1 << 16),
+    "num_hidden_layers": (1, 1 << 10),
+    "num_attention_heads": (1, 1 << 10),
+    "intermediate_size": (1, 1 << 20),
+    "max_position_embeddings": (3, 1 << 20),
+    "type_vocab_size": (1, 1 << 10),
+    "chunk_size_feed_forward": (0, 1 << 20),
+    "pad_token_id": (0, 1 << 24),
+    "bos_token_id": (0, 1 << 24),
+    "eos_token_id": (0, 1 << 24),
+}
+"""The least and the most that each whole number may be: well beyond XXL, and little enough to be refused at once."""
+FRACTIONS = {
+    "hidden_dropout_prob": (0, 1),
+    "attention_probs_dropout_prob": (0, 1),
+    "classifier_dropout": (0, 1),
+    "initializer_range": (0, 1000),
+    "layer_norm_eps": (0, 1),
+}
+SWITCHES = (
+    *("use_cache", "return_dict", "output_attentions", "output_hidden_states"),
+    *("is_decoder", "add_cross_attention", "tie_word_embeddings"),
+)
+MAY_BE_NONE = ("classifier_dropout", "bos_token_id", "eos_token_id")
+MAX_LABELS = 100_000
+MAX_NAME = 200
+"""Characters of the name of a setting, a class or a label."""
 HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only", "force_download", "subfolder")
 """Keyword arguments of every `from_pretrained` that say where to look, not what to build."""
 
@@ -106,12 +138,14 @@ class XLMRobertaXLConfig:
         dtype = kwargs.pop("dtype", None)
         dtype = kwargs.pop("torch_dtype", None) or dtype
         self.torch_dtype: str | None = None if dtype is None else str(dtype).removeprefix("torch.")
-        self.pruned_heads = {int(layer): list(heads) for layer, heads in kwargs.pop("pruned_heads", {}).items()}
+        self.pruned_heads = _read_pruned_heads(kwargs.pop("pruned_heads", None) or {})
         self._set_labels(kwargs)
         kwargs.pop("model_type", None)
         for name in ("use_return_dict", "name_or_path", "_name_or_path", "transformers_version"):
             kwargs.pop(name, None)
         for name, value in kwargs.items():
+            if len(name) > MAX_NAME or hasattr(type(self), name):
+                raise ValueError(f"{describe(name)} cannot be the name of a setting.")
             setattr(self, name, value)
         self._check()
 
@@ -119,11 +153,17 @@ class XLMRobertaXLConfig:
         id2label = kwargs.pop("id2label", None)
         label2id = kwargs.pop("label2id", None)
         num_labels = kwargs.pop("num_labels", None)
+        if num_labels is not None:
+            _check_integer("num_labels", num_labels, 1, MAX_LABELS)
+        if id2label is not None:
+            id2label = _read_labels(id2label)
         if id2label is None or (num_labels is not None and num_labels != len(id2label)):
             self.num_labels = 2 if num_labels is None else num_labels
-        else:
-            self.id2label = {int(index): label for index, label in id2label.items()}
-            self.label2id = label2id if label2id is not None else {v: k for k, v in self.id2label.items()}
+            return
+        self.id2label = id2label
+        self.label2id = {label: index for index, label in id2label.items()} if label2id is None else label2id
+        if not isinstance(self.label2id, dict) or not all(_is_integer(index) for index in self.label2id.values()):
+            raise ValueError(f"label2id is {describe(label2id)}; it must give each label its number.")
 
     @property
     def num_labels(self) -> int:
@@ -132,8 +172,7 @@ class XLMRobertaXLConfig:
 
     @num_labels.setter
     def num_labels(self, count: int) -> None:
-        if count < 1:
-            raise ValueError(f"num_labels is {count}; a classification head needs at least 1.")
+        _check_integer("num_labels", count, 1, MAX_LABELS)
         if not hasattr(self, "id2label") or len(self.id2label) != count:
             self.id2label = {index: f"LABEL_{index}" for index in range(count)}
             self.label2id = {label: index for index, label in self.id2label.items()}
@@ -149,29 +188,48 @@ class XLMRobertaXLConfig:
         return self.return_dict
 
     def _check(self) -> None:
-        for name in (
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "type_vocab_size",
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number above 0.")
+        for name, (least, most) in INTEGERS.items():
+            if getattr(self, name) is not None or name not in MAY_BE_NONE:
+                _check_integer(name, getattr(self, name), least, most)
+        for name, (least, most) in FRACTIONS.items():
+            if (value := getattr(self, name)) is None and name in MAY_BE_NONE:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+                raise ValueError(f"{name} is {describe(value)}; it must be a number from {least} to {most}.")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {describe(getattr(self, name))}; it must be true or false.")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads "
                 f"({self.num_attention_heads})."
             )
+        for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
+            if (value := getattr(self, name)) is not None and value >= self.vocab_size:
+                raise ValueError(f"{name} is {value}, but the vocabulary has only {self.vocab_size} rows.")
+        if self.longest_input < 1:
+            raise ValueError(
+                f"max_position_embeddings is {self.max_position_embeddings}; positions begin after pad_token_id "
+                f"({self.pad_token_id}), so it must be at least {self.pad_token_id + 2}."
+            )
         _check_choice("position_embedding_type", self.position_embedding_type, POSITION_TYPES)
         _check_choice("attn_implementation", self.attn_implementation, ("sdpa", "eager"))
-        if isinstance(self.hidden_act, str):
+        if not callable(self.hidden_act):
             _check_choice("hidden_act", self.hidden_act, ACTIVATIONS)
         if self.problem_type is not None:
             _check_choice("problem_type", self.problem_type, PROBLEM_TYPES)
+        if self.torch_dtype is not None:
+            _check_choice("torch_dtype", self.torch_dtype, TORCH_DTYPES)
+        named = self.architectures
+        if named is not None and not (
+            isinstance(named, list) and all(isinstance(name, str) and len(name) <= MAX_NAME for name in named)
+        ):
+            raise ValueError(f"architectures is {describe(named)}; it must be a list of names of classes.")
+        for layer, heads in self.pruned_heads.items():
+            if layer >= self.num_hidden_layers or any(head >= self.num_attention_heads for head in heads):
+                raise ValueError(f"pruned_heads names a head that is not there, in layer {layer}.")
+            if len(set(heads)) == self.num_attention_heads:
+                raise ValueError(f"pruned_heads leaves no head in layer {layer}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that config.json holds, as plain values."""
@@ -210,19 +268,14 @@ class XLMRobertaXLConfig:
             CheckpointError: there is no config.json, it cannot be read, or it describes another kind of model.
         """
         where = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
-        path = resolve_file(name_or_path, CONFIG_NAME, **where)
-        assert path is not None
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise CheckpointError(f"{path} is not valid JSON ({error}). Copy or download it again.") from None
-        if not isinstance(values, dict):
-            raise CheckpointError(f"{path} does not hold a model's settings. Copy or download it again.")
+        path = _find_config(name_or_path, where)
+        values = read_json_object(path)
         kind = values.get("model_type", cls.model_type)
         # The first revision of facebook/xlm-roberta-xxl calls itself xlm-roberta; its sizes tell it apart.
-        if kind != cls.model_type and not (kind == "xlm-roberta" and values.get("hidden_size", 0) >= 2560):
+        size = values.get("hidden_size")
+        if kind != cls.model_type and not (kind == "xlm-roberta" and _is_integer(size) and size >= 2560):
             raise CheckpointError(
-                f"{path} describes a model of type {kind!r}; xlmrxl reads {cls.model_type!r}, such as "
+                f"{path} describes a model of type {describe(kind)}; xlmrxl reads {cls.model_type!r}, such as "
                 "'facebook/xlm-roberta-xl' or 'facebook/xlm-roberta-xxl'."
             )
         try:
@@ -239,6 +292,54 @@ class XLMRobertaXLConfig:
         return f"{type(self).__name__} {self.to_json_string()}"
 
 
+def _find_config(name_or_path: str | os.PathLike[str], where: dict[str, Any]) -> Path:
+    path = resolve_file(name_or_path, CONFIG_NAME, required=False, **where)
+    if path is None:
+        refuse_adapter(name_or_path, **where)
+        # Asked for again as required: the hub knows best how to say what is missing.
+        path = resolve_file(name_or_path, CONFIG_NAME, **where)
+    assert path is not None
+    return path
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_integer(name: str, value: Any, least: int, most: int) -> None:
+    if not _is_integer(value) or not least <= value <= most:
+        raise ValueError(f"{name} is {describe(value)}; it must be a whole number from {least:,} to {most:,}.")
+
+
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}.")
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} is {describe(value)}; it must be one of {', '.join(map(repr, choices))}.")
+
+
+def _read_labels(id2label: Any) -> dict[int, str]:
+    """Return the labels by number, which config.json has as text."""
+    try:
+        labels = {int(index): label for index, label in id2label.items()}
+    except (AttributeError, TypeError, ValueError):
+        labels = {}
+    if not 0 < len(labels) <= MAX_LABELS or sorted(labels) != list(range(len(labels))):
+        raise ValueError(
+            f"id2label is {describe(id2label)}; it must name the labels 0, 1, 2, …, and at most {MAX_LABELS:,} of them."
+        )
+    for index, label in labels.items():
+        if isinstance(label, bool) or not isinstance(label, str | int | float) or len(str(label)) > MAX_NAME:
+            raise ValueError(f"id2label names label {index} {describe(label)}; a name has at most {MAX_NAME} characters.")
+    return {index: str(label) for index, label in labels.items()}
+
+
+def _read_pruned_heads(pruned: Any) -> dict[int, list[int]]:
+    """Return the pruned heads by layer, whose number config.json has as text."""
+    try:
+        heads = {int(layer): list(those) for layer, those in pruned.items()}
+    except (AttributeError, TypeError, ValueError):
+        heads = None
+    if heads is None or not all(
+        layer >= 0 and all(_is_integer(head) and head >= 0 for head in those) for layer, those in heads.items()
+    ):
+        raise ValueError(f"pruned_heads is {describe(pruned)}; it must be lists of heads by layer.")
+    return heads

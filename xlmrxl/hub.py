@@ -18,9 +18,23 @@ class CheckpointError(OSError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, for a message that names the cause in passing."""
+    """Return what an error says first, for a message that names the cause in passing."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return shorten(lines[0], 300) if lines else type(error).__name__
+
+
+def shorten(text: str, most: int = 80) -> str:
+    """Return a text as a message may show it, cut in the middle where it is long."""
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
+def describe(value: object, most: int = 80) -> str:
+    """Return the repr of a value as a message may show it, whatever the value is."""
+    try:
+        return shorten(repr(value), most)
+    except (RecursionError, ValueError):  # nested without end, or a number of thousands of digits
+        return f"a {type(value).__name__}"
 
 
 def default_folder() -> Path:
