@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xlmrxl.added_tokens import AddedToken
     from xlmrxl.config import XLMRobertaXLConfig
     from xlmrxl.encoding import BatchEncoding
     from xlmrxl.heads import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "added_tokens": ["AddedToken"],
     "config": ["XLMRobertaXLConfig"],
     "hub": ["CheckpointError"],
     "encoding": ["BatchEncoding"],
@@ -49,6 +51,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AddedToken",
     "AutoTokenizer",
     "BatchEncoding",
     "CheckpointError",

@@ -27,5 +27,3 @@ def refuse_adapter(name_or_path: str | os.PathLike[str], **where: Any) -> None:
         "its model with peft, merge the two with merge_and_unload(), save the result with save_pretrained(), and load "
         "that folder."
     )
-
-

@@ -22,14 +22,25 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from xlmrxl.hub import CheckpointError, first_line, resolve_file
+from xlmrxl.adapter import refuse_adapter
+from xlmrxl.hub import CheckpointError, describe, first_line, resolve_file, shorten
+from xlmrxl.strict_json import read_json_object
 
 SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
 LAYOUTS = (SAFETENSORS, SAFETENSORS + INDEX, BIN, BIN + INDEX)
 """The names a checkpoint's weights may have, in the order they are looked for."""
+TIED = {
+    "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
+    "lm_head.decoder.bias": "lm_head.bias",
+}
+"""Names that stand for one tensor where weights are tied: a file may hold either, and an index may name both."""
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+"""The types that weights may have where they are not quantised."""
+MAX_NAME = 500
+"""Characters of the name of a tensor; the longest of a model has 80."""
 MAPPED = "_xlmrxl_mapped"
 """An attribute of tensors that were read from a .bin file by mapping it."""
 AGAIN = "It is damaged or was not copied completely: download or copy it again."
@@ -138,6 +149,7 @@ def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
         if not layout.endswith(INDEX):
             return Weights({name: (path, source) for name, source in _open_file(path)})
         return _open_shards(path, name_or_path, where)
+    refuse_adapter(name_or_path, **where)
     raise CheckpointError(
         f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(LAYOUTS)} is there (or, for a name on the "
         "Hub without a network, was downloaded before). Give the folder or repository of a complete checkpoint."
@@ -145,14 +157,16 @@ def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
 
 
 def _open_shards(index: Path, name_or_path: str | os.PathLike[str], where: dict[str, Any]) -> Weights:
-    try:
-        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        shards = list(dict.fromkeys(weight_map.values()))
-        # An index comes from a stranger: it names files beside itself and nothing else.
-        if not shards or any(Path(shard).name != shard for shard in shards):
-            raise ValueError("it must name files of its own folder")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index} is not a valid index of weight files ({error}). {AGAIN}") from None
+    weight_map = read_json_object(index).get("weight_map")
+    # An index comes from a stranger: it names files beside itself and nothing else.
+    if not isinstance(weight_map, dict) or not all(
+        isinstance(shard, str) and re.fullmatch(r"[\w.-]{1,200}", shard) and shard.strip(".")
+        for shard in weight_map.values()
+    ):
+        raise CheckpointError(
+            f"{index} is not a valid index of weight files (its weight_map must name files of its own folder). {AGAIN}"
+        )
+    shards = list(dict.fromkeys(weight_map.values()))
     tensors: dict[str, tuple[Path, Any]] = {}
     for shard in shards:
         path = resolve_file(name_or_path, shard, **where)
@@ -161,24 +175,34 @@ def _open_shards(index: Path, name_or_path: str | os.PathLike[str], where: dict[
             if name in tensors:
                 raise CheckpointError(f"{name} is in both {tensors[name][0]} and {path}. Remove the wrong file.")
             tensors[name] = (path, source)
-    absent = [name for name in weight_map if name not in tensors]
-    if absent:
-        raise CheckpointError(f"{index} lists {_some(absent)}, which no file holds. {AGAIN}")
+    twins = TIED | {second: first for first, second in TIED.items()}
+    absent = [name for name in weight_map if name not in tensors and twins.get(name) not in tensors]
+    if absent or not tensors:
+        raise CheckpointError(f"{index} lists {_some(absent) or 'nothing'}, which no file holds. {AGAIN}")
     return Weights(tensors)
 
 
 def _open_file(path: Path) -> Iterator[tuple[str, Any]]:
-    """The names in one file with something to read each from; what is wrong with the file is raised here."""
-    if path.suffix == ".safetensors":
-        try:
-            file = safe_open(path, framework="pt")
-        except (SafetensorError, OSError) as error:
+    """Return the names in one file with something to read each from, after a check of all that can be wrong with it."""
+    sources = _open_safetensors(path) if path.suffix == ".safetensors" else _open_bin(path)
+    for name in sources:
+        if not isinstance(name, str) or len(name) > MAX_NAME:
             raise CheckpointError(
-                f"{path} is not a readable safetensors file ({first_line(error)}). {AGAIN}"
-            ) from error
-        for name in file.keys():  # type: ignore[no-untyped-call] # noqa: SIM118 - not a dict
-            yield name, file
-        return
+                f"{path} calls a tensor {describe(name)}, which is no name of a weight (text of at most {MAX_NAME} "
+                f"characters). {AGAIN}"
+            )
+    yield from sources.items()
+
+
+def _open_safetensors(path: Path) -> dict[str, Any]:
+    try:
+        file = safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file ({first_line(error)}). {AGAIN}") from error
+    return {name: file for name in file.keys()}  # type: ignore[no-untyped-call] # noqa: SIM118, C420 - not a dict
+
+
+def _open_bin(path: Path) -> dict[str, Tensor]:
     try:
         state = _load_bin(path)
     except Exception as error:
@@ -190,7 +214,34 @@ def _open_file(path: Path) -> Iterator[tuple[str, Any]]:
         raise CheckpointError(f"{path} is not a readable PyTorch file ({first_line(error)}). {AGAIN}") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} does not hold tensors by name. Save a model's state_dict() instead.")
-    yield from state.items()
+    for name, value in state.items():
+        plain = type(value) in (Tensor, nn.Parameter) and value.layout == torch.strided and value.device.type == "cpu"
+        if not plain or value.is_quantized or not _has_its_memory(value):
+            raise CheckpointError(f"{path} holds {describe(name)} as no plain tensor of numbers. {AGAIN}")
+    return dict(state)
+
+
+def _has_its_memory(tensor: Tensor) -> bool:
+    """Return whether the storage of a tensor is as large as its shape and strides say."""
+    storage = tensor.untyped_storage()
+    if tensor.numel() == 0:
+        return True
+    last = tensor.storage_offset() + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return min(tensor.stride(), default=0) >= 0 and 0 <= last < storage.nbytes() // tensor.element_size()
+
+
+def check_floats(name: str, tensor: Tensor, file: Path) -> None:
+    """Refuse what is no weight of a layer that is not quantised: integers, booleans, complex numbers, 8-bit floats.
+
+    Raises:
+        CheckpointError: the tensor has such a type.
+    """
+    if tensor.dtype not in FLOATS:
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise CheckpointError(
+            f"{shorten(name)} of {file} has the type {kind}; a weight that is not quantised has one of "
+            f"{', '.join(str(dtype).removeprefix('torch.') for dtype in FLOATS)}. Take a checkpoint saved in such a type."
+        )
 
 
 def _load_bin(path: Path) -> Any:
@@ -298,5 +349,5 @@ def _is_weight_file(name: str) -> bool:
 
 
 def _some(names: list[str], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
+    shown = ", ".join(shorten(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -328,7 +328,9 @@ def _read_labels(id2label: Any) -> dict[int, str]:
         )
     for index, label in labels.items():
         if isinstance(label, bool) or not isinstance(label, str | int | float) or len(str(label)) > MAX_NAME:
-            raise ValueError(f"id2label names label {index} {describe(label)}; a name has at most {MAX_NAME} characters.")
+            raise ValueError(
+                f"id2label names label {index} {describe(label)}; a name has at most {MAX_NAME} characters."
+            )
     return {index: str(label) for index, label in labels.items()}
 
 

@@ -15,15 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xlmrxl.checkpoint import Weights, open_weights, save_weights
+from xlmrxl.checkpoint import TIED, Weights, check_floats, open_weights, save_weights
 from xlmrxl.config import XLMRobertaXLConfig
 from xlmrxl.hub import CheckpointError, first_line
 from xlmrxl.loading import (
     BASE_PREFIX,
     BUFFERS,
     EMBEDDINGS,
+    HEADS,
     Hold,
     Reader,
+    check_checkpoint,
+    match_names,
     narrow_type,
     quantization_config,
     stored_precision,
@@ -33,8 +36,6 @@ from xlmrxl.pretrained import without_values
 from xlmrxl.progress import Progress, shown
 from xlmrxl.quantized import PRECISIONS, quantize_8bit
 from xlmrxl.tokenizer import XLMRobertaTokenizer
-
-TIED = ("lm_head.decoder.weight", "lm_head.decoder.bias")
 
 
 def quantize(
@@ -115,25 +116,27 @@ def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str
     wanted = {
         path for path, module in model.named_modules() if isinstance(module, nn.Linear) and "encoder.layer." in path
     }
-    kept = [key for key in weights if not key.endswith(BUFFERS) and not (config.tie_word_embeddings and key in TIED)]
-    found = {key.removeprefix(BASE_PREFIX + ".").removesuffix(".weight") for key in kept}
-    if absent := sorted(wanted - found):
-        raise CheckpointError(
-            f"{name} lacks {len(absent)} weights, among them {absent[0]}.weight. It is incomplete, or its config.json "
-            "belongs to another model."
-        )
-    reader = Reader(weights, {key: key for key in kept}, hold)
+    keys = match_names(model, weights)
+    check_checkpoint(model, weights, keys, {}, name, ignore_mismatched_sizes=False)
+    prefixed = any(key.startswith(BASE_PREFIX + ".") for key in weights)
+    if config.tie_word_embeddings:
+        keys = {key: source for key, source in keys.items() if key not in TIED}
+    else:
+        keys |= {key: key for key in TIED.values() if key in weights}
+    kept = {key: source for key, source in keys.items() if not key.endswith(BUFFERS)}
+    reader = Reader(weights, kept, hold)
     dtype = hold.dtype or torch.bfloat16
-    for key in kept:
-        path = key.removesuffix(".weight")
-        inner = path.removeprefix(BASE_PREFIX + ".")
-        if inner in wanted and key.endswith(".weight"):
-            layer = reader.quantize(key, None)
+    for key, source in kept.items():
+        check_floats(source, weights[source], weights.file_of(source))
+        written = f"{BASE_PREFIX}.{key}" if prefixed and not key.startswith(HEADS) else key
+        path = written.removesuffix(".weight")
+        if key.endswith(".weight") and key.removesuffix(".weight") in wanted:
+            layer = reader.quantize(source, None)
             for part, tensor in layer.tensors().items():
                 yield f"{path}.{part}", tensor
-        elif hold.embeddings_8bit and inner == EMBEDDINGS:
-            rows, scales = quantize_8bit(reader[key], dtype, hold.device, reader.used(key))
-            yield key, rows
+        elif hold.embeddings_8bit and key == f"{EMBEDDINGS}.weight":
+            rows, scales = quantize_8bit(reader[source], dtype, hold.device, reader.used(source))
+            yield written, rows
             yield f"{path}.SCB", scales
         else:
-            yield key, reader.convert(key)
+            yield written, reader.convert(source)

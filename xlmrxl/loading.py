@@ -6,8 +6,8 @@ tensor at hand: its pages are given back as soon as they have been read, large o
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,21 +16,24 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from xlmrxl.checkpoint import Weights, beside, let_go, read_ahead, trim
+from xlmrxl.checkpoint import TIED, Weights, beside, check_floats, let_go, read_ahead, trim
 from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.hub import CheckpointError, first_line
+from xlmrxl.hub import CheckpointError, describe, first_line, shorten
 from xlmrxl.progress import Progress, nobody
 from xlmrxl.quantized import (
+    KINDS,
     OUTLIER,
     PRECISIONS,
+    STATE,
     Embedding8bit,
     Linear4bit,
     Linear8bit,
     TiedDecoder8bit,
-    bitsandbytes,
+    check_scales,
     pieces,
     quantize_4bit,
     quantize_8bit,
+    read_4bit,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +47,6 @@ HEADS = ("lm_head.", "classifier.", "qa_outputs.", "roberta.pooler.")
 BUFFERS = ("position_ids", "token_type_ids")
 """Constants that older checkpoints carry and nobody needs."""
 
-STATE = "weight.quant_state.bitsandbytes__"
 EXTRAS = (
     "weight.absmax",
     "weight.quant_map",
@@ -113,7 +115,7 @@ def stored_precision(config: XLMRobertaXLConfig) -> str | None:
     if not isinstance(settings, dict) or settings.get("quant_method", "bitsandbytes") != "bitsandbytes":
         method = settings.get("quant_method") if isinstance(settings, dict) else settings
         raise CheckpointError(
-            f"The quantization_config of config.json asks for {method!r}; xlmrxl reads bitsandbytes' 8-bit and 4-bit "
+            f"The quantization_config of config.json asks for {describe(method)}; xlmrxl reads bitsandbytes' 8-bit and 4-bit "
             "weights. Take the unquantised checkpoint and quantise it with `xlmrxl quantize`."
         )
     kinds = [kind for kind in PRECISIONS if settings.get(f"load_in_{kind}", settings.get(f"_load_in_{kind}", False))]
@@ -122,7 +124,25 @@ def stored_precision(config: XLMRobertaXLConfig) -> str | None:
             "The quantization_config of config.json says neither 8-bit nor 4-bit, or both. It is damaged: take the "
             "unquantised checkpoint and quantise it with `xlmrxl quantize`."
         )
+    four = settings.get("bnb_4bit_quant_type", "nf4")
+    if kinds == ["4bit"] and four not in KINDS:
+        raise CheckpointError(
+            f"The quantization_config of config.json names the 4-bit type {describe(four)}; there are "
+            f"{' and '.join(KINDS)}. It is damaged: copy it again."
+        )
+    _threshold(settings)
     return kinds[0]
+
+
+def _threshold(settings: dict[str, Any]) -> float:
+    """Return the activations from which on 8-bit layers compute in 16 bits, as the checkpoint has it."""
+    threshold = settings.get("llm_int8_threshold", OUTLIER)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold < math.inf:
+        raise CheckpointError(
+            f"The quantization_config of config.json has the llm_int8_threshold {describe(threshold)}; it must be a "
+            f"number from 0, and is usually {OUTLIER}."
+        )
+    return float(threshold)
 
 
 def narrow_type(config: XLMRobertaXLConfig, weights: Weights) -> torch.dtype:
@@ -218,106 +238,139 @@ def assign(
     Raises:
         CheckpointError: a weight of the encoder is missing, left over, or of a wrong shape.
     """
-    keys = _match(model, weights)
-    # One parameter here; where a file holds two, the decoder's is the one that acts in every version of transformers.
-    if "lm_head.decoder.bias" in keys:
-        keys["lm_head.bias"] = keys["lm_head.decoder.bias"]
+    keys = match_names(model, weights)
     shared = model._shared_names()
+    stored = _stored_layers(model, keys)
+    missing, mismatched = check_checkpoint(model, weights, keys, stored, name, ignore_mismatched_sizes)
     reader = Reader(weights, keys, hold, remap=hold.precision is not None and hold.device.type == "cpu")
-    quantized = _assign_quantized(model, keys, reader, name)
-    missing: list[str] = []
-    mismatched: list[str] = []
+    quantized = _assign_quantized(model, keys, reader, name, stored)
     common = stored_dtype(weights) if hold.dtype is None else hold.dtype
     places = _places(model)
     for key, parameter in list(model.named_parameters()):
         source = keys.pop(key, None)
-        if source is None:
-            missing.append(key)
-            value = None
-        elif weights[source].shape != parameter.shape:
-            mismatched.append(key)
-            if not ignore_mismatched_sizes:
-                raise CheckpointError(_misfit(model, key, weights[source], parameter, weights.file_of(source)))
-            value = None
+        if source is None or key in mismatched:
+            value = torch.empty(parameter.shape, dtype=common, device=hold.device)
         else:
             value = reader.convert(source)
-        if value is None:
-            value = torch.empty(parameter.shape, dtype=common, device=hold.device)
         loaded = nn.Parameter(value)
         for module, attribute in places[id(parameter)]:
             setattr(module, attribute, loaded)
     model.tie_weights()
     left = [source for key, source in keys.items() if key not in shared and not key.endswith(BUFFERS)]
-    _check_complete(model, missing, left, name)
     _start_afresh(model, missing + mismatched)
     trim()
     if quantized and hold.precision is not None:
-        stored = getattr(model.config, "quantization_config", None) or {}
-        setattr(model.config, "quantization_config", {**quantization_config(hold), **stored})  # noqa: B010
+        said = getattr(model.config, "quantization_config", None) or {}
+        # However the file had them packed, they are bytes now, and are saved as such.
+        said = {**quantization_config(hold), **said, "bnb_4bit_quant_storage": "uint8"}
+        setattr(model.config, "quantization_config", said)  # noqa: B010 - the type checker does not know it
     for keys_, text in (
         (missing + mismatched, "starts with fresh weights, as %s has none that fit: train it before you trust it"),
         (left, "is in %s but has no place in this model and was left out"),
     ):
         if keys_:
-            logger.warning("%s: %s " + text + ".", type(model).__name__, ", ".join(sorted(keys_)), name)
+            names = ", ".join(shorten(key) for key in sorted(keys_)[:20])
+            names += f" and {len(keys_) - 20} more" if len(keys_) > 20 else ""
+            logger.warning("%s: %s " + text + ".", type(model).__name__, names, name)
     return {"missing_keys": missing, "unexpected_keys": left, "mismatched_keys": mismatched}
 
 
-def _check_complete(model: XLMRobertaXLPreTrainedModel, missing: list[str], left: list[str], name: str) -> None:
+def check_checkpoint(
+    model: XLMRobertaXLPreTrainedModel,
+    weights: Weights,
+    keys: dict[str, str],
+    stored: dict[str, dict[str, str]],
+    name: str,
+    ignore_mismatched_sizes: bool,
+) -> tuple[list[str], list[str]]:
+    """Compare what a checkpoint holds with what a model needs before any memory is taken.
+
+    Returns:
+        The names of parameters that the checkpoint lacks, and of those whose shape is another.
+
+    Raises:
+        CheckpointError: something of the encoder is missing or left over, or of a wrong shape or type.
+    """
+    known = {f"{path}.{extra}" for path, extras in stored.items() for extra in extras}
+    shared, missing, mismatched = model._shared_names(), [], []
+    for key, parameter in model.named_parameters():
+        known.add(key)
+        source = keys.get(key)
+        if source is None:
+            missing.append(key)
+        elif key.removesuffix(".weight") not in stored:
+            tensor, file = weights[source], weights.file_of(source)
+            check_floats(source, tensor, file)
+            if tensor.shape != parameter.shape:
+                mismatched.append(key)
+                if not ignore_mismatched_sizes or not _is_head(key):
+                    raise CheckpointError(_misfit(model, key, tensor, parameter, file))
     if broken := [key for key in missing if not _is_head(key)]:
         raise CheckpointError(
             f"{name} lacks {len(broken)} weights of {type(model).__name__}, among them {broken[0]}. "
             "It is incomplete, or its config.json belongs to another model."
         )
+    left = [source for key, source in keys.items() if key not in known | shared and not key.endswith(BUFFERS)]
     if strange := [source for source in left if not _is_head(source)]:
         raise CheckpointError(
             f"{name} holds {len(strange)} weights that {type(model).__name__} has no place for, among them "
-            f"{strange[0]}. Its config.json belongs to another model."
+            f"{shorten(strange[0])}. Its config.json belongs to another model."
         )
+    return missing, mismatched
 
 
-def _assign_quantized(model: XLMRobertaXLPreTrainedModel, keys: dict[str, str], reader: Reader, name: str) -> int:
-    """Put quantised layers where the file has such or they are asked for; how many of the encoder's there are."""
+def _stored_layers(model: XLMRobertaXLPreTrainedModel, keys: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return what a checkpoint has beside the weight of each quantised layer, by the layer's path."""
+    layers: dict[str, dict[str, str]] = {}
+    quantizable = {path for path, module in model.named_modules() if isinstance(module, nn.Linear | nn.Embedding)}
+    for key, source in keys.items():
+        for separator in (".weight.", ".SCB", ".weight_format"):
+            path, found, _ = key.partition(separator)
+            extra = key.removeprefix(f"{path}.")
+            if found and path in quantizable and f"{path}.weight" in keys and _is_extra(extra):
+                layers.setdefault(path, {})[extra] = source
+                break
+    return layers
+
+
+def _assign_quantized(
+    model: XLMRobertaXLPreTrainedModel,
+    keys: dict[str, str],
+    reader: Reader,
+    name: str,
+    stored: dict[str, dict[str, str]],
+) -> int:
+    """Put quantised layers where the file has such or they are asked for; return how many the encoder has."""
     hold, count = reader.hold, 0
+    settings = getattr(model.config, "quantization_config", None) or {}
+    if stored and not settings:
+        raise CheckpointError(
+            f"{name} holds quantised weights, such as {next(iter(stored))}, but its config.json has no "
+            "quantization_config. Copy the config.json that was saved with them."
+        )
     for path, module in list(model.named_modules()):
         if not isinstance(module, nn.Linear) or f"{path}.weight" not in keys:
             continue
-        extras = (
-            {
-                key.removeprefix(path + "."): keys.pop(key)
-                for key in [
-                    key for key in keys if key.startswith(path + ".") and _is_extra(key.removeprefix(path + "."))
-                ]
-            }
-            if reader.weights[keys[f"{path}.weight"]].dtype in (torch.uint8, torch.int8)
-            else {}
-        )
-        inner = "encoder.layer." in path
-        if not extras and (hold.precision is None or not inner):
+        extras, inner = stored.get(path), "encoder.layer." in path
+        # What a quantised checkpoint has left as it was (llm_int8_skip_modules) stays so.
+        if not extras and (hold.precision is None or not inner or settings):
             continue
         source = keys.pop(f"{path}.weight")
-        weight = reader[source]
         bias = reader.convert(keys.pop(f"{path}.bias")) if f"{path}.bias" in keys else None
         layer: nn.Module
         if extras:
-            layer = _stored(path, module, bias, source, extras, reader)
-        elif weight.shape != module.weight.shape:
-            raise CheckpointError(
-                _misfit(model, f"{path}.weight", weight, module.weight, reader.weights.file_of(source))
-            )
-        elif not weight.is_floating_point():
-            raise CheckpointError(f"{path}.weight of {name} is {weight.dtype} without scales. It is incomplete.")
+            for extra in extras:
+                keys.pop(f"{path}.{extra}")
+            layer = _read_layer(path, module, bias, source, extras, reader, settings)
         else:
             layer = reader.quantize(source, bias)
+            trim()
         model.set_submodule(path, layer)
         count += inner
-        if not extras:
-            del weight
-            trim()
     prefix = "" if model.base_model is model else BASE_PREFIX + "."
     path = prefix + EMBEDDINGS
-    if f"{path}.weight" in keys and (f"{path}.SCB" in keys or hold.embeddings_8bit):
-        _assign_embeddings(model, path, keys, reader)
+    if path in stored or hold.embeddings_8bit:
+        _assign_embeddings(model, path, keys, reader, stored.get(path))
     elif hold.precision is not None and not count:
         raise CheckpointError(
             f"config.json of {name} or the call asks for {hold.precision} weights, but no linear layer of the encoder "
@@ -330,45 +383,88 @@ def _is_extra(name: str) -> bool:
     return name in EXTRAS or name.startswith(STATE)
 
 
-def _stored(
-    path: str, module: nn.Linear, bias: Tensor | None, source: str, extras: dict[str, str], reader: Reader
+def _read_layer(
+    path: str,
+    module: nn.Linear,
+    bias: Tensor | None,
+    source: str,
+    extras: dict[str, str],
+    reader: Reader,
+    settings: dict[str, Any],
 ) -> nn.Module:
-    """A layer that the file has quantised."""
+    """Make a layer of what the file has quantised."""
     file, device = reader.weights.file_of(source), reader.hold.device
     sizes = (module.in_features, module.out_features, bias)
-    weight = reader.convert(source)
-    if "SCB" in extras:
-        scales = reader.convert(extras["SCB"])
-        if weight.shape != module.weight.shape or scales.shape != weight.shape[:1] or weight.dtype != torch.int8:
-            raise CheckpointError(
-                f"The 8-bit weight {path} of {file} does not fit the model that config.json describes."
-            )
-        return Linear8bit(*sizes, weight, scales.float(), OUTLIER)
-    parts = {key: reader.weights[value].to(device) for key, value in extras.items()}
+    weight, parts = reader[source], {extra: reader.weights[key] for extra, key in extras.items()}
+    precision = "8bit" if "SCB" in parts else "4bit"
     try:
-        state = bitsandbytes().functional.QuantState.from_dict(parts, device=device)
-        if tuple(state.shape) != tuple(module.weight.shape) or weight.numel() * 2 != module.weight.numel():
-            raise ValueError(f"its shape is {tuple(state.shape)}, the model's is {tuple(module.weight.shape)}")
-        expected = -(-module.weight.numel() // state.blocksize)
-        if state.absmax.numel() != expected:
-            raise ValueError(f"it has {state.absmax.numel()} scales instead of {expected}")
-    except (ValueError, KeyError, AssertionError, AttributeError, TypeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"The 4-bit weight {path} of {file} cannot be used ({first_line(error)}).") from error
-    return Linear4bit(*sizes, weight, state)
+        if not settings.get(f"load_in_{precision}", settings.get(f"_load_in_{precision}", False)):
+            raise ValueError("config.json says otherwise")
+        if precision == "8bit":
+            rows, scales = _read_8bit(weight, parts, tuple(module.weight.shape))
+            layer: nn.Module = Linear8bit(*sizes, rows.to(device), scales.to(device), _threshold(settings))
+        else:
+            packed, state = read_4bit(weight, parts, tuple(module.weight.shape), device)
+            if state.quant_type != settings.get("bnb_4bit_quant_type", state.quant_type):
+                raise ValueError(f"it is {state.quant_type}, and config.json says otherwise")
+            layer = Linear4bit(*sizes, packed, state)
+    except ValueError as error:
+        raise CheckpointError(
+            f"The {precision} weight {path} of {file} cannot be used ({first_line(error)}). Copy the checkpoint again, "
+            "or quantise the original one with `xlmrxl quantize`."
+        ) from error
+    reader.count(weight.nbytes)
+    return layer
 
 
-def _assign_embeddings(model: XLMRobertaXLPreTrainedModel, path: str, keys: dict[str, str], reader: Reader) -> None:
-    """Word embeddings in 8-bit rows, and the LM decoder on them where it is tied."""
+def _read_8bit(weight: Tensor, parts: dict[str, Tensor], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Check all that a file says of 8-bit rows; return them with their scales in float32.
+
+    Raises:
+        ValueError: something is not what it must be; the message is a clause.
+    """
+    if unexpected := parts.keys() - {"SCB", "weight_format"}:
+        raise ValueError(f"it has {sorted(unexpected)[0]}, which no 8-bit weight has")
+    scales, form = parts["SCB"], parts.get("weight_format")
+    if weight.dtype != torch.int8 or weight.shape != shape or not weight.is_contiguous():
+        raise ValueError(f"it is {weight.dtype} of shape {tuple(weight.shape)}, not int8 of {shape}")
+    if scales.dtype not in (torch.float32, torch.float16, torch.bfloat16) or scales.shape != shape[:1]:
+        raise ValueError(f"SCB is {scales.dtype} of shape {tuple(scales.shape)}, not float32 of {shape[:1]}")
+    check_scales("SCB", scales)
+    # 0 is "row"; the others are orders of values that bitsandbytes had for some GPUs.
+    if form is not None and (form.numel() != 1 or form.is_complex() or form.item() != 0):
+        raise ValueError("its weight_format is not that of rows")
+    return weight, scales.float()
+
+
+def _assign_embeddings(
+    model: XLMRobertaXLPreTrainedModel,
+    path: str,
+    keys: dict[str, str],
+    reader: Reader,
+    extras: dict[str, str] | None,
+) -> None:
+    """Put word embeddings in 8-bit rows, and the LM decoder on them where it is tied."""
     hold = reader.hold
     old = cast("nn.Embedding", model.get_submodule(path))
     source = keys.pop(f"{path}.weight")
-    weight = reader[source]
-    if weight.shape != old.weight.shape:
-        raise CheckpointError(_misfit(model, f"{path}.weight", weight, old.weight, reader.weights.file_of(source)))
-    stored = keys.pop(f"{path}.SCB", None)
-    dtype = hold.dtype or (torch.bfloat16 if stored else weight.dtype)
-    if stored:
-        rows, scales = reader.convert(source), reader.convert(stored).float()
+    weight, file = reader[source], reader.weights.file_of(source)
+    dtype = hold.dtype or (torch.bfloat16 if extras else weight.dtype)
+    if extras:
+        for extra in extras:
+            keys.pop(f"{path}.{extra}")
+        try:
+            if "SCB" not in extras:
+                raise ValueError("it has no SCB")
+            parts = {extra: reader.weights[key] for extra, key in extras.items()}
+            rows, scales = _read_8bit(weight, parts, tuple(old.weight.shape))
+        except ValueError as error:
+            raise CheckpointError(
+                f"The 8-bit weight {path} of {file} cannot be used ({first_line(error)}). Copy the checkpoint again, "
+                "or quantise the original one with `xlmrxl quantize`."
+            ) from error
+        rows, scales = rows.to(hold.device), scales.to(hold.device)
+        reader.count(weight.nbytes)
     else:
         rows, scales = quantize_8bit(weight, dtype, hold.device, reader.used(source))
     embeddings = Embedding8bit(rows, scales, old.padding_idx, dtype)
@@ -378,15 +474,24 @@ def _assign_embeddings(model: XLMRobertaXLPreTrainedModel, path: str, keys: dict
         model.set_output_embeddings(cast("nn.Linear", TiedDecoder8bit(embeddings, output.bias)))
 
 
-def _match(model: XLMRobertaXLPreTrainedModel, weights: Weights) -> dict[str, str]:
-    """The model's own name for each tensor: a base model's checkpoint has no prefix, a head's has one."""
+def match_names(model: XLMRobertaXLPreTrainedModel, weights: Weights) -> dict[str, str]:
+    """Return the name in the checkpoint of each tensor, by the model's own name for it.
+
+    A base model's checkpoint has no prefix, a head's has one; of a tied pair, a checkpoint may hold either name.
+    """
     prefix = BASE_PREFIX + "."
-    has_prefix = any(name.startswith(prefix) for name in weights)
-    if model.base_model is model:
-        return {name.removeprefix(prefix): name for name in weights}
-    if has_prefix:
-        return {name: name for name in weights}
-    return {name if name.startswith(HEADS) else prefix + name: name for name in weights}
+    bare = model.base_model is model
+    names = {name: name for name in weights}
+    if not any(name.startswith(prefix) for name in weights):
+        names = {name if name.startswith(HEADS) else prefix + name: name for name in weights}
+    if model.config.tie_word_embeddings:
+        for other, own in TIED.items():
+            if own not in names and other in names:
+                names[own] = names.pop(other)
+    # One parameter here; where a file holds two, the decoder's is the one that acts in every version of transformers.
+    if "lm_head.decoder.bias" in names:
+        names["lm_head.bias"] = names["lm_head.decoder.bias"]
+    return {name.removeprefix(prefix): source for name, source in names.items()} if bare else names
 
 
 def _is_head(key: str) -> bool:

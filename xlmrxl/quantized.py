@@ -11,8 +11,9 @@ than the kernel that the rewriting serves, except for the shortest texts. On a G
 from __future__ import annotations
 
 import logging
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -20,13 +21,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlmrxl.hub import CheckpointError
+from xlmrxl.hub import CheckpointError, describe
+from xlmrxl.strict_json import parse_json
 from xlmrxl.widen import product
 
 PRECISIONS = ("8bit", "4bit")
 BLOCK = 64
 """Weights that share a scale in 4 bits."""
-STATE_KEY = "quant_state.bitsandbytes__nf4"
+BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+"""Those that bitsandbytes has."""
+KINDS = ("nf4", "fp4")
+"""bitsandbytes' kinds of 4-bit numbers."""
+STATE = "weight.quant_state.bitsandbytes__"
+"""How the name of what a 4-bit layer says of itself begins; its kind follows."""
+MAX_STATE = 4096
+"""Bytes of that; it has some 170."""
+STORAGE = (torch.uint8, torch.int8, torch.bfloat16, torch.float16, torch.float32, torch.float64)
+"""The types that packed 4-bit weights may be stored as (`bnb_4bit_quant_storage`): the bytes are the same."""
 OUTLIER = 6.0
 """Activations from here on are multiplied in 16 bits; transformers' default too."""
 LARGEST_FP16 = 65504.0
@@ -201,6 +212,130 @@ def quantize_8bit(
         )
         done(part)
     return rows, scales
+
+
+# Reading what others have quantised
+
+
+def read_4bit(
+    stored: Tensor, parts: Mapping[str, Tensor], shape: tuple[int, ...], device: torch.device
+) -> tuple[Tensor, Any]:
+    """Check all that a file says of a 4-bit weight, and make of it what bitsandbytes takes.
+
+    bitsandbytes' kernels trust what they are given: a scale too few, or a block size that is none, and they read past
+    the end of memory.
+
+    Args:
+        stored: the packed weights, two a byte, in any type of `STORAGE`.
+        parts: what else the file has of the layer, by the names of a checkpoint (`weight.absmax`, …).
+        shape: (outputs, inputs) of the layer.
+        device: where it goes.
+
+    Returns:
+        (weights / 2, 1) bytes and bitsandbytes' QuantState.
+
+    Raises:
+        ValueError: something is missing, too much, or not what it must be; the message is a clause.
+    """
+    functional = bitsandbytes().functional
+    kind, values = _read_state(parts)
+    size = math.prod(shape)
+    if values.get("shape") != list(shape):
+        raise ValueError(f"it is said to have the shape {describe(values.get('shape'))}, the model's is {shape}")
+    if stored.dtype not in STORAGE or not stored.is_contiguous() or stored.nbytes != -(-size // 2):
+        raise ValueError(f"it has {stored.nbytes:,} bytes of {stored.dtype}, where {shape} takes {-(-size // 2):,}")
+    block = _one_of("blocksize", values.get("blocksize"), BLOCK_SIZES)
+    dtype = _one_of("dtype", values.get("dtype"), ("float32", "bfloat16", "float16"))
+    count = -(-size // block)
+    nested = "weight.nested_absmax" in parts
+    scales = _part(parts, "absmax", count, torch.uint8 if nested else torch.float32)
+    code = functional.get_4bit_type(kind, device=device)
+    _check_table(parts, "quant_map", code)
+    offset = second = None
+    if nested:
+        step = _one_of("nested_blocksize", values.get("nested_blocksize"), BLOCK_SIZES)
+        _one_of("nested_dtype", values.get("nested_dtype"), ("float32",))
+        shift = values.get("nested_offset")
+        if isinstance(shift, bool) or not isinstance(shift, int | float) or not 0 <= shift <= LARGEST_FP16:
+            raise ValueError(f"its nested_offset is {describe(shift)}")
+        second_code = functional.create_dynamic_map().to(device)
+        _check_table(parts, "nested_quant_map", second_code)
+        second_scales = _part(parts, "nested_absmax", -(-count // step), torch.float32)
+        offset = torch.tensor(float(shift), device=device)
+        second = functional.QuantState(
+            absmax=second_scales.to(device), blocksize=step, code=second_code, dtype=torch.float32
+        )
+    elif unexpected := {"weight.nested_quant_map"} & parts.keys() or {
+        name for name in values if name.startswith("nested_")
+    }:
+        raise ValueError(f"it has {sorted(unexpected)[0]} but no nested_absmax")
+    state = functional.QuantState(
+        absmax=scales.to(device),
+        shape=torch.Size(shape),
+        code=code,
+        blocksize=block,
+        quant_type=kind,
+        dtype=getattr(torch, dtype),
+        offset=offset,
+        state2=second,
+    )
+    return stored.view(-1).view(torch.uint8)[:, None].to(device), state
+
+
+def _read_state(parts: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
+    """Return the kind of a 4-bit weight and what its file says of it besides tensors."""
+    named = [name for name in parts if name.startswith(STATE)]
+    if len(named) != 1:
+        raise ValueError(f"it has {len(named)} quant_state, and needs one")
+    kind = _one_of("quant_state", named[0].removeprefix(STATE), KINDS)
+    packed = parts[named[0]]
+    if packed.dtype != torch.uint8 or packed.dim() != 1 or packed.numel() > MAX_STATE:
+        raise ValueError("its quant_state is no text")
+    try:
+        values = parse_json(bytes(packed.tolist()))
+    except ValueError as error:
+        raise ValueError(f"its quant_state is no JSON: {error}") from None
+    if not isinstance(values, dict) or values.get("quant_type") != kind:
+        raise ValueError(f"its quant_state is not one of {kind}")
+    return str(kind), values
+
+
+def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, type(choices[0])) or value not in choices:
+        raise ValueError(f"its {name} is {describe(value)}, not one of {', '.join(map(str, choices))}")
+    return value
+
+
+def _part(parts: Mapping[str, Tensor], name: str, count: int, dtype: torch.dtype) -> Tensor:
+    """Return a row of scales of a 4-bit weight."""
+    scales = parts.get(f"weight.{name}")
+    if scales is None or scales.dtype != dtype or scales.shape != (count,):
+        has = "no scales" if scales is None else f"{scales.numel():,} scales of {scales.dtype}"
+        raise ValueError(f"it has {has} in {name} instead of {count:,} of {dtype}")
+    check_scales(name, scales)
+    return scales
+
+
+def check_scales(name: str, scales: Tensor) -> None:
+    """Refuse scales that are no numbers from 0 up.
+
+    Raises:
+        ValueError: one is negative, infinite or not a number; the message is a clause.
+    """
+    if scales.is_floating_point() and not bool(((scales >= 0) & (scales < math.inf)).all()):
+        raise ValueError(f"{name} has scales that are negative, infinite or no numbers")
+
+
+def _check_table(parts: Mapping[str, Tensor], name: str, expected: Tensor) -> None:
+    """Refuse a table of values other than the only one there is, which is used instead of the file's."""
+    table = parts.get(f"weight.{name}")
+    if (
+        table is None
+        or not table.is_floating_point()
+        or table.shape != expected.shape
+        or not torch.allclose(table.to(expected.device, expected.dtype), expected, rtol=0, atol=1e-5)
+    ):
+        raise ValueError(f"its {name} is not that of bitsandbytes")
 
 
 # Layers

@@ -19,7 +19,7 @@ from xlmrxl.heads import (
     XLMRobertaXLForSequenceClassification,
     XLMRobertaXLForTokenClassification,
 )
-from xlmrxl.hub import DEFAULT, CheckpointError
+from xlmrxl.hub import DEFAULT, CheckpointError, describe
 from xlmrxl.inspection.inspection import Inspection, inspect
 from xlmrxl.inspection.languages import Parallel, parallel
 from xlmrxl.loading import Hold, assign, narrow_type, stored_dtype, stored_precision
@@ -347,9 +347,27 @@ def _check_device(wanted: str) -> None:
 
 
 def _check_vocabulary(label: str, tokenizer: XLMRobertaTokenizer, config: XLMRobertaXLConfig) -> None:
+    """Refuse a tokenizer and a config that do not belong together.
+
+    Raises:
+        CheckpointError: the tokenizer has more ids than the model has rows, far fewer, or pads with another one.
+    """
     spare = config.vocab_size - tokenizer.vocab_size
-    if not 0 <= spare <= SPARE_ROWS:
+    added = [i for i in tokenizer.token_ids if i >= config.vocab_size]
+    if spare >= 0 and added:
+        token = tokenizer.convert_ids_to_tokens(added[0])
         raise CheckpointError(
-            f"The tokenizer of {label} has {tokenizer.vocab_size:,} tokens, but its config.json says vocab_size "
-            f"{config.vocab_size:,}. One of sentencepiece.bpe.model and config.json belongs to another model."
+            f"The tokenizer of {label} has the added token {describe(token)} with the id {added[0]:,}, but its "
+            f"config.json says vocab_size {config.vocab_size:,}: the model has no row for it. Resize the embeddings "
+            "(resize_token_embeddings) and save the model again, or take the token out of the tokenizer's files."
+        )
+    if not 0 <= config.vocab_size - len(tokenizer) <= SPARE_ROWS:
+        raise CheckpointError(
+            f"The tokenizer of {label} has {len(tokenizer):,} tokens, but its config.json says vocab_size "
+            f"{config.vocab_size:,}. One of the tokenizer's files and config.json belongs to another model."
+        )
+    if config.pad_token_id != tokenizer.pad_token_id:
+        raise CheckpointError(
+            f"The config.json of {label} says pad_token_id {config.pad_token_id}, but the tokenizer pads with "
+            f"{tokenizer.pad_token_id}. Correct the config.json."
         )

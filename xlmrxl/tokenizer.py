@@ -16,12 +16,22 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from xlmrxl.added_tokens import (
+    ADDED_NAME,
+    LISTS_OF_SPECIAL,
+    SPECIAL_NAME,
+    AddedToken,
+    next_ids,
+    read_added_tokens,
+)
 from xlmrxl.encoding import (
     PADDINGS,
     TRUNCATIONS,
@@ -34,10 +44,12 @@ from xlmrxl.encoding import (
     pad_rows,
     plain,
 )
-from xlmrxl.hub import CheckpointError, resolve_file
-from xlmrxl.vocabulary import BOS, EOS, PAD, SPACE, UNK, Vocabulary
+from xlmrxl.hub import CheckpointError, describe, resolve_file
+from xlmrxl.strict_json import read_json_object
+from xlmrxl.tokenizer_json import SPACE, build_sentencepiece
+from xlmrxl.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 
-__all__ = ["AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"]
+__all__ = ["AddedToken", "AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"]
 
 VOCAB_NAME = "sentencepiece.bpe.model"
 CONFIG_NAME = "tokenizer_config.json"
@@ -68,9 +80,12 @@ class XLMRobertaTokenizer:
         model_max_length: tokens a model reads at most, special ones included; `truncation=True` cuts to it.
         padding_side: "right" or "left".
         truncation_side: "right" or "left": where tokens are cut off.
+        tokenizer_file: `tokenizer.json`, of which the vocabulary is made where there is no `vocab_file`.
+        tokenizer_config_file, added_tokens_file, special_tokens_map_file: the other files of a tokenizer. Tokens that
+            were added to the vocabulary are read from any of the files.
 
     Raises:
-        CheckpointError: `vocab_file` is absent or no SentencePiece model of this family.
+        CheckpointError: a file is absent, or is no vocabulary of this family.
     """
 
     bos_token = cls_token = "<s>"
@@ -82,26 +97,47 @@ class XLMRobertaTokenizer:
     pad_token_id = PAD
     eos_token_id = sep_token_id = EOS
     unk_token_id = UNK
-    all_special_tokens = ("<s>", "</s>", "<unk>", "<pad>", "<mask>")
     model_input_names = ("input_ids", "attention_mask")
 
     def __init__(
         self,
-        vocab_file: str | os.PathLike[str],
+        vocab_file: str | os.PathLike[str] | None = None,
         *,
         model_max_length: int = 512,
         padding_side: str = "right",
         truncation_side: str = "right",
+        tokenizer_file: str | os.PathLike[str] | None = None,
+        tokenizer_config_file: str | os.PathLike[str] | None = None,
+        added_tokens_file: str | os.PathLike[str] | None = None,
+        special_tokens_map_file: str | os.PathLike[str] | None = None,
     ) -> None:
         for name, side in (("padding_side", padding_side), ("truncation_side", truncation_side)):
             if side not in ("right", "left"):
-                raise ValueError(f"{name} is 'right' or 'left', not {side!r}.")
-        self.vocab_file = os.fspath(vocab_file)
+                raise ValueError(f"{name} is 'right' or 'left', not {describe(side)}.")
+        if vocab_file is None and tokenizer_file is None:
+            raise ValueError(f"Give a vocabulary: {VOCAB_NAME} as vocab_file, or {FAST_NAME} as tokenizer_file.")
+        self.vocab_file = None if vocab_file is None else os.fspath(vocab_file)
         self.model_max_length = model_max_length
         self.padding_side = padding_side
         self.truncation_side = truncation_side
-        self._vocabulary = Vocabulary(Path(vocab_file))
         self._logged: set[str] = set()
+        fast, config, special = (
+            None if file is None else (Path(file), read_json_object(Path(file)))
+            for file in (tokenizer_file, tokenizer_config_file, special_tokens_map_file)
+        )
+        self._vocabulary = _read_vocabulary(None if vocab_file is None else Path(vocab_file), fast)
+        for named in (config, special):
+            if named is not None:
+                _check_special_tokens(*named)
+        added = None if added_tokens_file is None else Path(added_tokens_file)
+        tokens, without_id = read_added_tokens(fast, config, added, special)
+        try:
+            self._vocabulary.add(tokens)
+            self._add(without_id)
+        except ValueError as error:
+            raise CheckpointError(
+                f"The files of the tokenizer beside {vocab_file or tokenizer_file} contradict each other. {error}"
+            ) from None
 
     @classmethod
     def from_pretrained(
@@ -140,17 +176,17 @@ class XLMRobertaTokenizer:
                 required=required,
             )
 
-        vocab_file = find(VOCAB_NAME)
-        if vocab_file is None and find(FAST_NAME) is not None:
-            raise CheckpointError(
-                f"{os.fspath(name_or_path)} holds {FAST_NAME} but no {VOCAB_NAME}, which is needed here. "
-                "Copy it from the original checkpoint; fine-tuning does not change it."
-            )
-        # Asked for again where it is missing: the hub knows best how to say so.
-        vocab_file = vocab_file or find(VOCAB_NAME, required=True)
-        assert vocab_file is not None
-        config_file = find(CONFIG_NAME)
-        return cls(vocab_file, **{**(_options(config_file) if config_file else {}), **overrides})
+        fast_file, config_file = find(FAST_NAME), find(CONFIG_NAME)
+        options = {} if config_file is None else _read_options(config_file, read_json_object(config_file))
+        return cls(
+            # Where neither is there, the hub knows best how to say so.
+            find(VOCAB_NAME, required=fast_file is None),
+            tokenizer_file=fast_file,
+            tokenizer_config_file=config_file,
+            added_tokens_file=find(ADDED_NAME),
+            special_tokens_map_file=find(SPECIAL_NAME),
+            **{**options, **overrides},
+        )
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
         """Write the vocabulary and the options into a folder, which is made if need be; returns the files' paths.
@@ -166,21 +202,131 @@ class XLMRobertaTokenizer:
             "padding_side": self.padding_side,
             "truncation_side": self.truncation_side,
         } | {name: getattr(self, name) for name in _TOKEN_NAMES}
+        files: dict[str, Any] = {CONFIG_NAME: options, FAST_NAME: self._vocabulary.tokenizer_json()}
+        if self._vocabulary.added:
+            options["added_tokens_decoder"] = {i: token.to_dict() for i, token in self.added_tokens_decoder.items()}
+            options |= dict.fromkeys(LISTS_OF_SPECIAL, self.additional_special_tokens)
+            files[ADDED_NAME] = self.get_added_vocab()
         (target / VOCAB_NAME).write_bytes(self._vocabulary.serialized())
-        (target / CONFIG_NAME).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
-        (target / FAST_NAME).write_text(json.dumps(self._vocabulary.fast(), ensure_ascii=False), encoding="utf-8")
-        return tuple(str(target / name) for name in (VOCAB_NAME, CONFIG_NAME, FAST_NAME))
+        for name, values in files.items():
+            indent = None if name == FAST_NAME else 2
+            text = json.dumps(values, ensure_ascii=False, indent=indent)
+            (target / name).write_text(text + ("" if indent is None else "\n"), encoding="utf-8")
+        if not self._vocabulary.added:  # of an earlier tokenizer in this folder
+            (target / ADDED_NAME).unlink(missing_ok=True)
+        (target / SPECIAL_NAME).unlink(missing_ok=True)
+        return tuple(str(target / name) for name in (VOCAB_NAME, *files))
 
     def __len__(self) -> int:
-        return self.vocab_size
+        return self.vocab_size + sum(i >= self.vocab_size for i in self._vocabulary.added)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.vocab_size} tokens, model_max_length={self.model_max_length})"
+        return f"{type(self).__name__}({len(self)} tokens, model_max_length={self.model_max_length})"
 
     @property
     def vocab_size(self) -> int:
-        """How many tokens there are, special ones included; a model may have more rows than that."""
+        """How many tokens the vocabulary has, `<mask>` included, without those that were added after it."""
         return self._vocabulary.size
+
+    @property
+    def token_ids(self) -> list[int]:
+        """Every id that has a token, in order: a model may have more rows, which stand for nothing."""
+        return [*range(self.vocab_size), *sorted(i for i in self._vocabulary.added if i >= self.vocab_size)]
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """The special tokens of the family and the tokens that were added, by id."""
+        own = {i: AddedToken(token, special=True) for token, i in self._vocabulary.special_ids.items()}
+        return dict(sorted((own | self._vocabulary.added).items()))
+
+    @property
+    def additional_special_tokens(self) -> list[str]:
+        """The special tokens that were added."""
+        return [token.content for _, token in sorted(self._vocabulary.added.items()) if token.special]
+
+    @property
+    def all_special_tokens(self) -> list[str]:
+        """The special tokens, those that were added last."""
+        return ["<s>", "</s>", "<unk>", "<pad>", "<mask>", *self.additional_special_tokens]
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """The tokens that were added, with their ids."""
+        return {token.content: i for i, token in sorted(self._vocabulary.added.items())}
+
+    def add_tokens(
+        self, new_tokens: str | AddedToken | Sequence[str | AddedToken], special_tokens: bool = False
+    ) -> int:
+        """Add tokens that stand for themselves wherever a text has them.
+
+        Give the model a row for each: `model.resize_token_embeddings(len(tokenizer))`, unless it has spare ones.
+
+        Args:
+            new_tokens: one or several. What the vocabulary has keeps its id; a new one has the next.
+            special_tokens: whether they are special: looked for in the text as it is written, and left out by
+                `skip_special_tokens`.
+
+        Returns:
+            How many are new.
+
+        Raises:
+            ValueError: one is empty or no text.
+        """
+        given = [new_tokens] if isinstance(new_tokens, str | AddedToken) else list(new_tokens)
+        tokens = [
+            token if isinstance(token, AddedToken) else AddedToken(token, special=special_tokens) for token in given
+        ]
+        if special_tokens:
+            tokens = [token if token.special else replace(token, special=True) for token in tokens]
+        return self._add(tokens)
+
+    def add_special_tokens(
+        self, special_tokens_dict: Mapping[str, Any], replace_additional_special_tokens: bool = True
+    ) -> int:
+        """Add special tokens, by the names that transformers has for them.
+
+        Args:
+            special_tokens_dict: `additional_special_tokens` (or `extra_special_tokens`): a list. The others, such as
+                `mask_token`, are those of the family and cannot be changed.
+            replace_additional_special_tokens: whether those that were added before are special no longer.
+
+        Returns:
+            How many are new.
+
+        Raises:
+            ValueError: another name, or another token for one of the family's.
+        """
+        new: list[str | AddedToken] = []
+        for name, value in special_tokens_dict.items():
+            if name in LISTS_OF_SPECIAL:
+                new += list(value.values() if isinstance(value, Mapping) else value)
+            elif name not in _TOKEN_NAMES:
+                raise ValueError(f"There is no special token {describe(name)}; use {LISTS_OF_SPECIAL[0]}.")
+            elif str(value) != getattr(self, name):
+                raise ValueError(f"The {name} of XLM-RoBERTa is {getattr(self, name)!r} and cannot be {str(value)!r}.")
+        if new and replace_additional_special_tokens:
+            stay = {str(token) for token in new}
+            self._vocabulary.add(
+                {
+                    i: replace(token, special=False)
+                    for i, token in self._vocabulary.added.items()
+                    if token.special and token.content not in stay
+                }
+            )
+        return self.add_tokens(new, special_tokens=True)
+
+    def _add(self, tokens: Sequence[AddedToken]) -> int:
+        vocabulary = self._vocabulary
+        new = [token.content for token in tokens if not vocabulary.has(token.content)]
+        ids = next_ids(new, self.get_added_vocab(), vocabulary.size)
+        own = vocabulary.special_ids
+        vocabulary.add(
+            {
+                ids.get(token.content, vocabulary.id(token.content)): token
+                for token in tokens
+                if token.content not in own
+            }
+        )
+        return len(ids)
 
     @property
     def mask_token_id(self) -> int:
@@ -194,7 +340,7 @@ class XLMRobertaTokenizer:
 
     def get_vocab(self) -> dict[str, int]:
         """Every token and its id, made anew at each call."""
-        return {self._vocabulary.token(i): i for i in range(self.vocab_size)}
+        return {self._vocabulary.token(i): i for i in self.token_ids}
 
     @overload
     def convert_tokens_to_ids(self, tokens: str) -> int: ...
@@ -379,7 +525,8 @@ class XLMRobertaTokenizer:
             ValueError: an id is negative or no integer, or there are several rows.
         """
         special = set(self.all_special_ids) if skip_special_tokens else ()
-        row = [i for i in checked_ids(ids) if i < self.vocab_size and i not in special]
+        known = self._vocabulary
+        row = [i for i in checked_ids(ids) if (i < known.size or i in known.added) and i not in special]
         # The space before the first word is no part of the text.
         tokens = (self._vocabulary.token(i).replace(SPACE, " " if place else "") for place, i in enumerate(row))
         text = "".join(tokens)
@@ -419,15 +566,58 @@ class AutoTokenizer:
         return XLMRobertaTokenizer.from_pretrained(name_or_path, **options)
 
 
-def _options(path: Path) -> dict[str, Any]:
-    """What `tokenizer_config.json` says that matters here."""
+def _read_vocabulary(vocab_file: Path | None, fast: tuple[Path, Mapping[str, Any]] | None) -> Vocabulary:
+    """Read a vocabulary; where two files have one, they must have the same."""
+    if vocab_file is None:
+        assert fast is not None
+        path, values = fast
+        try:
+            return Vocabulary(build_sentencepiece(values), path)
+        except ValueError as error:
+            raise CheckpointError(f"{path} cannot be used: {error}. Take the {VOCAB_NAME} of the original.") from None
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        known = {name: config[name] for name in ("padding_side", "truncation_side") if name in config}
-        if config.get("model_max_length") is not None:
-            known["model_max_length"] = int(config["model_max_length"])
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}.") from None
+        # The bytes, not the path: some versions of SentencePiece abort the process where the path is a folder.
+        vocabulary = Vocabulary(vocab_file.read_bytes(), vocab_file)
+    except OSError as error:
+        raise CheckpointError(f"{vocab_file} cannot be read: {error.strerror or error}.") from None
+    if fast is not None:
+        path, values = fast
+        model = values.get("model")
+        vocab = model.get("vocab") if isinstance(model, dict) else None
+        pieces = [entry[0] if isinstance(entry, list) and entry else None for entry in vocab or ()]
+        if isinstance(vocab, list) and pieces != vocabulary.base_tokens():
+            raise CheckpointError(f"{vocab_file} and {path} hold different vocabularies. Remove the wrong one.")
+    return vocabulary
+
+
+def _check_special_tokens(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuse special tokens of another family."""
+    for name in _TOKEN_NAMES:
+        token = values.get(name)
+        content = token.get("content") if isinstance(token, dict) else token
+        expected = getattr(XLMRobertaTokenizer, name)
+        if content is not None and content != expected:
+            raise CheckpointError(
+                f"{path} says that the {name} is {describe(content)}; that of XLM-RoBERTa is {expected!r}, and xlmrxl "
+                "reads no other."
+            )
+
+
+def _read_options(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `tokenizer_config.json` says that matters here."""
+    known: dict[str, Any] = {}
+    for name in ("padding_side", "truncation_side"):
+        if config.get(name) is not None:
+            known[name] = config[name]
+            if known[name] not in ("right", "left"):
+                raise CheckpointError(f"{path} says that {name} is {describe(known[name])}; it is 'right' or 'left'.")
+    longest = config.get("model_max_length")
+    if longest is not None:
+        if isinstance(longest, bool) or not isinstance(longest, int | float) or not 1 <= longest < math.inf:
+            raise CheckpointError(
+                f"{path} says that model_max_length is {describe(longest)}; it is a number of tokens."
+            )
+        known["model_max_length"] = int(longest)
     return known
 
 

@@ -1,51 +1,52 @@
-"""The SentencePiece model of XLM-R: text to ids, and each id's place in the text.
+"""The vocabulary of XLM-R: text to ids, and each id's place in the text.
 
-An id is the SentencePiece id plus one; `<s>` is 0, `<pad>` 1, `</s>` 2, `<unk>` 3, and `<mask>` comes last. Knows
-nothing of batches, and imports neither torch nor numpy.
+An id is the SentencePiece id plus one; `<s>` is 0, `<pad>` 1, `</s>` 2, `<unk>` 3, and `<mask>` comes last. Tokens that
+were added follow it, or stand on an id of the vocabulary. Knows nothing of batches, and imports neither torch nor numpy.
 """
 
 from __future__ import annotations
 
-import base64
 import operator
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sentencepiece import SentencePieceProcessor
+from sentencepiece import SentencePieceNormalizer, SentencePieceProcessor
 
-from xlmrxl.hub import CheckpointError
-
-SPACE = "▁"
-"""How a space is written inside a piece."""
+from xlmrxl.added_tokens import AddedToken, TokenMatcher
+from xlmrxl.hub import CheckpointError, describe
+from xlmrxl.tokenizer_json import FIRST_TOKENS, MASK_TOKEN, SPACE, build_tokenizer_json
 
 BOS, PAD, EOS, UNK = range(4)
-FIRST_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
-MASK_TOKEN = "<mask>"
+FIRST_PIECES = ["<unk>", "<s>", "</s>"]
+"""How a SentencePiece model of this family begins."""
 
 Span = tuple[int, int]
 
-_SPECIAL = re.compile(f"({'|'.join((*FIRST_TOKENS, MASK_TOKEN))})")
+
+class Part(NamedTuple):
+    """A part of a text: a token that stands for itself, or what lies between two."""
+
+    id: int | None
+    start: int
+    end: int
+    text: str
+    places: Sequence[int] | None  # in the whole text, of each character of a normalised `text` and of its end
 
 
 class Vocabulary:
-    """The pieces of a SentencePiece model, numbered as in XLM-R.
+    """The pieces of a SentencePiece model, numbered as in XLM-R, and the tokens that were added to them.
 
     Args:
-        path: of the model, `sentencepiece.bpe.model`.
+        model: the SentencePiece model, serialised.
+        path: of the file that it comes from, for messages.
 
     Raises:
-        CheckpointError: the file is absent or no SentencePiece model of this family.
+        CheckpointError: it is no SentencePiece model of this family.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            # The bytes, not the path: some versions of SentencePiece abort the process where the path is a folder.
-            model = path.read_bytes()
-        except OSError as error:
-            raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
+    def __init__(self, model: bytes, path: Path) -> None:
         self._pieces = SentencePieceProcessor()
         try:
             self._pieces.LoadFromSerializedProto(model)
@@ -53,15 +54,49 @@ class Vocabulary:
             raise CheckpointError(
                 f"{path} is no SentencePiece model. Download it again; a pointer of Git LFS looks like this too."
             ) from None
-        if [self._pieces.id_to_piece(i) for i in range(min(3, len(self._pieces)))] != ["<unk>", "<s>", "</s>"]:
+        if [self._pieces.id_to_piece(i) for i in range(min(3, len(self._pieces)))] != FIRST_PIECES:
             raise CheckpointError(f"{path} is no vocabulary of XLM-R: it does not begin with <unk>, <s>, </s>.")
         self.size = len(self._pieces) + 2
         self.mask_id = self.size - 1
         self.special_ids = {token: i for i, token in enumerate(FIRST_TOKENS)} | {MASK_TOKEN: self.mask_id}
+        self.added: dict[int, AddedToken] = {}
         self._roots: dict[int, str] = {}
+        self._normalizer: SentencePieceNormalizer | None = None
+        self.add({})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_normalizer": None}  # it would come back with other settings
+
+    def add(self, tokens: Mapping[int, AddedToken]) -> None:
+        """Add tokens, by id.
+
+        Raises:
+            ValueError: an id or a token is another one's already.
+        """
+        own = {i: AddedToken(token, special=True) for token, i in self.special_ids.items()}
+        for i, token in tokens.items():
+            there = self.token(i) if i < self.size or i in self.added else token.content
+            if there != token.content or (self.has(token.content) and self.id(token.content) != i):
+                raise ValueError(
+                    f"The token {describe(token.content)} cannot have the id {i}: there is {describe(self.token(i))}, "
+                    f"or {describe(token.content)} has another id."
+                )
+            if i not in own:
+                self.added[i] = token
+        self._ids = {token.content: i for i, token in self.added.items()}
+        every = self.added | own
+        self._written = TokenMatcher({i: token for i, token in every.items() if not token.normalized})
+        normalized = {i: token for i, token in every.items() if token.normalized}
+        self._normalized = TokenMatcher(normalized, lambda token: self._normalize(token)[0]) if normalized else None
+
+    def has(self, token: str) -> bool:
+        """Return whether there is such a token."""
+        return token in self.special_ids or token in self._ids or bool(self._pieces.piece_to_id(token))
 
     def token(self, i: int) -> str:
-        """The token of an id, `<unk>` beyond the last."""
+        """Return the token of an id, `<unk>` where there is none."""
+        if i in self.added:
+            return self.added[i].content
         if i <= UNK:
             return FIRST_TOKENS[i]
         if i < self.mask_id:
@@ -69,44 +104,71 @@ class Vocabulary:
         return MASK_TOKEN if i == self.mask_id else FIRST_TOKENS[UNK]
 
     def id(self, token: str) -> int:
-        """The id of a token, that of `<unk>` if there is no such token."""
+        """Return the id of a token, that of `<unk>` if there is no such token."""
         if token in self.special_ids:
             return self.special_ids[token]
+        if token in self._ids:
+            return self._ids[token]
         piece = int(self._pieces.piece_to_id(token))
         return piece + 1 if piece else UNK
 
     def encode(self, text: str, spans: bool = False) -> tuple[list[int], list[Span]]:
-        """The ids of a text, and if asked for the (start, end) in `text` where each comes from.
+        """Return the ids of a text, and if asked for the (start, end) in `text` where each comes from.
 
-        A special token written in the text stands for itself, and what follows it begins a new word. The pieces of
-        one character ("㍿") share it; a lone "▁" has an empty span; a span leaves out the space before a word.
+        A special or added token written in the text stands for itself, and what follows it begins a new word. The
+        pieces of one character ("㍿") share it; a lone "▁" has an empty span; a span leaves out the space before a
+        word.
         """
         ids: list[int] = []
         places: list[Span] = []
-        found: Iterable[Span]
-        start = 0
-        for part in _parts(text):
-            if part in self.special_ids:
-                ids.append(self.special_ids[part])
-                found = [(start, start + len(part))]
+        for part in self._parts(text):
+            if part.id is not None:
+                ids.append(part.id)
+                places.append((part.start, part.end))
+                continue
+            segment, order = self._segment(part.text)
+            ids += segment
+            if not spans or not segment:
+                continue
+            if part.places is None:
+                places += self._spans(part.text, order, part.start)
             else:
-                segment, order = self._segment(part)
-                ids += segment
-                found = self._spans(part, order, start) if spans and segment else ()
-            if spans:
-                places += found
-            start += len(part)
-        return ids, places
+                places += [(part.places[a], part.places[b]) for a, b in self._spans(part.text, order, 0)]
+        return ids, places if spans else []
+
+    def _parts(self, text: str) -> Iterator[Part]:
+        """Cut a text before and after each token that stands for itself."""
+        for part in _cut(text, self._written.find(text)):
+            if part.id is not None or self._normalized is None or not part.text:
+                yield part
+                continue
+            normalized, sources = self._normalize(part.text)
+            found = self._normalized.find(normalized)
+            if not found:
+                yield part
+                continue
+            places = [part.start + source for source in sources]
+            for inner in _cut(normalized, found):
+                own = places[inner.start : inner.end + 1]
+                yield Part(inner.id, own[0], own[-1], inner.text, own)
+
+    def _normalize(self, text: str) -> tuple[str, list[int]]:
+        """Normalise a text and leave its spaces as they are; for each character and the end, say where it comes from."""
+        if self._normalizer is None:
+            keep = dict.fromkeys(("add_dummy_prefix", "escape_whitespaces", "remove_extra_whitespaces"), False)
+            self._normalizer = SentencePieceNormalizer(model_proto=self.serialized(), **keep)
+        normalized, sources = self._normalizer.Normalize(text, with_offsets=True)
+        return normalized, [*sources[: len(normalized)], len(text)]
 
     def tokens(self, text: str) -> list[str]:
-        """The pieces of a text; what the vocabulary does not know appears as it is written."""
+        """Return the pieces of a text; what the vocabulary does not know appears as it is written."""
         tokens: list[str] = []
-        for part in _parts(text):
-            if part in self.special_ids:
-                tokens.append(part)
+        for part in self._parts(text):
+            if part.id is not None:
+                tokens.append(self.token(part.id))
             else:
-                pieces = self._pieces.encode(part, out_type=str)
-                tokens += [pieces[place] for place in self._segment(part)[1]]
+                pieces = self._pieces.encode(part.text, out_type=str)
+                tokens += [pieces[place] for place in self._segment(part.text)[1]]
         return tokens
 
     def _segment(self, text: str) -> tuple[list[int], Sequence[int]]:
@@ -152,75 +214,32 @@ class Vocabulary:
             yield start + sources[first], start + reached
 
     def serialized(self) -> bytes:
-        """The SentencePiece model, as its file holds it."""
+        """Return the SentencePiece model, as its file holds it."""
         return bytes(self._pieces.serialized_model_proto())
 
-    def fast(self) -> dict[str, Any]:
-        """The same vocabulary in the format of the tokenizers library, `tokenizer.json`."""
-        normalizer = b"".join(value for field, value in _fields(self.serialized()) if field == 3)
-        rules = b"".join(value for field, value in _fields(normalizer) if field == 2)
-        pieces = [(self._pieces.id_to_piece(i), self._pieces.get_score(i)) for i in range(3, self.size - 2)]
-        precompiled = {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(rules).decode()}
-        metaspace = {"type": "Metaspace", "replacement": SPACE, "add_prefix_space": True, "prepend_scheme": "always"}
-        bos, eos = ({"SpecialToken": {"id": token, "type_id": 0}} for token in ("<s>", "</s>"))
-        first, second = ({"Sequence": {"id": name, "type_id": 0}} for name in ("A", "B"))
-        ends = {token: {"id": token, "ids": [self.special_ids[token]], "tokens": [token]} for token in ("<s>", "</s>")}
-        return {
-            "version": "1.0",
-            "truncation": None,
-            "padding": None,
-            "added_tokens": [
-                {"id": i, "content": token, "lstrip": token == MASK_TOKEN, "special": True}
-                | dict.fromkeys(("single_word", "rstrip", "normalized"), False)
-                for token, i in self.special_ids.items()
-            ],
-            "normalizer": precompiled if rules else None,
-            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
-            "post_processor": {
-                "type": "TemplateProcessing",
-                "single": [bos, first, eos],
-                "pair": [bos, first, eos, eos, second, eos],
-                "special_tokens": ends,
-            },
-            "decoder": metaspace,
-            "model": {
-                "type": "Unigram",
-                "unk_id": UNK,
-                "vocab": [*((token, 0.0) for token in FIRST_TOKENS), *pieces, (MASK_TOKEN, 0.0)],
-                "byte_fallback": False,
-            },
-        }
+    def base_tokens(self) -> list[str]:
+        """Return the tokens from the first to `<mask>`, without those that were added after them."""
+        return [*FIRST_TOKENS, *self._pieces.id_to_piece(list(range(3, self.size - 2))), MASK_TOKEN]
+
+    def tokenizer_json(self) -> dict[str, Any]:
+        """Return the same vocabulary in the format of the tokenizers library, `tokenizer.json`."""
+        numbers = list(range(3, self.size - 2))
+        pieces = list(zip(self._pieces.id_to_piece(numbers), self._pieces.get_score(numbers), strict=True))
+        return build_tokenizer_json(self.serialized(), pieces, self.special_ids, self.added)
 
 
-def _parts(text: str) -> list[str]:
-    """A text cut before and after each special token."""
-    return _SPECIAL.split(text) if "<" in text else [text]
+def _cut(text: str, found: Iterable[tuple[int, int, int]]) -> Iterator[Part]:
+    """Cut a text before and after each (start, end, id)."""
+    reached = 0
+    for start, end, i in found:
+        if start > reached:
+            yield Part(None, reached, start, text[reached:start], None)
+        yield Part(i, start, end, text[start:end], None)
+        reached = end
+    if reached < len(text) or not text:
+        yield Part(None, reached, len(text), text[reached:], None)
 
 
 def _root(token: str) -> str:
-    """The shortest string that the token is a repetition of."""
+    """Return the shortest string that the token is a repetition of."""
     return token[: (token + token).find(token, 1)]
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The numbers and contents of the length-delimited fields of a protocol buffer message."""
-    place = 0
-
-    def varint() -> int:
-        nonlocal place
-        value = shift = 0
-        while True:
-            byte = message[place]
-            place += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while place < len(message):
-        field, kind = divmod(varint(), 8)
-        size = {1: 8, 5: 4}.get(kind) or varint()
-        if kind != 0:
-            place += size
-        if kind == 2:
-            yield field, message[place - size : place]

@@ -196,7 +196,7 @@ def lens(
     """
     model = inspection.session.require(XLMRobertaXLForMaskedLM)
     tokenizer = inspection.session.tokenizer
-    most = tokenizer.vocab_size - len(tokenizer.all_special_ids)
+    most = len(tokenizer) - len(tokenizer.all_special_ids)
     if not 1 <= top_k <= most:
         raise ValueError(f"top_k is {top_k}; it must be between 1 and {most}, the tokens of this vocabulary.")
     if isinstance(targets, str):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xlmrxl.tasks.masked import Token, room, tokens_of
 from xlmrxl.tasks.masked import words as ranges
-from xlmrxl.vocabulary import SPACE
+from xlmrxl.tokenizer_json import SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session

@@ -20,7 +20,7 @@ from xlmrxl.tasks.rows import head_logits
 from xlmrxl.tasks.templates import PAIR, TEXT, checked_labels, checked_templates
 from xlmrxl.tasks.templates import templates as shipped
 from xlmrxl.tokenizer import LIMITLESS
-from xlmrxl.vocabulary import MASK_TOKEN
+from xlmrxl.tokenizer_json import MASK_TOKEN
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session

@@ -26,7 +26,7 @@ from xlmrxl.tasks.masked import (
 )
 from xlmrxl.tasks.pieces import NEVER_FIRST, NEVER_LAST, barred_pieces, readable, shapes
 from xlmrxl.tasks.result import Result, Source
-from xlmrxl.vocabulary import MASK_TOKEN, SPACE
+from xlmrxl.tokenizer_json import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -193,7 +193,7 @@ def fill_mask(
     """
     session.require(XLMRobertaXLForMaskedLM)
     tokenizer = session.tokenizer
-    offered = tokenizer.vocab_size - len(tokenizer.all_special_ids)
+    offered = len(tokenizer) - len(tokenizer.all_special_ids)
     if not 1 <= top_k <= offered:
         raise ValueError(f"top_k is {top_k}; it must be between 1 and {offered}, the tokens of this vocabulary.")
     if method not in METHODS:

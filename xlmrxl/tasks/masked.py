@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
 from xlmrxl.tokenizer import LIMITLESS, XLMRobertaTokenizer
-from xlmrxl.vocabulary import MASK_TOKEN, SPACE
+from xlmrxl.tokenizer_json import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -58,15 +58,19 @@ def read(tokenizer: XLMRobertaTokenizer, text: str) -> list[Token]:
 
     They are the tokenizer's but for one thing: what touches a `<mask>` on its right keeps touching it. The tokenizer
     takes up again after a mask as if at the beginning of a text, so that a full stop gets a space before it ("▁", "."),
-    which the model has not met after a word: it then expects anything but a word there.
+    which the model has not met after a word: it then expects anything but a word there. A token that was added to the
+    vocabulary gets a "▁" where it begins a word, as other pieces have one.
     """
     encoding = tokenizer(text, return_offsets_mapping=True, truncation=False, max_length=LIMITLESS)
     ids = encoding["input_ids"]
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    added = set(tokenizer.get_added_vocab().values())
     tokens: list[Token] = []
     for id_, piece, (start, end) in zip(
         ids, tokenizer.convert_ids_to_tokens(ids), encoding["offset_mapping"], strict=True
     ):
+        if id_ in added and id_ not in special and (not start or text[start - 1].isspace() or text[start].isspace()):
+            piece = SPACE + piece  # noqa: PLW2901
         token = Token(id_, piece, start, end, id_ in special)
         if tokens and tokens[-1].id == tokenizer.mask_token_id and piece.startswith(SPACE):
             after = tokens[-1].end

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xlmrxl.tasks.masked import kind_of
 from xlmrxl.tokenizer import XLMRobertaTokenizer
-from xlmrxl.vocabulary import SPACE
+from xlmrxl.tokenizer_json import SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.tasks.masked import Token
@@ -59,12 +59,22 @@ def _joins(character: str) -> bool:
     return any(first <= ord(character) <= last for first, last in JOINING)
 
 
-@lru_cache(maxsize=8)
 def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuation: bool, rows: int) -> Tensor:
-    """(rows,) booleans: what is never offered."""
-    barred = torch.zeros(rows, dtype=torch.bool)
+    """Return (rows,) booleans: what is never offered. Rows that no token stands for are among it."""
+    return _barred_pieces(tokenizer, tuple(tokenizer.get_added_vocab().items()), script, punctuation, rows)
+
+
+@lru_cache(maxsize=8)
+def _barred_pieces(
+    tokenizer: XLMRobertaTokenizer,
+    _added: tuple[tuple[str, int], ...],
+    script: str | None,
+    punctuation: bool,
+    rows: int,
+) -> Tensor:
+    barred = torch.ones(rows, dtype=torch.bool)
+    barred[tokenizer.token_ids] = False
     barred[sorted(tokenizer.all_special_ids)] = True
-    barred[tokenizer.vocab_size :] = True
     if script is None and punctuation:
         return barred
     own = other = None
@@ -78,7 +88,7 @@ def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuatio
             raise ValueError(
                 f"Unicode has no script {script!r}. Give its English name, such as Latin, Cyrillic, Arabic or Han."
             ) from None
-    for i, piece in enumerate(tokenizer.convert_ids_to_tokens(list(range(tokenizer.vocab_size)))):
+    for i, piece in zip(tokenizer.token_ids, tokenizer.convert_ids_to_tokens(tokenizer.token_ids), strict=True):
         text = piece.replace(SPACE, "")
         if not punctuation and not any(character.isalnum() for character in text):
             barred[i] = True
@@ -89,7 +99,10 @@ def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuatio
 
 @lru_cache(maxsize=4)
 def shapes(tokenizer: XLMRobertaTokenizer, rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Which pieces are parts of words: of letters with a space before, without; of scripts without spaces, the same."""
+    """Return which pieces are parts of words: of letters with a space before, without; of scripts without spaces.
+
+    Tokens that were added to the vocabulary are words of their own, and no parts.
+    """
     found = tuple(torch.zeros(rows, dtype=torch.bool) for _ in range(4))
     for i, piece in enumerate(tokenizer.convert_ids_to_tokens(list(range(tokenizer.vocab_size)))):
         text = piece.removeprefix(SPACE)

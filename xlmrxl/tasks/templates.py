@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from xlmrxl.vocabulary import MASK_TOKEN
+from xlmrxl.tokenizer_json import MASK_TOKEN
 
 FOLDER = Path(__file__).parents[1] / "templates"
 TEXT, PAIR = "{text}", "{pair}"
