@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 import xlmrxl
 from xlmrxl import CheckpointError, XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification, XLMRobertaXLModel
 from xlmrxl.checkpoint import open_weights, parse_size, save_weights
+from xlmrxl.convert import quantize
 
 
 @pytest.fixture
@@ -190,6 +191,135 @@ def test_index_that_names_what_no_file_holds(folder: Path):
     index.write_text(json.dumps(values))
     with pytest.raises(CheckpointError, match=r"roberta\.ghost"):
         xlmrxl.load(folder)
+
+
+TIED = ("lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight")
+
+
+@pytest.mark.parametrize("size", ["5GB", "20kB"], ids=["one file", "shards"])
+@pytest.mark.parametrize("cls", [XLMRobertaXLForMaskedLM, XLMRobertaXLModel])
+def test_the_tied_matrix_under_its_other_name(folder: Path, size: str, cls: type):
+    """safetensors' save_model keeps one of the two names, and not always the one that transformers keeps."""
+    expected = cls.from_pretrained(folder).get_input_embeddings().weight
+    state = load_file(folder / "model.safetensors")
+    state[TIED[0]] = state.pop(TIED[1])
+    state["lm_head.decoder.bias"] = state.pop("lm_head.bias")
+    save_weights(folder, state, max_shard_size=size)
+    model, info = cls.from_pretrained(folder, output_loading_info=True)
+    assert torch.equal(model.get_input_embeddings().weight, expected)
+    assert all(key.startswith("pooler.") for key in info["missing_keys"])
+    if cls is XLMRobertaXLForMaskedLM:
+        assert model.lm_head.decoder.weight is model.get_input_embeddings().weight
+        assert xlmrxl.load(folder).fill_mask("The <mask>").masks
+    pytest.importorskip("bitsandbytes")
+    small = quantize(folder, folder / "small", "8bit")
+    rows = open_weights(small)[TIED[1]]
+    assert torch.equal(rows, expected.bfloat16())
+    assert not set(open_weights(small)) & {TIED[0], "lm_head.decoder.bias"}
+
+
+def test_untied_weights_need_both(folder: Path):
+    state = load_file(folder / "model.safetensors")
+    state[TIED[0]] = state.pop(TIED[1])
+    save_weights(folder, state)
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | {"tie_word_embeddings": False}))
+    with pytest.raises(CheckpointError, match=r"lacks 1 weights.*word_embeddings"):
+        xlmrxl.load(folder)
+
+
+@pytest.mark.parametrize("held", [0, 1])
+def test_an_index_that_names_a_tied_key_no_file_holds(folder: Path, held: int):
+    """As the Hub's converter leaves it."""
+    expected = logits(XLMRobertaXLForMaskedLM.from_pretrained(folder))
+    state = load_file(folder / "model.safetensors")
+    state[TIED[held]] = state.pop(TIED[1])
+    save_weights(folder, state, max_shard_size="20kB")
+    index = folder / "model.safetensors.index.json"
+    values = json.loads(index.read_text())
+    for name in (*TIED, "lm_head.decoder.bias"):
+        values["weight_map"].setdefault(name, values["weight_map"][TIED[held]])
+    index.write_text(json.dumps(values))
+    assert torch.equal(logits(XLMRobertaXLForMaskedLM.from_pretrained(folder)), expected)
+    assert xlmrxl.load(folder).precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        torch.ones(20, 36, dtype=torch.int64),
+        torch.ones(20, 36, dtype=torch.int8),
+        torch.ones(20, 36, dtype=torch.bool),
+        torch.ones(20, 36, dtype=torch.complex64),
+        torch.ones(20, 36).to(torch.float8_e4m3fn),
+    ],
+    ids=lambda weight: str(weight.dtype),
+)
+def test_weights_of_a_wrong_kind(folder: Path, weight: torch.Tensor):
+    state = load_file(folder / "model.safetensors")
+    state["roberta.encoder.layer.1.output.dense.weight"] = weight
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    kind = str(weight.dtype).removeprefix("torch.")
+    for call in (
+        lambda: xlmrxl.load(folder),
+        lambda: XLMRobertaXLModel.from_pretrained(folder, torch_dtype="auto"),
+        lambda: quantize(folder, folder / "small", "8bit"),
+    ):
+        with pytest.raises(CheckpointError, match=rf"layer\.1\.output\.dense\.weight of .* has the type {kind};"):
+            call()
+
+
+@pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "bin"])
+def test_a_name_of_5000_characters(folder: Path, safe: bool):
+    state = load_file(folder / "model.safetensors") | {"x" * 5_000: torch.zeros(2)}
+    save_weights(folder, state, safe_serialization=safe)
+    with pytest.raises(CheckpointError, match="no name of a weight") as caught:
+        xlmrxl.load(folder)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.sparse_coo_tensor(torch.tensor([[0], [1]]), torch.tensor([1.0]), (20, 36), check_invariants=True),
+        torch.empty(20, 36, device="meta"),
+    ],
+    ids=["sparse", "meta"],
+)
+def test_a_bin_with_tensors_of_a_strange_kind(folder: Path, value: torch.Tensor):
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    state["roberta.encoder.layer.1.output.dense.weight"] = value
+    torch.save(state, folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin"):
+        xlmrxl.load(folder)
+
+
+def test_a_config_for_a_larger_model_takes_no_memory(folder: Path):
+    """What is missing is found before any room is made for it: this one would take 4,000 GB."""
+    values = json.loads((folder / "config.json").read_text())
+    values |= {"num_hidden_layers": 1024, "intermediate_size": 1 << 20, "hidden_size": 1000}
+    (folder / "config.json").write_text(json.dumps(values))
+    for call in (lambda: XLMRobertaXLForMaskedLM.from_pretrained(folder), lambda: xlmrxl.load(folder, force=True)):
+        with pytest.raises(CheckpointError, match=r"has the shape|lacks"):
+            call()
+
+
+def test_an_adapter_says_what_it_is(folder: Path, tmp_path: Path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    settings = {"peft_type": "LORA", "base_model_name_or_path": "facebook/xlm-roberta-xl"}
+    (adapter / "adapter_config.json").write_text(json.dumps(settings))
+    save_file({"base_model.model.x.lora_A.weight": torch.zeros(2)}, adapter / "adapter_model.safetensors")
+    words = r"holds an adapter of 'facebook/xlm-roberta-xl'.*merge_and_unload"
+    with pytest.raises(CheckpointError, match=words):
+        xlmrxl.load(adapter)
+    with pytest.raises(CheckpointError, match=words):
+        XLMRobertaXLForSequenceClassification.from_pretrained(adapter)
+    for name in ("config.json", "tokenizer_config.json", "sentencepiece.bpe.model"):  # as some trainers leave it
+        shutil.copy(folder / name, adapter)
+    with pytest.raises(CheckpointError, match=words):
+        xlmrxl.load(adapter)
 
 
 @pytest.mark.parametrize("content", ["not json", "[]", "{}", '{"weight_map": {"a": "../../etc/passwd"}}'])

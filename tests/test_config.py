@@ -96,3 +96,95 @@ def test_the_first_revision_of_xxl_calls_itself_xlm_roberta(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "xlm-roberta", "hidden_size": 768}))
     with pytest.raises(CheckpointError, match="type 'xlm-roberta'"):
         XLMRobertaXLConfig.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"pad_token_id": -5}, "pad_token_id is -5; it must be a whole number from 0"),
+        ({"pad_token_id": None}, "pad_token_id is None"),
+        ({"pad_token_id": 250880}, "pad_token_id is 250880, but the vocabulary has only 250880 rows"),
+        ({"pad_token_id": 600}, "must be at least 602"),
+        ({"num_hidden_layers": 10**7}, "num_hidden_layers is 10000000; it must be a whole number from 1 to 1,024"),
+        ({"num_hidden_layers": True}, "num_hidden_layers is True"),
+        ({"num_hidden_layers": 3.0}, "num_hidden_layers is 3.0"),
+        ({"num_labels": 10**8}, "num_labels is 100000000; it must be a whole number from 1 to 100,000"),
+        ({"num_labels": "3"}, "num_labels is '3'"),
+        ({"vocab_size": 10**4000}, "vocab_size is 1000"),
+        ({"hidden_dropout_prob": float("inf")}, "hidden_dropout_prob is inf; it must be a number from 0 to 1"),
+        ({"hidden_dropout_prob": float("nan")}, "hidden_dropout_prob is nan"),
+        ({"hidden_dropout_prob": "0.1"}, "hidden_dropout_prob is '0.1'"),
+        ({"layer_norm_eps": -1e-5}, "layer_norm_eps is -1e-05"),
+        ({"initializer_range": None}, "initializer_range is None"),
+        ({"is_decoder": "yes"}, "is_decoder is 'yes'; it must be true or false"),
+        ({"output_attentions": 1}, "output_attentions is 1; it must be true or false"),
+        ({"hidden_act": ["gelu"]}, "hidden_act is .'gelu'.; it must be one of"),
+        ({"position_embedding_type": {}}, "position_embedding_type"),
+        ({"torch_dtype": "nn"}, "torch_dtype is 'nn'"),
+        ({"architectures": "XLMRobertaXLModel"}, "architectures is 'XLMRobertaXLModel'; it must be a list"),
+        ({"architectures": ["x" * 5000]}, "architectures is"),
+        ({"id2label": ["a", "b"]}, "id2label is"),
+        ({"id2label": {"x": "a"}}, "id2label is"),
+        ({"id2label": {"0": "a", "2": "b"}}, "id2label is"),
+        ({"id2label": {"0": ["a"]}}, "id2label names label 0"),
+        ({"id2label": {"0": "x" * 5000}}, "id2label names label 0"),
+        ({"id2label": {"0": "a"}, "label2id": "b"}, "label2id is 'b'"),
+        ({"pruned_heads": [1]}, "pruned_heads is"),
+        ({"pruned_heads": {"0": ["x"]}}, "pruned_heads is"),
+        ({"pruned_heads": {"99": [0]}}, "pruned_heads names a head that is not there, in layer 99"),
+        ({"pruned_heads": {"0": [99]}}, "pruned_heads names a head that is not there, in layer 0"),
+        ({"pruned_heads": {"0": list(range(32))}}, "leaves no head in layer 0"),
+        ({"to_dict": 1}, "'to_dict' cannot be the name of a setting"),
+        ({"__class__": "x"}, "'__class__' cannot be the name of a setting"),
+        ({"x" * 5000: 1}, "cannot be the name of a setting"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_every_field_has_a_type_and_bounds(tmp_path: Path, setting: dict[str, object], words: str):
+    with pytest.raises(ValueError, match=words) as caught:
+        XLMRobertaXLConfig(**setting)
+    assert len(str(caught.value)) < 400
+    try:
+        text = json.dumps({"model_type": "xlm-roberta-xl", **setting})
+    except ValueError:
+        text = "{" + '"vocab_size": ' + "1" * 6000 + "}"
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"config\.json") as caught:
+        XLMRobertaXLConfig.from_pretrained(tmp_path)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": ' * 100_000 + "1" + "}" * 100_000, "nested more than 32 deep"),
+        ('{"a": ' + "[" * 500 + "]" * 500 + "}", "nested more than 32 deep"),
+        ('{"vocab_size": ' + "9" * 6_000 + "}", "Exceeds the limit"),
+        ('{"layer_norm_eps": 1e400}', "layer_norm_eps is inf"),
+        ('{"layer_norm_eps": NaN}', "layer_norm_eps is nan"),
+        ('{"hidden_size": "\\ud800"}', "hidden_size is"),
+        ("", "not valid JSON"),
+        ('"text"', "does not hold a JSON object"),
+        ('{"self": 1}', "cannot be used"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_json_that_breaks_readers(tmp_path: Path, text: str, words: str):
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=words) as caught:
+        XLMRobertaXLConfig.from_pretrained(tmp_path)
+    assert len(str(caught.value)) < 600
+
+
+def test_bytes_that_are_no_utf8(tmp_path: Path):
+    (tmp_path / "config.json").write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(CheckpointError, match="not UTF-8"):
+        XLMRobertaXLConfig.from_pretrained(tmp_path)
+
+
+def test_labels_may_be_numbers_and_ids_none(tmp_path: Path):
+    values = {"id2label": {"0": 1, "1": 2.5}, "bos_token_id": None, "classifier_dropout": None}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    config = XLMRobertaXLConfig.from_pretrained(tmp_path)
+    assert config.id2label == {0: "1", 1: "2.5"}
+    assert config.bos_token_id is None

@@ -240,7 +240,7 @@ def check_floats(name: str, tensor: Tensor, file: Path) -> None:
         kind = str(tensor.dtype).removeprefix("torch.")
         raise CheckpointError(
             f"{shorten(name)} of {file} has the type {kind}; a weight that is not quantised has one of "
-            f"{', '.join(str(dtype).removeprefix('torch.') for dtype in FLOATS)}. Take a checkpoint saved in such a type."
+            f"{', '.join(str(dtype).removeprefix('torch.') for dtype in FLOATS)}. Save the model in one of them."
         )
 
 

@@ -120,7 +120,7 @@ class XLMRobertaXLConfig:
         self.pad_token_id = pad_token_id
         self.bos_token_id = bos_token_id
         self.eos_token_id = eos_token_id
-        self.position_embedding_type = position_embedding_type or "absolute"
+        self.position_embedding_type = "absolute" if position_embedding_type is None else position_embedding_type
         self.use_cache = use_cache
         self.classifier_dropout = classifier_dropout
 
@@ -133,10 +133,11 @@ class XLMRobertaXLConfig:
         self.chunk_size_feed_forward: int = kwargs.pop("chunk_size_feed_forward", 0)
         self.problem_type: str | None = kwargs.pop("problem_type", None)
         self.architectures: list[str] | None = kwargs.pop("architectures", None)
-        self.attn_implementation: str = kwargs.pop("attn_implementation", None) or "sdpa"
+        attention = kwargs.pop("attn_implementation", None)
+        self.attn_implementation: str = "sdpa" if attention is None else attention
         # "dtype" is what transformers 5 calls "torch_dtype".
-        dtype = kwargs.pop("dtype", None)
-        dtype = kwargs.pop("torch_dtype", None) or dtype
+        newer, older = kwargs.pop("dtype", None), kwargs.pop("torch_dtype", None)
+        dtype = newer if older is None else older
         self.torch_dtype: str | None = None if dtype is None else str(dtype).removeprefix("torch.")
         self.pruned_heads = _read_pruned_heads(kwargs.pop("pruned_heads", None) or {})
         self._set_labels(kwargs)
@@ -188,30 +189,8 @@ class XLMRobertaXLConfig:
         return self.return_dict
 
     def _check(self) -> None:
-        for name, (least, most) in INTEGERS.items():
-            if getattr(self, name) is not None or name not in MAY_BE_NONE:
-                _check_integer(name, getattr(self, name), least, most)
-        for name, (least, most) in FRACTIONS.items():
-            if (value := getattr(self, name)) is None and name in MAY_BE_NONE:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-                raise ValueError(f"{name} is {describe(value)}; it must be a number from {least} to {most}.")
-        for name in SWITCHES:
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} is {describe(getattr(self, name))}; it must be true or false.")
-        if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
-                f"hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads "
-                f"({self.num_attention_heads})."
-            )
-        for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
-            if (value := getattr(self, name)) is not None and value >= self.vocab_size:
-                raise ValueError(f"{name} is {value}, but the vocabulary has only {self.vocab_size} rows.")
-        if self.longest_input < 1:
-            raise ValueError(
-                f"max_position_embeddings is {self.max_position_embeddings}; positions begin after pad_token_id "
-                f"({self.pad_token_id}), so it must be at least {self.pad_token_id + 2}."
-            )
+        self._check_kinds()
+        self._check_sizes()
         _check_choice("position_embedding_type", self.position_embedding_type, POSITION_TYPES)
         _check_choice("attn_implementation", self.attn_implementation, ("sdpa", "eager"))
         if not callable(self.hidden_act):
@@ -225,6 +204,36 @@ class XLMRobertaXLConfig:
             isinstance(named, list) and all(isinstance(name, str) and len(name) <= MAX_NAME for name in named)
         ):
             raise ValueError(f"architectures is {describe(named)}; it must be a list of names of classes.")
+
+    def _check_kinds(self) -> None:
+        """Check each number and switch by itself."""
+        for name, (least, most) in INTEGERS.items():
+            if getattr(self, name) is not None or name not in MAY_BE_NONE:
+                _check_integer(name, getattr(self, name), least, most)
+        for name, (least, most) in FRACTIONS.items():
+            if (value := getattr(self, name)) is None and name in MAY_BE_NONE:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+                raise ValueError(f"{name} is {describe(value)}; it must be a number from {least} to {most}.")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {describe(getattr(self, name))}; it must be true or false.")
+
+    def _check_sizes(self) -> None:
+        """Check what depends on one another."""
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads "
+                f"({self.num_attention_heads})."
+            )
+        for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
+            if (value := getattr(self, name)) is not None and value >= self.vocab_size:
+                raise ValueError(f"{name} is {value}, but the vocabulary has only {self.vocab_size} rows.")
+        if self.longest_input < 1:
+            raise ValueError(
+                f"max_position_embeddings is {self.max_position_embeddings}; positions begin after pad_token_id "
+                f"({self.pad_token_id}), so it must be at least {self.pad_token_id + 2}."
+            )
         for layer, heads in self.pruned_heads.items():
             if layer >= self.num_hidden_layers or any(head >= self.num_attention_heads for head in heads):
                 raise ValueError(f"pruned_heads names a head that is not there, in layer {layer}.")

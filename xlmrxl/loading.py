@@ -115,8 +115,8 @@ def stored_precision(config: XLMRobertaXLConfig) -> str | None:
     if not isinstance(settings, dict) or settings.get("quant_method", "bitsandbytes") != "bitsandbytes":
         method = settings.get("quant_method") if isinstance(settings, dict) else settings
         raise CheckpointError(
-            f"The quantization_config of config.json asks for {describe(method)}; xlmrxl reads bitsandbytes' 8-bit and 4-bit "
-            "weights. Take the unquantised checkpoint and quantise it with `xlmrxl quantize`."
+            f"The quantization_config of config.json asks for {describe(method)}; xlmrxl reads bitsandbytes' 8-bit and "
+            "4-bit weights. Take the unquantised checkpoint and quantise it with `xlmrxl quantize`."
         )
     kinds = [kind for kind in PRECISIONS if settings.get(f"load_in_{kind}", settings.get(f"_load_in_{kind}", False))]
     if len(kinds) != 1:

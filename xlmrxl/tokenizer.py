@@ -273,10 +273,11 @@ class XLMRobertaTokenizer:
         """
         given = [new_tokens] if isinstance(new_tokens, str | AddedToken) else list(new_tokens)
         tokens = [
-            token if isinstance(token, AddedToken) else AddedToken(token, special=special_tokens) for token in given
+            replace(token, special=token.special or special_tokens)
+            if isinstance(token, AddedToken)
+            else AddedToken(token, special=special_tokens)
+            for token in given
         ]
-        if special_tokens:
-            tokens = [token if token.special else replace(token, special=True) for token in tokens]
         return self._add(tokens)
 
     def add_special_tokens(
@@ -336,7 +337,7 @@ class XLMRobertaTokenizer:
     @property
     def all_special_ids(self) -> list[int]:
         """The ids of `all_special_tokens`."""
-        return [self._vocabulary.special_ids[token] for token in self.all_special_tokens]
+        return [self._vocabulary.id(token) for token in self.all_special_tokens]
 
     def get_vocab(self) -> dict[str, int]:
         """Every token and its id, made anew at each call."""

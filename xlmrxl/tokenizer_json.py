@@ -188,11 +188,16 @@ def _template() -> dict[str, list[dict[str, Any]]]:
 
 
 def _varint(value: int) -> bytes:
+    if value < 128:
+        return _SHORT[value]
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7
     return bytes([*out, value])
+
+
+_SHORT = [bytes([value]) for value in range(128)]
 
 
 def _number(field: int, value: int) -> bytes:
@@ -204,10 +209,12 @@ def _field(field: int, content: bytes) -> bytes:
 
 
 def _piece(piece: str, score: float, kind: int) -> bytes:
+    """Return a piece as the model holds it: its text, its score and its type."""
     try:
-        return _field(1, piece.encode()) + _varint(2 << 3 | 5) + struct.pack("<f", score) + _number(3, kind)
+        text = piece.encode()
     except UnicodeEncodeError:
         raise ValueError(f"its vocab has {describe(piece)}, which is half a character") from None
+    return b"\x0a" + _varint(len(text)) + text + b"\x15" + struct.pack("<f", score) + b"\x18" + _SHORT[kind]
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:

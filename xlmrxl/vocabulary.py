@@ -1,7 +1,7 @@
 """The vocabulary of XLM-R: text to ids, and each id's place in the text.
 
 An id is the SentencePiece id plus one; `<s>` is 0, `<pad>` 1, `</s>` 2, `<unk>` 3, and `<mask>` comes last. Tokens that
-were added follow it, or stand on an id of the vocabulary. Knows nothing of batches, and imports neither torch nor numpy.
+were added follow it, or stand on an id of the vocabulary. Knows nothing of batches; imports neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Part(NamedTuple):
     start: int
     end: int
     text: str
-    places: Sequence[int] | None  # in the whole text, of each character of a normalised `text` and of its end
+    sources: Sequence[Span] | None  # where in the whole text each character of a normalised `text` comes from
 
 
 class Vocabulary:
@@ -130,10 +130,12 @@ class Vocabulary:
             ids += segment
             if not spans or not segment:
                 continue
-            if part.places is None:
+            if part.sources is None:
                 places += self._spans(part.text, order, part.start)
-            else:
-                places += [(part.places[a], part.places[b]) for a, b in self._spans(part.text, order, 0)]
+                continue
+            for first, end in self._spans(part.text, order, 0):
+                start = part.sources[first][0] if first < len(part.sources) else part.end
+                places.append((start, part.sources[end - 1][1] if end > first else start))
         return ids, places if spans else []
 
     def _parts(self, text: str) -> Iterator[Part]:
@@ -147,18 +149,18 @@ class Vocabulary:
             if not found:
                 yield part
                 continue
-            places = [part.start + source for source in sources]
             for inner in _cut(normalized, found):
-                own = places[inner.start : inner.end + 1]
-                yield Part(inner.id, own[0], own[-1], inner.text, own)
+                own = [(part.start + start, part.start + end) for start, end in sources[inner.start : inner.end]]
+                yield Part(inner.id, own[0][0], own[-1][1], inner.text, own)
 
-    def _normalize(self, text: str) -> tuple[str, list[int]]:
-        """Normalise a text and leave its spaces as they are; for each character and the end, say where it comes from."""
+    def _normalize(self, text: str) -> tuple[str, list[Span]]:
+        """Normalise a text but for its spaces; for each character, say where in the text it comes from."""
         if self._normalizer is None:
             keep = dict.fromkeys(("add_dummy_prefix", "escape_whitespaces", "remove_extra_whitespaces"), False)
             self._normalizer = SentencePieceNormalizer(model_proto=self.serialized(), **keep)
         normalized, sources = self._normalizer.Normalize(text, with_offsets=True)
-        return normalized, [*sources[: len(normalized)], len(text)]
+        starts = [*sources[: len(normalized)], len(text)]
+        return normalized, list(zip(starts, _ends(starts), strict=False))
 
     def tokens(self, text: str) -> list[str]:
         """Return the pieces of a text; what the vocabulary does not know appears as it is written."""
@@ -197,10 +199,7 @@ class Vocabulary:
         pieces = self._pieces.encode(text, out_type=str)
         # A character i of the normalised text comes from text[sources[i]:after[i]]; several may share their source.
         _, sources = self._pieces.normalize(text, with_offsets=True)
-        after = sources[1:]
-        for i in reversed(range(len(after) - 1)):
-            if after[i] == sources[i]:
-                after[i] = after[i + 1]
+        after = _ends(sources)
         end = reached = 0
         for place in order:
             piece = pieces[place]
@@ -238,6 +237,15 @@ def _cut(text: str, found: Iterable[tuple[int, int, int]]) -> Iterator[Part]:
         reached = end
     if reached < len(text) or not text:
         yield Part(None, reached, len(text), text[reached:], None)
+
+
+def _ends(starts: Sequence[int]) -> list[int]:
+    """Return where the source of each character ends: where that of the next begins, unless they share one."""
+    ends = list(starts[1:])
+    for i in reversed(range(len(ends) - 1)):
+        if ends[i] == starts[i]:
+            ends[i] = ends[i + 1]
+    return ends
 
 
 def _root(token: str) -> str:

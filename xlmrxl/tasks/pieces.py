@@ -67,7 +67,7 @@ def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuatio
 @lru_cache(maxsize=8)
 def _barred_pieces(
     tokenizer: XLMRobertaTokenizer,
-    _added: tuple[tuple[str, int], ...],
+    _added: tuple[tuple[str, int], ...],  # what the rows depend on beside the tokenizer, which may get more of them
     script: str | None,
     punctuation: bool,
     rows: int,
