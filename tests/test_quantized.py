@@ -379,6 +379,242 @@ def test_an_incomplete_4bit_weight(folder, tmp_path, broken):
         load(target)
 
 
+LAYER = "roberta.encoder.layer.1.attention.self.key"
+STATE = f"{LAYER}.weight.quant_state.bitsandbytes__nf4"
+
+
+def rewrite(target: Path, change) -> None:
+    """Change the tensors of a checkpoint, which `change` may do in place."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(target / "model.safetensors")
+    tensors = change(tensors) or tensors
+    save_file({k: v.contiguous() for k, v in tensors.items()}, target / "model.safetensors", metadata={"format": "pt"})
+
+
+def said(**values: object):
+    """A change of what a 4-bit layer says of itself."""
+
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        old = json.loads(bytes(tensors[STATE].tolist()))
+        tensors[STATE] = torch.tensor(list(json.dumps(old | values).encode()), dtype=torch.uint8)
+
+    return change
+
+
+def set_to(name: str, make):
+    """A change of one tensor of the layer."""
+
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors[f"{LAYER}.{name}"] = make(tensors[f"{LAYER}.{name}"])
+
+    return change
+
+
+def text(content: bytes):
+    return lambda _: torch.tensor(list(content), dtype=torch.uint8)
+
+
+def rename(old: str, new: str):
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors[f"{LAYER}.{new}"] = tensors.pop(f"{LAYER}.{old}")
+
+    return change
+
+
+def without(name: str):
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        del tensors[f"{LAYER}.{name}"]
+
+    return change
+
+
+def with_(tensor: torch.Tensor, place: int, value: float) -> torch.Tensor:
+    tensor = tensor.clone()
+    tensor.view(-1)[place] = value
+    return tensor
+
+
+LIES_4BIT = {
+    "nested scales cut short": (set_to("weight.nested_absmax", lambda t: t[:0]), "scales of torch.float32"),
+    "scales cut short": (set_to("weight.absmax", lambda t: t[:-1]), "255 scales"),
+    "too many scales": (set_to("weight.absmax", lambda t: torch.cat([t, t])), "512 scales"),
+    "scales of a wrong type": (set_to("weight.absmax", lambda t: t.float()), "of torch.float32"),
+    "scales in another shape": (set_to("weight.absmax", lambda t: t[None]), "scales"),
+    "nested scales that are none": (set_to("weight.nested_absmax", lambda t: t * float("nan")), "negative, infinite"),
+    "negative nested scales": (set_to("weight.nested_absmax", lambda t: -t), "negative, infinite"),
+    "a nested map of one entry": (set_to("weight.nested_quant_map", lambda t: t[:1]), "nested_quant_map is not"),
+    "another nested map": (set_to("weight.nested_quant_map", lambda t: with_(t, 7, 0.5)), "nested_quant_map is not"),
+    "another map": (set_to("weight.quant_map", lambda t: with_(t, 7, 0.5)), "quant_map is not"),
+    "a map of integers": (set_to("weight.quant_map", lambda t: t.int()), "quant_map is not"),
+    "an fp4 label inside": (said(quant_type="fp4"), "is not one of nf4"),
+    "an fp4 label outside": (rename(STATE[len(LAYER) + 1 :], STATE[len(LAYER) + 1 : -3] + "fp4"), "is not one of fp4"),
+    "a label that is none": (rename(STATE[len(LAYER) + 1 :], STATE[len(LAYER) + 1 : -3] + "xx4"), "is 'xx4', not one"),
+    "a nested block of 1": (said(nested_blocksize=1), "nested_blocksize is 1"),
+    "a nested block of 64": (said(nested_blocksize=64), "in nested_absmax instead of 4"),
+    "a block of 0": (said(blocksize=0), "blocksize is 0"),
+    "a block of -64": (said(blocksize=-64), "blocksize is -64"),
+    "a block of 128": (said(blocksize=128), "in absmax instead of 128"),
+    "a block that is a text": (said(blocksize="64"), "blocksize is '64'"),
+    "a block that is true": (said(blocksize=True), "blocksize is True"),
+    "the shape turned over": (said(shape=[192, 128]), "is said to have the shape"),
+    "a shape of texts": (said(shape=["128", "128"]), "is said to have the shape"),
+    "a type that is none": (said(dtype="nn"), "dtype is 'nn'"),
+    "an endless offset": (set_to(STATE[len(LAYER) + 1 :], text(b'{"quant_type": "nf4"}')), "is said to have the shape"),
+    "no offset": (said(nested_offset=None), "nested_offset is None"),
+    "an offset that is none": (said(nested_offset=float("nan")), "nested_offset is nan"),
+    "an infinite offset": (said(nested_offset=float("inf")), "nested_offset is inf"),
+    "another nested type": (said(nested_dtype="float16"), "nested_dtype is 'float16'"),
+    "no JSON": (set_to(STATE[len(LAYER) + 1 :], text(b"{")), "quant_state is no JSON"),
+    "deep JSON": (set_to(STATE[len(LAYER) + 1 :], text(b"[" * 4000)), "quant_state is no JSON"),
+    "a list": (set_to(STATE[len(LAYER) + 1 :], text(b"[1]")), "is not one of nf4"),
+    "a long text": (set_to(STATE[len(LAYER) + 1 :], text(b" " * 9000)), "quant_state is no text"),
+    "numbers instead of a text": (set_to(STATE[len(LAYER) + 1 :], lambda t: t.float()), "quant_state is no text"),
+    "weights cut short": (set_to("weight", lambda t: t[:-1]), "has 8,191 bytes"),
+    "weights of booleans": (set_to("weight", lambda t: t.bool()), "of torch.bool"),
+    "nested scales without a map": (without("weight.nested_quant_map"), "nested_quant_map"),
+    "a map without nested scales": (without("weight.nested_absmax"), "scales of torch.uint8"),
+    "8-bit scales beside": (lambda t: t | {f"{LAYER}.SCB": torch.ones(128)}, "config.json says otherwise"),
+    "no weight": (without("weight"), LAYER),
+}
+LIES_8BIT = {
+    "scales cut short": (set_to("SCB", lambda t: t[:-1]), "SCB is torch.float32 of shape"),
+    "scales that are none": (set_to("SCB", lambda t: with_(t, 3, float("nan"))), "negative, infinite"),
+    "infinite scales": (set_to("SCB", lambda t: with_(t, 3, float("inf"))), "negative, infinite"),
+    "negative scales": (set_to("SCB", lambda t: with_(t, 3, -1.0)), "negative, infinite"),
+    "scales of integers": (set_to("SCB", lambda t: t.int()), "SCB is torch.int32"),
+    "another order": (set_to("weight_format", lambda t: t + 1), "weight_format is not that of rows"),
+    "two orders": (set_to("weight_format", lambda t: torch.zeros(2)), "weight_format is not that of rows"),
+    "weights cut short": (set_to("weight", lambda t: t[:-1]), "it is torch.int8 of shape"),
+    "weights turned over": (set_to("weight", lambda t: t.view(64, 256)), "it is torch.int8 of shape"),
+    "weights of another type": (set_to("weight", lambda t: t.view(torch.uint8)), "it is torch.uint8"),
+    "no scales": (without("SCB"), "config.json says otherwise|has the type int8"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES_4BIT)
+def test_a_4bit_weight_that_is_not_what_it_says(folder, tmp_path, lie):
+    change, words = LIES_4BIT[lie]
+    target = quantize(folder, tmp_path / "small", "4bit")
+    rewrite(target, change)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        load(target)
+    assert LAYER in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("lie", LIES_8BIT)
+def test_an_8bit_weight_that_is_not_what_it_says(folder, tmp_path, lie):
+    change, words = LIES_8BIT[lie]
+    target = quantize(folder, tmp_path / "small", "8bit")
+    rewrite(target, change)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        load(target)
+    assert LAYER in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"load_in_4bit": False, "_load_in_4bit": False, "load_in_8bit": True}, "config.json says otherwise"),
+        ({"bnb_4bit_quant_type": "fp4"}, "it is nf4, and config.json says otherwise"),
+        ({"bnb_4bit_quant_type": "nf5"}, "names the 4-bit type 'nf5'"),
+        ({"llm_int8_threshold": "6"}, "llm_int8_threshold '6'"),
+        ({"llm_int8_threshold": float("inf")}, "llm_int8_threshold inf"),
+        (None, "has no quantization_config"),
+    ],
+)
+def test_a_config_that_contradicts_the_weights(folder, tmp_path, settings, words):
+    target = quantize(folder, tmp_path / "small", "4bit")
+    values = json.loads((target / "config.json").read_text())
+    if settings is None:
+        del values["quantization_config"]
+    else:
+        values["quantization_config"] |= settings
+    (target / "config.json").write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match=words):
+        load(target)
+
+
+@pytest.mark.parametrize("storage", [torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.int8], ids=str)
+def test_packed_weights_in_another_storage(folder, tmp_path, storage):
+    """`bnb_4bit_quant_storage`: what FSDP needs, so that all parameters are of one type."""
+    target = quantize(folder, tmp_path / "small", "4bit")
+    expected = logits(load(target).model)
+
+    def pack(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        packed = {name.partition(".quant_state")[0] for name in tensors if ".quant_state" in name}
+        return {k: v.view(-1).view(storage)[:, None] if k in packed else v for k, v in tensors.items()}
+
+    rewrite(target, pack)
+    values = json.loads((target / "config.json").read_text())
+    values["quantization_config"]["bnb_4bit_quant_storage"] = str(storage).removeprefix("torch.")
+    (target / "config.json").write_text(json.dumps(values))
+    session = load(target)
+    assert torch.equal(logits(session.model), expected)
+    session.model.save_pretrained(tmp_path / "again")
+    session.tokenizer.save_pretrained(tmp_path / "again")
+    values = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert values["quantization_config"]["bnb_4bit_quant_storage"] == "uint8"
+    assert torch.equal(logits(load(tmp_path / "again").model), expected)
+
+
+def test_what_transformers_packs_in_bfloat16(folder, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate", reason="transformers quantises with accelerate only")
+    settings = transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="fp4",
+        bnb_4bit_quant_storage=torch.bfloat16,
+        bnb_4bit_compute_dtype=torch.float32,
+        llm_int8_skip_modules=["lm_head"],
+    )
+    theirs = transformers.XLMRobertaXLForMaskedLM.from_pretrained(
+        folder, dtype=torch.float32, quantization_config=settings, attn_implementation="eager"
+    )
+    expected = logits(theirs.train())
+    theirs.save_pretrained(tmp_path)
+    ours = XLMRobertaXLForMaskedLM.from_pretrained(tmp_path, torch_dtype=torch.float32)
+    assert isinstance(ours.roberta.encoder.layer[0].output.dense, Linear4bit)
+    assert ours.roberta.encoder.layer[0].output.dense.state.quant_type == "fp4"
+    assert (logits(ours) - expected).norm() / expected.norm() < 1e-3
+
+
+def test_layers_that_a_quantised_checkpoint_left_alone_stay_so(folder, tmp_path):
+    """`llm_int8_skip_modules` with layers of the encoder."""
+    from safetensors.torch import load_file
+
+    target = quantize(folder, tmp_path / "small", "8bit")
+    wide = load_file(folder / "model.safetensors")[f"{LAYER}.weight"]
+
+    def leave(tensors: dict[str, torch.Tensor]) -> None:
+        tensors[f"{LAYER}.weight"] = wide.bfloat16()
+        del tensors[f"{LAYER}.SCB"], tensors[f"{LAYER}.weight_format"]
+
+    rewrite(target, leave)
+    layers = load(target).model.roberta.encoder.layer
+    assert isinstance(layers[1].attention.self.query, Linear8bit)
+    assert torch.equal(layers[1].attention.self.key.weight, wide.bfloat16())
+
+
+@pytest.mark.parametrize("threshold", [0.0, 3.5])
+def test_the_threshold_is_the_checkpoints_own(folder, tmp_path, threshold):
+    target = quantize(folder, tmp_path / "small", "8bit")
+    values = json.loads((target / "config.json").read_text())
+    values["quantization_config"]["llm_int8_threshold"] = threshold
+    (target / "config.json").write_text(json.dumps(values))
+    assert load(target).model.roberta.encoder.layer[0].output.dense.outlier == threshold
+
+
+def test_scales_of_8bit_rows_are_not_rounded(folder, tmp_path):
+    from safetensors.torch import load_file
+
+    target = quantize(folder, tmp_path / "small", "8bit")
+    scales = load_file(target / "model.safetensors")[f"{LAYER}.SCB"]
+    for model in (load(target).model, XLMRobertaXLForMaskedLM.from_pretrained(target, torch_dtype=torch.bfloat16)):
+        assert torch.equal(model.get_submodule(LAYER).SCB, scales)
+
+
 def test_a_quantised_checkpoint_is_not_quantised_again(folder, tmp_path):
     target = quantize(folder, tmp_path / "small", "8bit")
     with pytest.raises(CheckpointError, match="has 8bit weights already"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import torch
 
@@ -277,10 +277,14 @@ def load(
     with shown(progress, f"Loading {label} in {chosen}") as told:
         assign(model, weights, Hold(dtype, quantized, double_quant, embeddings_8bit, place, told), label)
     model.eval()
-    if device_map is not None:
-        _spread(model, device_map)
-    elif place.type == "cpu" and dtype != torch.float32 and not widen.has_native(dtype):
+    spread = None if device_map is None else _read_device_map(model, device_map)
+    on_cpu = place.type == "cpu" if spread is None else {str(where) for where in spread.values()} == {"cpu"}
+    if on_cpu and dtype != torch.float32 and not widen.has_native(dtype):
         widen.widen(model)
+    if spread is not None:
+        import accelerate  # noqa: PLC0415 - few have several GPUs
+
+        accelerate.dispatch_model(model, device_map=spread)
     return Session(model, tokenizer, label, chosen, reason, where.get("revision"))
 
 
@@ -319,8 +323,8 @@ def _choose(table: Plan, precision: str, device: str, stored: torch.dtype) -> tu
     return "4bit", places[-1], "the smallest there is"
 
 
-def _spread(model: XLMRobertaXLPreTrainedModel, device_map: str | dict[str, Any]) -> None:
-    """Let accelerate put the modules where they go, a layer never in two places, and move what flows between them."""
+def _read_device_map(model: XLMRobertaXLPreTrainedModel, device_map: str | dict[str, Any]) -> dict[str, Any]:
+    """Return where each module goes, a layer never in two places."""
     try:
         import accelerate  # noqa: PLC0415 - few have several GPUs
     except ModuleNotFoundError as error:
@@ -331,7 +335,7 @@ def _spread(model: XLMRobertaXLPreTrainedModel, device_map: str | dict[str, Any]
         if device_map != "auto":
             raise ValueError(f"device_map is {device_map!r}; it must be 'auto' or a dict from modules to devices.")
         device_map = accelerate.infer_auto_device_map(model, no_split_module_classes=["XLMRobertaXLLayer"])
-    accelerate.dispatch_model(model, device_map=device_map)
+    return cast("dict[str, Any]", device_map)
 
 
 def _check_device(wanted: str) -> None:
