@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from browser.running_app import make_checkpoint, serve
 
 import xlmrxl
@@ -236,6 +237,23 @@ def test_what_cannot_be_loaded_changes_nothing(served: Served, folders: dict[str
     if name == "damaged":  # the others are refused before anything is loaded
         assert outcome.problem.endswith("first goes on answering.")
     assert switch(served, folders["deeper"]).result.name == "deeper"  # nothing is left of the one before
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_model_that_computes_nothing_is_not_served(
+    served, folders: dict[str, Path], tmp_path: Path, free: bool
+) -> None:
+    model = xlmrxl.XLMRobertaXLForMaskedLM.from_pretrained(folders["deeper"])
+    with torch.no_grad():
+        model.roberta.encoder.layer[1].output.dense.weight[3, 3] = float("nan")
+    model.save_pretrained(tmp_path)
+    xlmrxl.XLMRobertaTokenizer.from_pretrained(folders["deeper"]).save_pretrained(tmp_path)
+    old = served.session
+    assert xlmrxl.load(tmp_path)  # which a loader cannot see
+    problem = switch(served, tmp_path, free=free).problem
+    assert "computes infinities, or what is no number" in problem
+    assert problem.endswith("first goes on answering.")
+    assert served.session is old
 
 
 def test_of_the_list_no_path_is_told(folders: dict[str, Path]) -> None:

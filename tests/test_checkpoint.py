@@ -305,6 +305,48 @@ def test_a_config_for_a_larger_model_takes_no_memory(folder: Path):
             call()
 
 
+def test_weights_that_are_no_numbers_give_no_answer(folder: Path):
+    model = XLMRobertaXLForMaskedLM.from_pretrained(folder)
+    with torch.no_grad():
+        model.roberta.encoder.layer[1].output.dense.weight[3, 3] = float("nan")
+    model.save_pretrained(folder)
+    session = xlmrxl.load(folder)
+    for call in (
+        lambda: session.fill_mask("The <mask>"),
+        lambda: session.fill_mask("The <mask>", words=True),
+        lambda: session.classify("The house", ["a", "b"]),
+        lambda: session.choose("The house", ["is", "has"]),
+        lambda: session.inspect("The house"),
+        lambda: session.teach(["a house", "the dog"] * 3, ["a", "b"] * 3),
+    ):
+        with pytest.raises(ValueError, match=r"computes infinities.*another precision"):
+            call()
+    with pytest.raises(CheckpointError, match="computes infinities"):
+        session.try_forward()
+
+
+def test_a_pad_token_other_than_the_tokenizers(folder: Path):
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | {"pad_token_id": 0}))
+    with pytest.raises(CheckpointError, match="pad_token_id 0, but the tokenizer pads with 1"):
+        xlmrxl.load(folder)
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        xlmrxl.XLMRobertaXLForMaskedLM,
+        xlmrxl.XLMRobertaXLForSequenceClassification,
+        xlmrxl.XLMRobertaXLForTokenClassification,
+        xlmrxl.XLMRobertaXLForMultipleChoice,
+        xlmrxl.XLMRobertaXLForQuestionAnswering,
+    ],
+)
+def test_every_head_can_be_tried(folder: Path, cls: type):
+    cls.from_pretrained(folder).save_pretrained(folder)
+    xlmrxl.load(folder).try_forward()
+
+
 def test_an_adapter_says_what_it_is(folder: Path, tmp_path: Path):
     adapter = tmp_path / "adapter"
     adapter.mkdir()

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xlmrxl.session import Session, load
 from xlmrxl.tasks.fill import FillResult
-from xlmrxl.tasks.masked import room, tokens_of
+from xlmrxl.tasks.masked import require_finite, room, tokens_of
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
 HIDDEN_SHARE = 0.15
@@ -160,7 +160,7 @@ class _Kept:
                 logits_mask=at_mask,
                 output_hidden_states=True,
             )
-            logs = out.logits.float().log_softmax(-1).cpu()
+            logs = require_finite(session, out.logits.float()).log_softmax(-1).cpu()
             states = torch.stack([layer[at_mask].float().cpu() for layer in out.hidden_states])
             path = self.folder / f"{number}.pt"
             if not self.filled:

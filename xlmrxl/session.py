@@ -19,7 +19,7 @@ from xlmrxl.heads import (
     XLMRobertaXLForSequenceClassification,
     XLMRobertaXLForTokenClassification,
 )
-from xlmrxl.hub import DEFAULT, CheckpointError, describe
+from xlmrxl.hub import DEFAULT, CheckpointError, describe, first_line
 from xlmrxl.inspection.inspection import Inspection, inspect
 from xlmrxl.inspection.languages import Parallel, parallel
 from xlmrxl.loading import Hold, assign, narrow_type, stored_dtype, stored_precision
@@ -32,6 +32,7 @@ from xlmrxl.tasks.attribution import Attribution, attribute
 from xlmrxl.tasks.choose import ChooseResult, choose
 from xlmrxl.tasks.classify import ClassifyResult, classify
 from xlmrxl.tasks.fill import FillResult, fill_mask
+from xlmrxl.tasks.masked import require_finite
 from xlmrxl.tasks.tag import TagResult, tag
 from xlmrxl.tasks.taught_choices import TaughtChoices, teach_choices
 from xlmrxl.tasks.teach import Taught, teach
@@ -96,6 +97,25 @@ class Session:
             f"This needs a model with a head for {HEADS[head]}, but {self.name} has one for "
             f"{HEADS[type(self.model)]}. Load another checkpoint."
         )
+
+    def try_forward(self) -> None:
+        """Run the model once, on a few tokens, as a test of whether it computes anything at all.
+
+        Raises:
+            CheckpointError: it does not.
+        """
+        try:
+            inputs = self.tokenizer("Try <mask>.", return_tensors="pt").to(self.device)
+            if isinstance(self.model, XLMRobertaXLForMultipleChoice):
+                inputs = {name: value[:, None] for name, value in inputs.items()}
+            with torch.inference_mode():
+                found = self.model(**inputs, return_dict=False)[0]
+        except Exception as error:
+            raise CheckpointError(f"{self.name} was loaded but cannot compute ({first_line(error)}).") from error
+        try:
+            require_finite(self, found)
+        except ValueError as error:
+            raise CheckpointError(str(error)) from None
 
     @overload
     def fill_mask(self, text: str, top_k: int = 5, **options: Any) -> FillResult: ...

@@ -297,6 +297,7 @@ def _load(served: Served, asked: LoadAsked, told: Progress) -> Session:
     session = load(asked.source, precision=asked.precision, **served.loading, progress=told)
     if type(session.model).__name__ != served.head:
         raise ValueError(_other_head(served, asked, type(session.model).__name__))
+    session.try_forward()
     return session
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from xlmrxl.model import XLMRobertaXLLayer, XLMRobertaXLModel
 from xlmrxl.progress import Progress
+from xlmrxl.tasks.masked import require_finite
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -37,7 +38,7 @@ class Encoder:
         """
         base = session.model.base_model
         assert isinstance(base, XLMRobertaXLModel)
-        self.base, self.config = base, session.model.config
+        self.session, self.base, self.config = session, base, session.model.config
         if self.config.is_decoder:
             raise ValueError(
                 f"{session.name} is a decoder (is_decoder in its config.json), of which attention cannot be inspected "
@@ -157,7 +158,7 @@ class Encoder:
                 del weights
             progress(i + 1, count)
         with torch.inference_mode():
-            states[count] = self.finish(stream)[0]
+            states[count] = require_finite(self.session, self.finish(stream)[0])
         return states
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tasks.masked import TOKENS_AT_ONCE, batches, padded, room
+from xlmrxl.tasks.masked import TOKENS_AT_ONCE, batches, padded, require_finite, room
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -100,6 +100,7 @@ def features(
                 pooled = {"mean": (weights[:, None] @ state)[:, 0], "first": state[:, 0]}
                 values[group, place] = torch.stack([pooled[name] for name in pooling], dim=1).cpu()
         del states
+        require_finite(session, values[group])
         done += len(group)
         progress(done, len(rows))
     return Features(layers, tuple(pooling), values, truncated)

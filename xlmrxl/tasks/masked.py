@@ -177,6 +177,20 @@ def padded(session: Session, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Ten
     return ids.to(session.device), None if bool(attended.all()) else attended.to(session.device)
 
 
+def require_finite(session: Session, numbers: Tensor) -> Tensor:
+    """Return what a model has computed, if it is numbers.
+
+    Raises:
+        ValueError: there is an infinity among it, or what is no number.
+    """
+    if not bool(numbers.isfinite().all()):
+        raise ValueError(
+            f"{session.name} computes infinities, or what is no number: some of its weights are damaged, or "
+            f"too large for {session.precision}. Load it in another precision (bf16 or fp32), or copy it again."
+        )
+    return numbers
+
+
 def log_probabilities(
     session: Session, rows: Sequence[Row], read: Callable[[int, Tensor], T], progress: Progress = nobody
 ) -> list[T]:
@@ -205,7 +219,7 @@ def log_probabilities(
             wanted[line, rows[i].places] = True
         with torch.inference_mode():
             logits = session.model(ids, attention_mask=attention_mask, logits_mask=wanted.to(session.device)).logits
-            logs = logits.float().log_softmax(-1)
+            logs = require_finite(session, logits.float()).log_softmax(-1)
         start = 0
         for i in group:
             stop = start + len(rows[i].places)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tasks.masked import batches, padded
+from xlmrxl.tasks.masked import batches, padded, require_finite
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -37,6 +37,7 @@ def head_logits(
     found: dict[int, Tensor] = {}
     for group in batches([len(row) for row in rows]):
         with torch.inference_mode():
-            found |= dict(zip(group, head(*padded(session, [rows[i] for i in group])).float().cpu(), strict=True))
+            logits = head(*padded(session, [rows[i] for i in group])).float().cpu()
+            found |= dict(zip(group, require_finite(session, logits), strict=True))
         progress(len(found), len(rows))
     return [found[i] for i in range(len(rows))]
