@@ -141,9 +141,20 @@ def test_what_is_read_differently_is_refused(saved_by_transformers: Path, tmp_pa
     assert words in str(caught.value)
 
 
-def test_two_files_of_different_vocabularies(saved_by_transformers: Path, vocabulary_file: Path, tmp_path: Path):
+@pytest.mark.parametrize("change", ["a piece less", "another score", "another piece", "no list"])
+def test_two_files_of_different_vocabularies(
+    saved_by_transformers: Path, vocabulary_file: Path, tmp_path: Path, change: str
+):
     values = json.loads((saved_by_transformers / "tokenizer.json").read_text(encoding="utf-8"))
-    del values["model"]["vocab"][7]
+    vocab = values["model"]["vocab"]
+    if change == "a piece less":
+        del vocab[7]
+    elif change == "another score":
+        vocab[7][1] -= 0.5
+    elif change == "another piece":
+        vocab[7][0] += "x"
+    else:
+        values["model"]["vocab"] = {"a": 1}
     shutil.copy(vocabulary_file, tmp_path / FILES[0])
     (tmp_path / FILES[1]).write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(CheckpointError, match="hold different vocabularies"):

@@ -46,7 +46,7 @@ from xlmrxl.encoding import (
 )
 from xlmrxl.hub import CheckpointError, describe, resolve_file
 from xlmrxl.strict_json import read_json_object
-from xlmrxl.tokenizer_json import SPACE, build_sentencepiece
+from xlmrxl.tokenizer_json import SPACE, build_sentencepiece, is_other_vocabulary
 from xlmrxl.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 
 __all__ = ["AddedToken", "AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"]
@@ -581,13 +581,8 @@ def _read_vocabulary(vocab_file: Path | None, fast: tuple[Path, Mapping[str, Any
         vocabulary = Vocabulary(vocab_file.read_bytes(), vocab_file)
     except OSError as error:
         raise CheckpointError(f"{vocab_file} cannot be read: {error.strerror or error}.") from None
-    if fast is not None:
-        path, values = fast
-        model = values.get("model")
-        vocab = model.get("vocab") if isinstance(model, dict) else None
-        pieces = [entry[0] if isinstance(entry, list) and entry else None for entry in vocab or ()]
-        if isinstance(vocab, list) and pieces != vocabulary.base_tokens():
-            raise CheckpointError(f"{vocab_file} and {path} hold different vocabularies. Remove the wrong one.")
+    if fast is not None and is_other_vocabulary(fast[1], vocabulary.pieces()):
+        raise CheckpointError(f"{vocab_file} and {fast[0]} hold different vocabularies. Remove the wrong one.")
     return vocabulary
 
 

@@ -21,6 +21,8 @@ MASK_TOKEN = "<mask>"
 SPACE = "▁"
 """How a space is written inside a piece."""
 MAX_PIECES = 1 << 22
+SAME_SCORE = 1e-3
+"""How far the scores of one piece in two files may differ: those in JSON may have been rounded."""
 
 # Types of pieces in a SentencePiece model.
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
@@ -58,6 +60,24 @@ def build_sentencepiece(values: Mapping[str, Any]) -> bytes:
     name = "nmt_nfkc" if rules else "identity"
     normalizer = _field(1, name.encode()) + _field(2, rules) + _number(3, 1) + _number(4, 1) + _number(5, 1)
     return bytes(message + _field(2, trainer) + _field(3, normalizer))
+
+
+def is_other_vocabulary(values: Mapping[str, Any], pieces: list[tuple[str, float]]) -> bool:
+    """Return whether a tokenizer.json has other pieces, or other scores, than the SentencePiece model beside it.
+
+    Args:
+        values: what the file holds. If that is no vocabulary of XLM-RoBERTa, it is no other one either.
+        pieces: of the SentencePiece model, with their scores.
+    """
+    model = values.get("model")
+    try:
+        found = _read_pieces(model.get("vocab") if isinstance(model, dict) else None)
+    except ValueError:
+        return isinstance(model, dict) and bool(model.get("vocab"))
+    return len(found) != len(pieces) or any(
+        first != second or abs(score - other) > SAME_SCORE
+        for (first, score), (second, other) in zip(found, pieces, strict=True)
+    )
 
 
 def _read_pieces(vocab: Any) -> list[tuple[str, float]]:

@@ -216,15 +216,14 @@ class Vocabulary:
         """Return the SentencePiece model, as its file holds it."""
         return bytes(self._pieces.serialized_model_proto())
 
-    def base_tokens(self) -> list[str]:
-        """Return the tokens from the first to `<mask>`, without those that were added after them."""
-        return [*FIRST_TOKENS, *self._pieces.id_to_piece(list(range(3, self.size - 2))), MASK_TOKEN]
+    def pieces(self) -> list[tuple[str, float]]:
+        """Return the pieces with their scores, without the special tokens."""
+        numbers = list(range(len(FIRST_PIECES), len(self._pieces)))
+        return list(zip(self._pieces.id_to_piece(numbers), self._pieces.get_score(numbers), strict=True))
 
     def tokenizer_json(self) -> dict[str, Any]:
         """Return the same vocabulary in the format of the tokenizers library, `tokenizer.json`."""
-        numbers = list(range(3, self.size - 2))
-        pieces = list(zip(self._pieces.id_to_piece(numbers), self._pieces.get_score(numbers), strict=True))
-        return build_tokenizer_json(self.serialized(), pieces, self.special_ids, self.added)
+        return build_tokenizer_json(self.serialized(), self.pieces(), self.special_ids, self.added)
 
 
 def _cut(text: str, found: Iterable[tuple[int, int, int]]) -> Iterator[Part]:
