@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "hub": set(),
     "progress": set(),
+    "output_lock": set(),
     "config": {"hub"},
     "encoding": {"vocabulary"},
     "vocabulary": {"hub"},
@@ -35,17 +36,20 @@ ALLOWED = {
         *("hub", "progress", "config", "tokenizer", "checkpoint", "loading", "plan", "pretrained", "heads", "widen"),
         *("tasks", "inspection"),
     },
-    "convert": {"hub", "progress", "config", "tokenizer", "checkpoint", "loading", "model", "pretrained", "quantized"},
+    "convert": {
+        *("hub", "progress", "config", "tokenizer", "checkpoint", "loading", "model", "pretrained", "quantized"),
+        "output_lock",
+    },
     "compare": {"session", "tasks", "tokenizer"},
     "tables": {"hub", "tasks"},
-    "files": {"progress", "tables", "tasks"},
+    "files": {"output_lock", "progress", "tables", "tasks"},
     "batch": {"files", "progress", "session", "tables", "tasks"},
     "inspection": {
         *("hub", "progress", "config", "tokenizer", "vocabulary", "model", "heads", "pretrained", "session", "tasks"),
     },
     "figures": {"inspection", "tasks"},
     "views": {"progress", "heads", "tasks", "inspection", "figures"},
-    "space": {"hub", "config", "plan"},
+    "space": {"hub", "config", "output_lock", "plan"},
     "cli": {
         *("hub", "progress", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "space"),
         "app",

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from xlmrxl.output_lock import check_unlocked, lock_output
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tables import UNREAD, Row, Writer, format_of, free, long_fields, read, require_pyarrow, scan, to_parquet
 from xlmrxl.tasks.result import plain
@@ -71,12 +72,29 @@ def process(
         say: told in a sentence that the work goes on or starts anew.
 
     Raises:
-        ValueError: the source cannot be read, lacks a column, or the target exists.
+        ValueError: the source cannot be read, lacks a column, or the target exists or is written by another job.
         OSError: the target cannot be written; what is done is kept.
     """
-    check(source, target, force)
+    _check_paths(source, target, force)
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}; it must be at least 1.")
+    with lock_output(target):
+        _check_paths(source, target, force)  # another job may have written it since
+        return _process(source, target, work, columns, results, settings, chunk, progress, say)
+
+
+def _process(
+    source: Path,
+    target: Path,
+    work: Work,
+    columns: Sequence[str],
+    results: Sequence[str],
+    settings: Mapping[str, Any],
+    chunk: int,
+    progress: Progress | bool,
+    say: Callable[[str], None],
+) -> Counts:
+    """Do what `process` says, alone on the target."""
     partial, note = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "state"))
     wanted = plain({"settings": settings, "columns": columns, "results": results})
     with long_fields(), shown(progress, target.name, "row") as told:
@@ -121,7 +139,20 @@ def process(
 
 
 def check(source: Path, target: Path, force: bool = False) -> None:
-    """Whether a file can be made from another: to be known before a model is loaded.
+    """Find out whether a file can be made from another, before a model is loaded.
+
+    Raises:
+        ValueError: it cannot, or another job is making it.
+    """
+    _check_paths(source, target, force)
+    try:
+        check_unlocked(target)
+    except OSError as error:
+        raise ValueError(f"{target} cannot be written ({error}). Check the rights of its folder.") from error
+
+
+def _check_paths(source: Path, target: Path, force: bool) -> None:
+    """Find out whether a file can be made from another, but for jobs that are at it.
 
     Raises:
         ValueError: it cannot.

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -18,6 +18,7 @@ from typing import Any
 
 import xlmrxl
 from xlmrxl.hub import DEFAULT, CheckpointError, first_line, local_folder
+from xlmrxl.output_lock import lock_output
 from xlmrxl.space.reference import KINDS, MEMORY, NAME, PYTHONS, TORCHES, ZEROGPU
 
 MODELS = {"cpu": DEFAULT, "zerogpu": "facebook/xlm-roberta-xl"}
@@ -76,7 +77,7 @@ def build(
             the .git of a clone.
 
     Raises:
-        ValueError: something that Spaces do not offer.
+        ValueError: something that Spaces do not offer, or another job is writing the target.
         CheckpointError: the model is not there or does not fit, or the target cannot be written.
     """
     wanted = _choice("kind", kind, KINDS)
@@ -214,13 +215,17 @@ def _readme(values: dict[str, str], model: str | None, name: str | None) -> str:
 @contextmanager
 def _appearing(target: Path, overwrite: bool) -> Iterator[Path]:
     """A folder to write into that becomes the target, or a part of it, when all went well."""
-    there = target.exists()
-    if there and (not target.is_dir() or (any(target.iterdir()) and not overwrite)):
-        raise CheckpointError(f"{target} exists already. Remove it, choose another target, or give --overwrite.")
     partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    locked = ExitStack()
     try:
-        partial.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        locked.enter_context(lock_output(target))
+        there = target.exists()
+        if there and (not target.is_dir() or (any(target.iterdir()) and not overwrite)):
+            raise CheckpointError(f"{target} exists already. Remove it, choose another target, or give --overwrite.")
+        shutil.rmtree(partial, ignore_errors=True)
+        locked.callback(shutil.rmtree, partial, ignore_errors=True)
+        partial.mkdir()
         yield partial
         if not there:
             os.replace(partial, target)
@@ -237,4 +242,4 @@ def _appearing(target: Path, overwrite: bool) -> Iterator[Path]:
             f"{target} could not be written ({first_line(error)}). Check its free space and its rights."
         ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        locked.close()
