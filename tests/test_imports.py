@@ -49,7 +49,7 @@ ALLOWED = {
     },
     "figures": {"inspection", "tasks"},
     "views": {"progress", "heads", "tasks", "inspection", "figures"},
-    "space": {"hub", "config", "output_lock", "plan"},
+    "space": {"hub", "config", "checkpoint", "output_lock", "plan"},
     "cli": {
         *("hub", "progress", "config", "files", "batch", "session", "plan", "convert", "compare", "tasks", "space"),
         "app",
