@@ -112,7 +112,7 @@ def _process(
     say: Callable[[str], None],
 ) -> Counts:
     """Do what `process` says, alone on the target."""
-    partial, note = (_beside(target, kind) for kind in WORK_FILES)
+    partial, note = (_path_beside(target, kind) for kind in WORK_FILES)
     before = source.stat()
     wanted = plain({"settings": settings, "columns": columns, "results": results})
     with long_fields(), shown(progress, target.name, "row") as told:
@@ -148,7 +148,7 @@ def _process(
                     told(state.rows, state.total)
             finished = partial
             if format_of(target) == "parquet":
-                finished = _beside(target, "merged")
+                finished = _path_beside(target, "merged")
                 to_parquet(partial, finished, source, writer.columns)
             if _has_changed(source, before) and _fingerprint(source) != key["source"]:
                 raise _SourceChangedError
@@ -174,17 +174,17 @@ def _discard_if_useless(source: Path, before: os.stat_result, target: Path) -> I
         yield
     except (DamagedFileError, _SourceChangedError) as error:
         for kind in WORK_FILES:
-            _beside(target, kind).unlink(missing_ok=True)
+            _path_beside(target, kind).unlink(missing_ok=True)
         if isinstance(error, _SourceChangedError) or _has_changed(source, before):
             raise ValueError(
                 f"{source} has changed while it was read. Run it again when nothing else writes the file."
             ) from error
         raise
     finally:
-        _beside(target, "merged").unlink(missing_ok=True)
+        _path_beside(target, "merged").unlink(missing_ok=True)
 
 
-def _beside(target: Path, kind: str) -> Path:
+def _path_beside(target: Path, kind: str) -> Path:
     """Return the path of a file that is there only while a target is made."""
     return target.with_name(f".{target.name}.{kind}")
 

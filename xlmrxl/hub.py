@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ class _Failure:
     """Whether a file that was downloaded before serves instead: the repository itself is in order, as far as known."""
 
 
-_ELSE = f"give a folder that holds the model, or use {DEFAULT!r}, which needs no network"
+_ALTERNATIVE = f"give a folder that holds the model, or use {DEFAULT!r}, which needs no network"
 _FAILURES = {
     "name": _Failure(
         "{name!r} is neither a folder nor a name on the Hub",
@@ -130,7 +130,7 @@ _FAILURES = {
     "revision": _Failure("{name!r} has no revision {revision!r}", "Look it up on its page", from_cache=False),
     "entry": _Failure(
         "The repository {name!r} holds no {path}",
-        f"Choose another; to use one of your own, {_ELSE}",
+        f"Choose another; to use one of your own, {_ALTERNATIVE}",
         from_cache=False,
     ),
     "repository": _Failure(
@@ -150,9 +150,9 @@ _FAILURES = {
         "the Hub has had too many requests from here (429)",
         "Wait {wait} and try again; who is logged in (`hf auth login`) may ask more often",
     ),
-    "server": _Failure("the Hub itself has a fault just now ({status})", f"Try again later, {_ELSE}"),
-    "offline": _Failure("local_files_only keeps the Hub from being asked", f"Leave it out once, {_ELSE}"),
-    "offline mode": _Failure("HF_HUB_OFFLINE keeps the Hub from being asked", f"Unset it once, {_ELSE}"),
+    "server": _Failure("the Hub itself has a fault just now ({status})", f"Try again later, {_ALTERNATIVE}"),
+    "offline": _Failure("local_files_only keeps the Hub from being asked", f"Leave it out once, {_ALTERNATIVE}"),
+    "offline mode": _Failure("HF_HUB_OFFLINE keeps the Hub from being asked", f"Unset it once, {_ALTERNATIVE}"),
     "certificate": _Failure(
         "the certificate of what answers for the Hub is not trusted",
         "Name the certificates of your network in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, and check the clock",
@@ -164,7 +164,7 @@ _FAILURES = {
     "broken": _Failure("the connection to the Hub broke off", "Try again, over a steadier connection if there is one"),
     "network": _Failure(
         "the Hub cannot be reached",
-        f"Check the network and its proxy and connect once to download it, {_ELSE}",
+        f"Check the network and its proxy and connect once to download it, {_ALTERNATIVE}",
     ),
     "stranger": _Failure(
         "what answers is not the Hub",
@@ -175,11 +175,11 @@ _FAILURES = {
         "the cache cannot be used ({cache})",
         "Check the rights of its folder, or name another in HF_HOME or `cache_dir`",
     ),
-    "other": _Failure("{error}", f"Check the network and the free disk space, {_ELSE}"),
+    "other": _Failure("{error}", f"Check the network and the free disk space, {_ALTERNATIVE}"),
 }
 """All that can go wrong with a name on the Hub: what is said of it, and what to do about it."""
 
-_OF_STATUS = {
+_KIND_OF_STATUS = {
     401: "unauthorized",
     403: "forbidden",
     404: "repository",
@@ -187,18 +187,18 @@ _OF_STATUS = {
     408: "timeout",
     429: "rate limit",
 }
-_OF_ERRNO = {
+_KIND_OF_ERRNO = {
     **dict.fromkeys((errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)), "disk"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST), "cache"),
 }
-_OF_ANSWER = {
+_KIND_OF_ANSWER = {
     "GatedRepoError": "gated",
     "DisabledRepoError": "disabled",
     "RevisionNotFoundError": "revision",
     "EntryNotFoundError": "entry",
     "RepositoryNotFoundError": "repository",
 }
-_OF_NAME = {
+_KIND_OF_CLASS = {
     "HFValidationError": "name",
     "LocalTokenNotFoundError": "unauthorized",
     "OfflineModeIsEnabled": "offline mode",
@@ -213,7 +213,7 @@ _OF_NAME = {
 """Classes by their names, in the order they count: huggingface_hub stands on requests or on httpx, by its version."""
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def _list_causes(error: BaseException) -> list[BaseException]:
     """List an error and the ones that led to it, the latest first."""
     found: list[BaseException] = []
     while error not in found and len(found) < 16:
@@ -225,27 +225,30 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _kind(error: BaseException) -> str:
+def _classify_error(error: BaseException) -> str:
     """Say which of the failures an error is."""
-    causes = _causes(error)
+    causes = _list_causes(error)
     for cause in causes:
         response = getattr(cause, "response", None)
         if response is None:
             continue
         status = response.status_code
-        kind = _first_of(_OF_ANSWER, [cause]) or _OF_STATUS.get(status, "server" if status >= 500 else "other")
+        kind = _find_kind(_KIND_OF_ANSWER, [cause]) or _KIND_OF_STATUS.get(
+            status, "server" if status >= 500 else "other"
+        )
         if status == 401 and kind in ("repository", "unauthorized"):
             # The Hub says 401 of what is not there as well, and huggingface_hub takes an expired token for that.
             return "unauthorized" if _has_refused_token(response) else "repository"
         return kind
     if any("CERTIFICATE_VERIFY_FAILED" in str(cause) for cause in causes):
         return "certificate"
-    if kind := _first_of(_OF_NAME, causes):
+    if kind := _find_kind(_KIND_OF_CLASS, causes):
         return kind
-    return next((_OF_ERRNO[cause.errno] for cause in causes if getattr(cause, "errno", None) in _OF_ERRNO), "other")
+    numbers = [getattr(cause, "errno", None) for cause in causes]
+    return next((_KIND_OF_ERRNO[number] for number in numbers if number in _KIND_OF_ERRNO), "other")
 
 
-def _first_of(kinds: dict[str, str], errors: list[BaseException]) -> str:
+def _find_kind(kinds: dict[str, str], errors: list[BaseException]) -> str:
     """Return the first kind whose class is among those of some errors, or an empty text."""
     names = {each.__name__ for error in errors for each in type(error).__mro__}
     return next((kind for name, kind in kinds.items() if name in names), "")
@@ -257,11 +260,11 @@ def _has_refused_token(response: Any) -> bool:
     return "authorization" in {name.lower() for name in sent} and response.headers.get("X-Error-Code") != "RepoNotFound"
 
 
-def _waiting_time(error: BaseException) -> str:
+def _read_waiting_time(error: BaseException) -> str:
     """Say how long the Hub asks to wait."""
     from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 - a date is rarely what it says
 
-    for cause in _causes(error):
+    for cause in _list_causes(error):
         headers = getattr(getattr(cause, "response", None), "headers", None) or {}
         after = str(headers.get("Retry-After") or "").strip()
         reset = re.search(r"\bt=(\d{1,9})\b", str(headers.get("RateLimit") or ""))
@@ -274,16 +277,16 @@ def _waiting_time(error: BaseException) -> str:
     return "some minutes"
 
 
-def _without_secrets(text: str) -> str:
+def _redact(text: str) -> str:
     """Take addresses, which may hold a password or a signature, and tokens out of a text."""
     return re.sub(r"\bhf_\w+|\b[Bb]earer \S+", "…", re.sub(r"\w+://[^\s'\"]+", "the address", text))
 
 
-_LISTED_MOST = 16
-_REMEMBERED = 60.0
+_MAX_LISTINGS = 16
+_RETRY_SECONDS = 60.0
 """Seconds for which a Hub that could not be asked is not asked again about files that need not be downloaded."""
 _listings: dict[tuple[str, str | None, str], tuple[str, frozenset[str]]] = {}
-_failed: dict[tuple[str, str | None, str], float] = {}
+_failure_times: dict[tuple[str, str | None, str], float] = {}
 
 
 @dataclass(frozen=True)
@@ -294,7 +297,7 @@ class _Request:
     path: str
     revision: str | None
     cache_dir: str | None
-    token: str | bool | None
+    token: str | bool | None = field(repr=False)
     local_files_only: bool
     force_download: bool
     required: bool
@@ -312,29 +315,29 @@ class _Request:
             raise CheckpointError("HF_ENDPOINT is no address. Unset it, or write it as https://HOST.") from None
         try:
             validate_repo_id(self.name)
-            before = self._cached(self.revision)
+            before = self._find_in_cache(self.revision)
         except Exception as error:
-            raise self._error(error) from None
+            raise self._make_error(error) from None
         if self.local_files_only or constants.HF_HUB_OFFLINE:
-            return self._else_cached(before, "offline" if self.local_files_only else "offline mode")
+            return self._fall_back_to_cache(before, "offline" if self.local_files_only else "offline mode")
         needless = not self.force_download and (before is not None or not self.required)
-        if needless and time.monotonic() - _failed.get(self._key(), -_REMEMBERED) < _REMEMBERED:
+        if needless and time.monotonic() - _failure_times.get(self._make_key(), -_RETRY_SECONDS) < _RETRY_SECONDS:
             return before
         try:
-            commit, files = self._listing()
+            commit, files = self._fetch_listing()
         except Exception as error:
-            kind = _kind(error)
+            kind = _classify_error(error)
             if not _FAILURES[kind].from_cache:
-                raise self._error(error) from None
+                raise self._make_error(error) from None
             # No network, or a server that is down: what is in the cache still serves.
-            if len(_failed) >= _LISTED_MOST:
-                _failed.clear()
-            _failed[self._key()] = time.monotonic()
-            return self._else_cached(before, kind, error)
+            if len(_failure_times) >= _MAX_LISTINGS:
+                _failure_times.clear()
+            _failure_times[self._make_key()] = time.monotonic()
+            return self._fall_back_to_cache(before, kind, error)
         if self.path not in files:
-            return self._else_cached(None, "entry")
+            return self._fall_back_to_cache(None, "entry")
         try:
-            cached = None if self.force_download else self._cached(commit)
+            cached = None if self.force_download else self._find_in_cache(commit)
             return cached or Path(
                 hf_hub_download(
                     self.name,
@@ -346,64 +349,68 @@ class _Request:
                 )
             )
         except Exception as error:
-            raise self._error(error) from None
+            raise self._make_error(error) from None
 
-    def _key(self) -> tuple[str, str | None, str]:
+    def _make_key(self) -> tuple[str, str | None, str]:
         """Name what a listing is of, and who asked, without holding on to the token."""
         return self.name, self.revision, hashlib.sha256(repr(self.token).encode()).hexdigest()
 
-    def _listing(self) -> tuple[str, frozenset[str]]:
+    def _fetch_listing(self) -> tuple[str, frozenset[str]]:
         """Return the commit that a revision means and the files it has.
 
         Asked once a process, so that the files of a model are all of one commit even if it changes meanwhile.
         """
         from huggingface_hub import HfApi, constants  # noqa: PLC0415
 
-        key = self._key()
-        if key not in _listings:
+        key = self._make_key()
+        listing = _listings.get(key)
+        if listing is None:
             timeout = constants.HF_HUB_ETAG_TIMEOUT
             info = HfApi().model_info(self.name, revision=self.revision, token=self.token, timeout=timeout)
-            while len(_listings) >= _LISTED_MOST:
+            while len(_listings) >= _MAX_LISTINGS:
                 _listings.pop(next(iter(_listings)), None)
-            _listings[key] = str(info.sha), frozenset(file.rfilename for file in info.siblings or ())
-            _failed.pop(key, None)
-        return _listings[key]
+            listing = str(info.sha), frozenset(file.rfilename for file in info.siblings or ())
+            _listings[key] = listing
+            _failure_times.pop(key, None)
+        return listing
 
-    def _cached(self, revision: str | None) -> Path | None:
+    def _find_in_cache(self, revision: str | None) -> Path | None:
         """Return where the file lies in the cache, if it does."""
         from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415
 
         found = try_to_load_from_cache(self.name, self.path, cache_dir=self.cache_dir, revision=revision)
         return Path(found) if isinstance(found, str) else None
 
-    def _else_cached(self, cached: Path | None, kind: str, error: BaseException | None = None) -> Path | None:
+    def _fall_back_to_cache(self, cached: Path | None, kind: str, error: BaseException | None = None) -> Path | None:
         """Return a file that was downloaded before, or None where it need not be there.
 
         Raises:
             CheckpointError: there is none, or it was to be downloaded again.
         """
         if self.force_download and _FAILURES[kind].from_cache:
-            raise self._error(error, kind) from None
+            raise self._make_error(error, kind) from None
         if cached is None and self.required:
-            raise self._error(error, kind) from None
+            raise self._make_error(error, kind) from None
         return cached
 
-    def _error(self, error: BaseException | None, kind: str = "") -> CheckpointError:
+    def _make_error(self, error: BaseException | None, kind: str = "") -> CheckpointError:
         """Make the sentence for a failure."""
         from huggingface_hub import constants  # noqa: PLC0415
 
         error = error or CheckpointError()
-        kind = kind or _kind(error)
+        kind = kind or _classify_error(error)
         failure = _FAILURES[kind]
-        answers = [each.response for each in _causes(error) if getattr(each, "response", None) is not None]  # type: ignore[attr-defined]
+        answers = [
+            each for each in (getattr(cause, "response", None) for cause in _list_causes(error)) if each is not None
+        ]
         sentence = f"{failure.reason}. {failure.remedy}.".format(
             name=self.name,
             path=self.path,
             revision=self.revision,
             cache=self.cache_dir or constants.HF_HUB_CACHE,
-            error=f"{type(error).__name__}: {_without_secrets(first_line(error)).rstrip('.')}",
+            error=f"{type(error).__name__}: {_redact(first_line(error)).rstrip('.')}",
             status=answers[0].status_code if answers else "",
-            wait=_waiting_time(error),
+            wait=_read_waiting_time(error),
         )
         if failure.from_cache:
             absent = "cannot be downloaded again" if self.force_download else "is not in the local cache"

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from errno import EACCES, EAGAIN, EDEADLK
 from pathlib import Path
 
-TAKEN = (EACCES, EAGAIN, EDEADLK)
+CONTENTION_ERRNOS = (EACCES, EAGAIN, EDEADLK)
 """What the system answers where another holds the lock. Anything else means that the file system has no locks."""
 
 if sys.platform == "win32":
@@ -78,7 +78,7 @@ def _acquire(path: Path, target: Path) -> int:
                 try:
                     _lock(file)
                 except OSError as error:
-                    if error.errno in TAKEN:
+                    if error.errno in CONTENTION_ERRNOS:
                         raise ValueError(
                             f"Another job is writing {target}. Wait until it ends, or choose another target."
                         ) from None

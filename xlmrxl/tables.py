@@ -31,7 +31,7 @@ DEEPEST = 100
 NOT_UTF8 = "The row has bytes that are not UTF-8, shown as \ufffd."
 
 
-FOREIGN = {
+MAGIC_BYTES = {
     r"\x1f\x8b": "is compressed with gzip. Unpack it: gunzip < {name} > unpacked{suffix}",
     r"BZh[1-9]1AY&SY": "is compressed with bzip2. Unpack it: bunzip2 < {name} > unpacked{suffix}",
     r"\xfd7zXZ": "is compressed with xz. Unpack it: unxz < {name} > unpacked{suffix}",
@@ -80,7 +80,7 @@ def read(path: Path) -> Iterator[Row]:
         return _read_parquet(path)
     with path.open("rb") as file:
         begin = file.read(16).decode("latin-1")
-    if remedy := next((remedy for pattern, remedy in FOREIGN.items() if re.match(pattern, begin)), ""):
+    if remedy := next((remedy for pattern, remedy in MAGIC_BYTES.items() if re.match(pattern, begin)), ""):
         raise ValueError(f"{path} {remedy.format(name=path.name, suffix=path.suffix)}")
     return _read_csv(path) if kind == "csv" else _read_jsonl(path)
 
@@ -208,7 +208,7 @@ def _depth(value: Any) -> int:
 
 def _read_parquet(path: Path) -> Iterator[Row]:
     for batch in _batches(path):
-        with _parquet_errors(path):
+        with _explain_parquet_errors(path):
             rows = batch.to_pylist()
         yield from map(Row, rows)
 
@@ -224,7 +224,7 @@ def require_pyarrow() -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def _parquet_errors(path: Path) -> Iterator[None]:
+def _explain_parquet_errors(path: Path) -> Iterator[None]:
     """Turn whatever pyarrow says of a file that it cannot read into one sentence.
 
     Raises:
@@ -253,7 +253,7 @@ def _shorten(text: str, most: int = 200) -> str:
 def _parquet(path: Path) -> Any:
     """Open a Parquet file whose metadata agree with each other."""
     _, parquet = require_pyarrow()
-    with _parquet_errors(path):
+    with _explain_parquet_errors(path):
         # Without a buffer, whole columns of a row group would be read at once.
         file = parquet.ParquetFile(path, buffer_size=1 << 20, page_checksum_verification=True)
         groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
@@ -270,11 +270,11 @@ def _batches(path: Path, as_stored: bool = False) -> Iterator[Any]:
     """
     arrow, _ = require_pyarrow()
     file = _parquet(path)
-    with _parquet_errors(path):
+    with _explain_parquet_errors(path):
         batches = file.iter_batches(batch_size=GROUP)
     rows = 0
     while True:
-        with _parquet_errors(path):
+        with _explain_parquet_errors(path):
             batch = next(batches, None)
             if batch is None and rows != file.metadata.num_rows:
                 raise ValueError(f"{rows:,} of {file.metadata.num_rows:,} rows are there")
@@ -293,7 +293,7 @@ def scan(path: Path) -> tuple[list[str], int]:
     """The columns of all rows of a file, and how many rows there are."""
     if format_of(path) == "parquet":
         file = _parquet(path)
-        with _parquet_errors(path):
+        with _explain_parquet_errors(path):
             names = list(file.schema_arrow.names)
         return _unique(path, names), file.metadata.num_rows
     rows = read(path)
@@ -376,7 +376,7 @@ def _try_parquet(partial: Path, target: Path, source: Path, columns: Sequence[st
     types = _types(partial, columns, mixed)
     fields = [arrow.field(name, types.get(name, arrow.string())) for name in columns]
     copied = format_of(source) == "parquet"
-    with _parquet_errors(source):
+    with _explain_parquet_errors(source):
         own = list(_parquet(source).schema_arrow) if copied else []
     batches = _batches(source, as_stored=True) if copied else None
     with partial.open(encoding="utf-8") as lines, parquet.ParquetWriter(target, arrow.schema(own + fields)) as writer:

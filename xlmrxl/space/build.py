@@ -40,7 +40,7 @@ PRELOADED = ("config.json", "model.safetensors", "sentencepiece.bpe.model")
 """What is read of XL as it was published; without this list its weights come twice, the second time as a .bin file."""
 INSIDE = "model"
 """Where a checkpoint from a folder of this machine lies in the Space."""
-COPIED = (
+CHECKPOINT_FILES = (
     "config.json",
     "generation_config.json",
     "sentencepiece.bpe.model",
@@ -51,7 +51,7 @@ COPIED = (
     "README.md",
 )
 """What goes along of a checkpoint's folder, besides weights and license; what else lies there is not for all to see."""
-MOST_NAMED = 5
+MAX_NAMES = 5
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "widgets", "spaces", ".*")
 
 
@@ -107,11 +107,11 @@ def build(
     own = local_folder(model) if model != DEFAULT else None
     if own is None and model != DEFAULT and not re.fullmatch(NAME, model):
         raise ValueError(f"model is {model!r}; it must be 'default', a folder, or owner/name on the Hub.")
-    going, staying = ({}, []) if own is None else _model_files(own)
+    model_files, other_names = ({}, []) if own is None else _list_model_files(own)
     notes = [*_fits(model, precision, wanted)]
-    if staying:
-        more = f" and {len(staying) - MOST_NAMED} more" if len(staying) > MOST_NAMED else ""
-        names = ", ".join(each if len(each) <= 40 else f"{each[:39]}…" for each in map(ascii, staying[:MOST_NAMED]))
+    if other_names:
+        more = f" and {len(other_names) - MAX_NAMES} more" if len(other_names) > MAX_NAMES else ""
+        names = ", ".join(each if len(each) <= 40 else f"{each[:39]}…" for each in map(ascii, other_names[:MAX_NAMES]))
         notes.append(f"Of {own} only the files of a checkpoint were copied, and these were left out: {names}{more}.")
     if name is None:
         notes.append("Without a name the Space has no thumbnail on the Hub, where that is found by its address.")
@@ -140,7 +140,7 @@ def build(
         shutil.copytree(package, folder / "xlmrxl", ignore=LEFT_OUT)
         if not (folder / "xlmrxl" / "app").exists():  # in a checkout it lies beside the package
             shutil.copytree(package.parent / "app", folder / "xlmrxl" / "app", ignore=LEFT_OUT)
-        for file, origin in going.items():
+        for file, origin in model_files.items():
             (folder / INSIDE).mkdir(exist_ok=True)
             shutil.copyfile(origin, folder / INSIDE / file)
         found = [path for path in folder.rglob("*") if path.is_file()]
@@ -148,7 +148,7 @@ def build(
     return Built(Path(target), files, size, tuple(notes))
 
 
-def _model_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
+def _list_model_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
     """List what of a checkpoint's folder is copied into a Space, and what is not.
 
     Returns:
@@ -160,10 +160,10 @@ def _model_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
     from xlmrxl.checkpoint import INDEX, LAYOUTS  # noqa: PLC0415 - torch
 
     names = sorted(os.listdir(folder), key=lambda name: (name.startswith("."), name))
-    wanted = {*COPIED, *LAYOUTS, *(name for name in names if re.fullmatch(r"LICENSE([.-][\w.-]*)?", name))}
-    found = {name: _origin(folder, name) for name in names if name in wanted and not (folder / name).is_dir()}
+    wanted = {*CHECKPOINT_FILES, *LAYOUTS, *(name for name in names if re.fullmatch(r"LICENSE([.-][\w.-]*)?", name))}
+    found = {name: _resolve_link(folder, name) for name in names if name in wanted and not (folder / name).is_dir()}
     for index in [name for name in found if name.endswith(INDEX)]:
-        found |= {shard: _origin(folder, shard) for shard in _shards(found[index])}
+        found |= {shard: _resolve_link(folder, shard) for shard in _read_shard_names(found[index])}
     if "config.json" not in found or not any(name in LAYOUTS for name in found):
         raise CheckpointError(
             f"{folder} is no checkpoint: it must hold a config.json and one of {', '.join(LAYOUTS)}. Give another."
@@ -171,7 +171,7 @@ def _model_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
     return found, [name for name in names if name not in found]
 
 
-def _shards(index: Path) -> set[str]:
+def _read_shard_names(index: Path) -> set[str]:
     """Read the names of the files that an index stands for.
 
     Raises:
@@ -187,7 +187,7 @@ def _shards(index: Path) -> set[str]:
     return shards
 
 
-def _origin(folder: Path, name: str) -> Path:
+def _resolve_link(folder: Path, name: str) -> Path:
     """Return the file that a name of a folder stands for, through links that stay in the folder.
 
     The Hub's cache is made of links from a snapshot to the blobs of the same repository; these count as inside.
