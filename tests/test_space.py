@@ -162,6 +162,108 @@ def test_a_folder_of_this_machine_goes_along(tiny_folder: Path, tmp_path: Path) 
     assert done.files == sum(path.is_file() for path in done.folder.rglob("*"))
 
 
+def copied(target: Path, model: Path) -> tuple[set[str], str]:
+    """The names that a Space has of a model, and what was said about the others."""
+    done = build(target, model=str(model), name="me/words")
+    return {path.name for path in (target / "model").iterdir()}, " ".join(done.notes)
+
+
+def test_only_the_files_of_a_checkpoint_go_along(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "mine")
+    known = {path.name for path in folder.iterdir()}
+    for name in ("README.md", "LICENSE", "LICENSE.txt", "generation_config.json"):
+        (folder / name).write_text("{}")
+    (folder / ".env").write_text("A=b")
+    (folder / "data" / "private").mkdir(parents=True)
+    (folder / "data" / "config.json").write_text("{}")
+    for i in range(300):
+        (folder / f"notes-{i}{'x' * 100}.txt").write_text("mine")
+    names, said = copied(tmp_path / "space", folder)
+    assert names == known | {"README.md", "LICENSE", "LICENSE.txt", "generation_config.json"}
+    assert "left out: 'data', 'notes-0" in said
+    assert "and 297 more" in said
+    assert len(said) < 600
+    assert copied(tmp_path / "plain", tiny_folder) == (known, "")
+
+
+def test_shards_go_along_and_nothing_else_that_an_index_names(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    xlmrxl.load(tiny_folder).model.save_pretrained(folder, max_shard_size="20KB")
+    shutil.copy(tiny_folder / "sentencepiece.bpe.model", folder)
+    assert not (folder / "model.safetensors").exists()
+    shutil.copy(next(folder.glob("model-*.safetensors")), folder / "model-00001-of-00099.safetensors")
+    names, said = copied(tmp_path / "space", folder)
+    assert names == {path.name for path in folder.iterdir()} - {"model-00001-of-00099.safetensors"}
+    assert "model-00001-of-00099.safetensors" in said
+    (tmp_path / "secret").write_text("mine")
+    index = folder / "model.safetensors.index.json"
+    before = index.read_text()
+    for content in (
+        '{"weight_map": {"a": "../secret"}}',
+        json.dumps({"weight_map": {"a": str(tmp_path / "secret")}}),
+        '{"weight_map": {"a": ".env"}}',
+        '{"weight_map": {"a": "notes.txt"}}',
+        '{"weight_map": {"a": "gone.safetensors"}}',
+        '{"weight_map": {"a": 1}}',
+        '{"weight_map": []}',
+        "{",
+    ):
+        index.write_text(content)
+        with pytest.raises(CheckpointError, match=r"index|gone\.safetensors"):
+            build(tmp_path / "other", model=str(folder))
+        assert not (tmp_path / "other").exists()
+    index.write_text(before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links")
+def test_no_link_leads_out_of_the_folder(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "mine")
+    (tmp_path / "secret").write_text("mine")
+    (folder / ".hidden").write_text("mine")
+    (folder / "tokenizer.json").unlink(missing_ok=True)
+    for where in (tmp_path / "secret", "../secret", ".hidden", "gone", "tokenizer.json", "/dev/null"):
+        (folder / "tokenizer.json").symlink_to(where)
+        with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
+            build(tmp_path / "space", model=str(folder))
+        (folder / "tokenizer.json").unlink()
+    assert not (tmp_path / "space").exists()
+    # A link to what goes along anyway is a file there; one that is not wanted is left out like any other.
+    (folder / "LICENSE").symlink_to("config.json")
+    (folder / "passwords").symlink_to(tmp_path / "secret")
+    names, said = copied(tmp_path / "space", folder)
+    assert "LICENSE" in names
+    assert not (tmp_path / "space" / "model" / "LICENSE").is_symlink()
+    assert "'passwords'" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links")
+def test_a_snapshot_of_the_hubs_cache_goes_along(tiny_folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "models--org--tiny"
+    snapshot = cache / "snapshots" / ("a" * 40)
+    (cache / "blobs").mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    for number, path in enumerate(sorted(tiny_folder.iterdir())):
+        shutil.copy(path, cache / "blobs" / f"{number:040}")
+        (snapshot / path.name).symlink_to(f"../../blobs/{number:040}")
+    names, _ = copied(tmp_path / "space", snapshot)
+    assert names == {path.name for path in tiny_folder.iterdir()}
+    assert grave(tmp_path / "space") == []
+    other = tmp_path / "models--org--other" / "blobs"
+    other.mkdir(parents=True)
+    (other / "b").write_text("mine")
+    (snapshot / "LICENSE").symlink_to("../../../models--org--other/blobs/b")
+    with pytest.raises(CheckpointError, match="LICENSE is a link that leads out of its folder"):
+        build(tmp_path / "another", model=str(snapshot))
+
+
+def test_a_folder_without_weights_is_no_checkpoint(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    shutil.copy(tiny_folder / "config.json", folder)
+    with pytest.raises(CheckpointError, match="is no checkpoint"):
+        build(tmp_path / "space", model=str(folder))
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [

@@ -81,7 +81,7 @@ class Files:
             click.echo("Stopped. The same command goes on from here.", err=True)
             raise
         except OSError as error:
-            raise click.ClickException(f"{error}. The same command goes on from here.") from error
+            raise click.ClickException(f"{error}. When that is mended, the same command goes on from here.") from error
         click.echo(f"{counts.rows:,} rows, {counts.bad:,} of them bad: {self.target}", err=True)
         if counts.bad and counts.bad == counts.rows:
             raise click.exceptions.Exit(1)

@@ -9,6 +9,7 @@ import copy
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from xlmrxl.loading import (
     stored_precision,
 )
 from xlmrxl.model import XLMRobertaXLModel
+from xlmrxl.output_lock import lock_output
 from xlmrxl.pretrained import without_values
 from xlmrxl.progress import Progress, shown
 from xlmrxl.quantized import PRECISIONS, quantize_8bit
@@ -68,13 +70,12 @@ def quantize(
 
     Raises:
         CheckpointError: the source cannot be read or is quantised, or the target cannot be written.
-        ValueError: another precision.
+        ValueError: another precision, or another job is writing the target.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}.")
     folder = Path(target).expanduser()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CheckpointError(f"{folder} exists already. Remove it, or choose another target.")
+    _check_target(folder)
     config = XLMRobertaXLConfig.from_pretrained(source, **where)
     if stored := stored_precision(config):
         raise CheckpointError(f"{os.fspath(source)!r} has {stored} weights already. Start from the unquantised one.")
@@ -83,10 +84,15 @@ def quantize(
     dtype = narrow_type(config, weights)
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    locked = ExitStack()
     try:
         try:
-            partial.mkdir(parents=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            locked.enter_context(lock_output(folder))
+            _check_target(folder)  # another job may have written it since
+            shutil.rmtree(partial, ignore_errors=True)
+            locked.callback(shutil.rmtree, partial, ignore_errors=True)
+            partial.mkdir()
             with shown(progress, f"Quantising {os.fspath(source)}") as told:
                 hold = Hold(dtype, precision, double_quant, embeddings_8bit, torch.device(device), told)
                 save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
@@ -105,8 +111,18 @@ def quantize(
                 f"{folder} could not be written ({first_line(error)}). Check its free space and its rights."
             ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        locked.close()
     return folder
+
+
+def _check_target(folder: Path) -> None:
+    """Make sure that a folder can become the target.
+
+    Raises:
+        CheckpointError: it holds something already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(f"{folder} exists already. Remove it, or choose another target.")
 
 
 def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str) -> Iterator[tuple[str, Tensor]]:

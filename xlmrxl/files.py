@@ -9,18 +9,35 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from xlmrxl.output_lock import check_unlocked, lock_output
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tables import UNREAD, Row, Writer, format_of, free, long_fields, read, require_pyarrow, scan, to_parquet
+from xlmrxl.tables import (
+    UNREAD,
+    DamagedFileError,
+    Row,
+    Writer,
+    format_of,
+    free,
+    long_fields,
+    read,
+    require_pyarrow,
+    scan,
+    to_parquet,
+)
 from xlmrxl.tasks.result import plain
 
 Work = Callable[[list[dict[str, Any]]], Sequence[dict[str, Any] | Exception]]
 """Takes rows, returns for each what was found, or what is wrong with it."""
+
+WORK_FILES = ("partial", "state")
+"""What lies beside a target while it is made: the rows that are done, and how many they are."""
 
 ERROR = "error"
 """The column that says what is wrong with a row; empty when nothing is."""
@@ -71,13 +88,32 @@ def process(
         say: told in a sentence that the work goes on or starts anew.
 
     Raises:
-        ValueError: the source cannot be read, lacks a column, or the target exists.
+        ValueError: the source cannot be read, lacks a column, or the target exists or is written by another job.
+            What is done is kept, unless the source is damaged or has changed meanwhile: then it is of no use.
         OSError: the target cannot be written; what is done is kept.
     """
-    check(source, target, force)
+    _check_paths(source, target, force)
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}; it must be at least 1.")
-    partial, note = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "state"))
+    with lock_output(target):
+        _check_paths(source, target, force)  # another job may have written it since
+        return _process(source, target, work, columns, results, settings, chunk, progress, say)
+
+
+def _process(
+    source: Path,
+    target: Path,
+    work: Work,
+    columns: Sequence[str],
+    results: Sequence[str],
+    settings: Mapping[str, Any],
+    chunk: int,
+    progress: Progress | bool,
+    say: Callable[[str], None],
+) -> Counts:
+    """Do what `process` says, alone on the target."""
+    partial, note = (_path_beside(target, kind) for kind in WORK_FILES)
+    before = source.stat()
     wanted = plain({"settings": settings, "columns": columns, "results": results})
     with long_fields(), shown(progress, target.name, "row") as told:
         key = {"source": _fingerprint(source), **wanted}
@@ -96,32 +132,87 @@ def process(
             partial.write_bytes(writer.head)
             state = replace(state, size=len(writer.head))
             state.save(note)
-        rows = islice(read(source), state.rows, None)
-        with partial.open("r+b") as file:
-            file.truncate(state.size)
-            file.seek(state.size)
-            while part := list(islice(rows, chunk)):
-                done = _done(part, work, columns, names)
-                bad = sum(1 for values in done if values[names[ERROR]])
-                file.write(b"".join(map(writer.line, done)))
-                file.flush()
-                os.fsync(file.fileno())
-                state = replace(state, rows=state.rows + len(done), bad=state.bad + bad, size=file.tell())
-                state.save(note)
-                told(state.rows, state.total)
-    if format_of(target) == "parquet":
-        merged = target.with_name(f".{target.name}.merged")
-        to_parquet(partial, merged, source, writer.columns)
-        os.replace(merged, target)
-        partial.unlink()
-    else:
-        os.replace(partial, target)
+        with _discard_if_useless(source, before, target):
+            rows = islice(read(source), state.rows, None)
+            with partial.open("r+b") as file:
+                file.truncate(state.size)
+                file.seek(state.size)
+                while part := list(islice(rows, chunk)):
+                    done = _done(part, work, columns, names)
+                    bad = sum(1 for values in done if values[names[ERROR]])
+                    file.write(b"".join(map(writer.line, done)))
+                    file.flush()
+                    os.fsync(file.fileno())
+                    state = replace(state, rows=state.rows + len(done), bad=state.bad + bad, size=file.tell())
+                    state.save(note)
+                    told(state.rows, state.total)
+            finished = partial
+            if format_of(target) == "parquet":
+                finished = _path_beside(target, "merged")
+                to_parquet(partial, finished, source, writer.columns)
+            if _has_changed(source, before) and _fingerprint(source) != key["source"]:
+                raise _SourceChangedError
+            os.replace(finished, target)
+    partial.unlink(missing_ok=True)
     note.unlink()
     return Counts(state.rows, state.bad)
 
 
+class _SourceChangedError(Exception):
+    """The rows that are done are not all of one file."""
+
+
+@contextmanager
+def _discard_if_useless(source: Path, before: os.stat_result, target: Path) -> Iterator[None]:
+    """Remove the rows that are done where they are of no use: of a source that is damaged or no longer the same.
+
+    Raises:
+        DamagedFileError: the source is damaged.
+        ValueError: the source has changed.
+    """
+    try:
+        yield
+    except (DamagedFileError, _SourceChangedError) as error:
+        for kind in WORK_FILES:
+            _path_beside(target, kind).unlink(missing_ok=True)
+        if isinstance(error, _SourceChangedError) or _has_changed(source, before):
+            raise ValueError(
+                f"{source} has changed while it was read. Run it again when nothing else writes the file."
+            ) from error
+        raise
+    finally:
+        _path_beside(target, "merged").unlink(missing_ok=True)
+
+
+def _path_beside(target: Path, kind: str) -> Path:
+    """Return the path of a file that is there only while a target is made."""
+    return target.with_name(f".{target.name}.{kind}")
+
+
+def _has_changed(path: Path, before: os.stat_result) -> bool:
+    """Say whether a file may have been written since, by what the system knows of it."""
+    try:
+        now = path.stat()
+    except OSError:
+        return True
+    return (now.st_size, now.st_mtime_ns, now.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino)
+
+
 def check(source: Path, target: Path, force: bool = False) -> None:
-    """Whether a file can be made from another: to be known before a model is loaded.
+    """Find out whether a file can be made from another, before a model is loaded.
+
+    Raises:
+        ValueError: it cannot, or another job is making it.
+    """
+    _check_paths(source, target, force)
+    try:
+        check_unlocked(target)
+    except OSError as error:
+        raise ValueError(f"{target} cannot be written ({error}). Check the rights of its folder.") from error
+
+
+def _check_paths(source: Path, target: Path, force: bool) -> None:
+    """Find out whether a file can be made from another, but for jobs that are at it.
 
     Raises:
         ValueError: it cannot.
@@ -150,6 +241,8 @@ def check_source(path: Path) -> None:
         require_pyarrow()
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"{path} may not be read. Check its rights.")
 
 
 def text_of(value: Any, name: str) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,25 @@ DEEPEST = 100
 NOT_UTF8 = "The row has bytes that are not UTF-8, shown as \ufffd."
 
 
+MAGIC_BYTES = {
+    r"\x1f\x8b": "is compressed with gzip. Unpack it: gunzip < {name} > unpacked{suffix}",
+    r"BZh[1-9]1AY&SY": "is compressed with bzip2. Unpack it: bunzip2 < {name} > unpacked{suffix}",
+    r"\xfd7zXZ": "is compressed with xz. Unpack it: unxz < {name} > unpacked{suffix}",
+    r"\x28\xb5\x2f\xfd": "is compressed with zstd. Unpack it: unzstd < {name} > unpacked{suffix}",
+    r"PK\x03\x04": "is a zip archive or a workbook. Unpack it, or save its table as CSV in UTF-8",
+    r"\xd0\xcf\x11\xe0": "is a workbook. Save its table as CSV in UTF-8",
+    r"PAR1[\x00-\x1f]": "is Parquet. Give it a name that ends in .parquet",
+    r"\xff\xfe|\xfe\xff": "is UTF-16. Convert it to UTF-8: iconv -f UTF-16 -t UTF-8 {name}",
+    r"\x00[^\x00]": "looks like UTF-16. Convert it to UTF-8: iconv -f UTF-16BE -t UTF-8 {name}",
+    r"[^\x00]\x00": "looks like UTF-16. Convert it to UTF-8: iconv -f UTF-16LE -t UTF-8 {name}",
+}
+"""How files begin that are not the text which their name promises, and what to do about each."""
+
+
+class DamagedFileError(ValueError):
+    """A file that cannot be read to its end, however often one tries. The message names it and says what to do."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of a source."""
@@ -49,13 +69,19 @@ def long_fields() -> Iterator[None]:
 
 
 def read(path: Path) -> Iterator[Row]:
-    """The rows of a file."""
+    """Return the rows of a file.
+
+    Raises:
+        ValueError: it is not what its name says.
+        DamagedFileError: here or later, it cannot be read to its end.
+    """
     kind = format_of(path)
     if kind == "parquet":
         return _read_parquet(path)
     with path.open("rb") as file:
-        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise ValueError(f"{path} is UTF-16. Convert it to UTF-8: iconv -f UTF-16 -t UTF-8 {path.name}")
+        begin = file.read(16).decode("latin-1")
+    if remedy := next((remedy for pattern, remedy in MAGIC_BYTES.items() if re.match(pattern, begin)), ""):
+        raise ValueError(f"{path} {remedy.format(name=path.name, suffix=path.suffix)}")
     return _read_csv(path) if kind == "csv" else _read_jsonl(path)
 
 
@@ -182,7 +208,9 @@ def _depth(value: Any) -> int:
 
 def _read_parquet(path: Path) -> Iterator[Row]:
     for batch in _batches(path):
-        yield from map(Row, batch.to_pylist())
+        with _explain_parquet_errors(path):
+            rows = batch.to_pylist()
+        yield from map(Row, rows)
 
 
 def require_pyarrow() -> tuple[Any, Any]:
@@ -195,31 +223,79 @@ def require_pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def _parquet(path: Path) -> Any:
-    arrow, parquet = require_pyarrow()
+@contextlib.contextmanager
+def _explain_parquet_errors(path: Path) -> Iterator[None]:
+    """Turn whatever pyarrow says of a file that it cannot read into one sentence.
+
+    Raises:
+        DamagedFileError: the file is not the Parquet that it should be.
+        ValueError: the system does not let it be read.
+    """
     try:
+        yield
+    except DamagedFileError:
+        raise
+    except Exception as error:  # pyarrow has its own kinds, and those of Python for OSError, MemoryError and ValueError
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, which numbers them
+            raise ValueError(f"{path} cannot be read ({first_line(error)}). Check its rights and its disk.") from error
+        raise DamagedFileError(
+            f"{path} cannot be read as Parquet ({_shorten(first_line(error))}): it is damaged or was not copied "
+            "completely. Make it again, or copy it again."
+        ) from error
+
+
+def _shorten(text: str, most: int = 200) -> str:
+    """Cut a text that may hold bytes of a damaged file."""
+    text = "".join(each if each.isprintable() else "\ufffd" for each in text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _parquet(path: Path) -> Any:
+    """Open a Parquet file whose metadata agree with each other."""
+    _, parquet = require_pyarrow()
+    with _explain_parquet_errors(path):
         # Without a buffer, whole columns of a row group would be read at once.
-        return parquet.ParquetFile(path, buffer_size=1 << 20)
-    except arrow.ArrowException as error:
-        raise ValueError(f"{path} cannot be read as Parquet ({first_line(error)}).") from error
+        file = parquet.ParquetFile(path, buffer_size=1 << 20, page_checksum_verification=True)
+        groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+        if min(groups, default=0) < 0 or sum(groups) != file.metadata.num_rows:
+            raise ValueError(f"its parts have {sum(groups):,} rows together, and all of it {file.metadata.num_rows:,}")
+        return file
 
 
 def _batches(path: Path, as_stored: bool = False) -> Iterator[Any]:
-    """Record batches; unless `as_stored`, dates and times are texts, since Python's hold no nanoseconds."""
+    """Yield record batches; unless `as_stored`, dates and times are texts, since Python's hold no nanoseconds.
+
+    Raises:
+        DamagedFileError: a part of the file cannot be read, or rows are missing at the end.
+    """
     arrow, _ = require_pyarrow()
-    for batch in _parquet(path).iter_batches(batch_size=GROUP):
-        if as_stored or not any(map(arrow.types.is_temporal, batch.schema.types)):
-            yield batch
-        else:
-            arrays = [a.cast(arrow.string()) if arrow.types.is_temporal(a.type) else a for a in batch.columns]
-            yield arrow.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+    file = _parquet(path)
+    with _explain_parquet_errors(path):
+        batches = file.iter_batches(batch_size=GROUP)
+    rows = 0
+    while True:
+        with _explain_parquet_errors(path):
+            batch = next(batches, None)
+            if batch is None and rows != file.metadata.num_rows:
+                raise ValueError(f"{rows:,} of {file.metadata.num_rows:,} rows are there")
+            if batch is not None:
+                batch.validate(full=True)
+                if not as_stored and any(map(arrow.types.is_temporal, batch.schema.types)):
+                    arrays = [a.cast(arrow.string()) if arrow.types.is_temporal(a.type) else a for a in batch.columns]
+                    batch = arrow.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+        if batch is None:
+            return
+        rows += batch.num_rows
+        yield batch
 
 
 def scan(path: Path) -> tuple[list[str], int]:
     """The columns of all rows of a file, and how many rows there are."""
     if format_of(path) == "parquet":
         file = _parquet(path)
-        return _unique(path, list(file.schema_arrow.names)), file.metadata.num_rows
+        with _explain_parquet_errors(path):
+            names = list(file.schema_arrow.names)
+        return _unique(path, names), file.metadata.num_rows
     rows = read(path)
     columns: dict[str, None] = {}
     total = 0
@@ -278,10 +354,20 @@ def _cell(value: Any) -> str:
 
 
 def to_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str]) -> None:
-    """Make Parquet of JSONL; the columns that are not in it come from a Parquet source."""
+    """Make Parquet of JSONL; the columns that are not in it come from a Parquet source.
+
+    Raises:
+        DamagedFileError: the source can no longer be read, or has other rows than the JSONL.
+        ValueError: Parquet cannot hold the rows.
+        OSError: the target cannot be written.
+    """
+    arrow, _ = require_pyarrow()
     mixed: set[str] = set()
-    while (name := _try_parquet(partial, target, source, columns, mixed)) is not None:
-        mixed.add(name)
+    try:
+        while (name := _try_parquet(partial, target, source, columns, mixed)) is not None:
+            mixed.add(name)
+    except arrow.ArrowException as error:
+        raise ValueError(f"The rows cannot be written as Parquet ({first_line(error)}). Choose .jsonl.") from error
 
 
 def _try_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str], mixed: set[str]) -> str | None:
@@ -290,12 +376,15 @@ def _try_parquet(partial: Path, target: Path, source: Path, columns: Sequence[st
     types = _types(partial, columns, mixed)
     fields = [arrow.field(name, types.get(name, arrow.string())) for name in columns]
     copied = format_of(source) == "parquet"
-    own = list(_parquet(source).schema_arrow) if copied else []
+    with _explain_parquet_errors(source):
+        own = list(_parquet(source).schema_arrow) if copied else []
     batches = _batches(source, as_stored=True) if copied else None
     with partial.open(encoding="utf-8") as lines, parquet.ParquetWriter(target, arrow.schema(own + fields)) as writer:
         while True:
             batch = next(batches, None) if batches is not None else None
             rows = [json.loads(line) for line in islice(lines, GROUP if batch is None else batch.num_rows)]
+            if copied and len(rows) != (0 if batch is None else batch.num_rows):
+                raise DamagedFileError(f"{source} has other rows than those that were read before.")
             if not rows:
                 return None
             arrays = list(batch.columns) if batch is not None else []
@@ -304,6 +393,8 @@ def _try_parquet(partial: Path, target: Path, source: Path, columns: Sequence[st
                 try:
                     arrays.append(_array(values, types.get(name)))
                 except (arrow.ArrowException, OverflowError):
+                    if name in mixed:
+                        raise
                     return name
             writer.write_batch(arrow.RecordBatch.from_arrays(arrays, schema=arrow.schema(own + fields)))
 

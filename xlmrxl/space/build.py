@@ -6,11 +6,12 @@ while it installs: a wheel beside that would not be found.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -18,6 +19,7 @@ from typing import Any
 
 import xlmrxl
 from xlmrxl.hub import DEFAULT, CheckpointError, first_line, local_folder
+from xlmrxl.output_lock import lock_output
 from xlmrxl.space.reference import KINDS, MEMORY, NAME, PYTHONS, TORCHES, ZEROGPU
 
 MODELS = {"cpu": DEFAULT, "zerogpu": "facebook/xlm-roberta-xl"}
@@ -38,6 +40,18 @@ PRELOADED = ("config.json", "model.safetensors", "sentencepiece.bpe.model")
 """What is read of XL as it was published; without this list its weights come twice, the second time as a .bin file."""
 INSIDE = "model"
 """Where a checkpoint from a folder of this machine lies in the Space."""
+CHECKPOINT_FILES = (
+    "config.json",
+    "generation_config.json",
+    "sentencepiece.bpe.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "README.md",
+)
+"""What goes along of a checkpoint's folder, besides weights and license; what else lies there is not for all to see."""
+MAX_NAMES = 5
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "widgets", "spaces", ".*")
 
 
@@ -67,8 +81,8 @@ def build(
     Args:
         target: a folder that does not exist yet, or is empty.
         kind: `"cpu"` or `"zerogpu"`, where the model is on a GPU that each call of it is lent.
-        model: `"default"`, a public repository on the Hub, or a folder, which is copied; the default on a CPU and XL on
-            ZeroGPU if not given.
+        model: `"default"`, a public repository on the Hub, or a folder, of which the files of a checkpoint are copied;
+            the default on a CPU and XL on ZeroGPU if not given.
         precision: as for `load`; `"auto"` on a CPU and `"8bit"` on ZeroGPU if not given.
         python, torch: versions that the kind offers, see `reference`; 3.12 and 2.11.0 if not given.
         name: owner/name of the Space on the Hub: its title, and where its thumbnail is found.
@@ -76,7 +90,7 @@ def build(
             the .git of a clone.
 
     Raises:
-        ValueError: something that Spaces do not offer.
+        ValueError: something that Spaces do not offer, or another job is writing the target.
         CheckpointError: the model is not there or does not fit, or the target cannot be written.
     """
     wanted = _choice("kind", kind, KINDS)
@@ -93,7 +107,12 @@ def build(
     own = local_folder(model) if model != DEFAULT else None
     if own is None and model != DEFAULT and not re.fullmatch(NAME, model):
         raise ValueError(f"model is {model!r}; it must be 'default', a folder, or owner/name on the Hub.")
+    model_files, other_names = ({}, []) if own is None else _list_model_files(own)
     notes = [*_fits(model, precision, wanted)]
+    if other_names:
+        more = f" and {len(other_names) - MAX_NAMES} more" if len(other_names) > MAX_NAMES else ""
+        names = ", ".join(each if len(each) <= 40 else f"{each[:39]}…" for each in map(ascii, other_names[:MAX_NAMES]))
+        notes.append(f"Of {own} only the files of a checkpoint were copied, and these were left out: {names}{more}.")
     if name is None:
         notes.append("Without a name the Space has no thumbnail on the Hub, where that is found by its address.")
     values = {
@@ -121,11 +140,77 @@ def build(
         shutil.copytree(package, folder / "xlmrxl", ignore=LEFT_OUT)
         if not (folder / "xlmrxl" / "app").exists():  # in a checkout it lies beside the package
             shutil.copytree(package.parent / "app", folder / "xlmrxl" / "app", ignore=LEFT_OUT)
-        if own is not None:
-            shutil.copytree(own, folder / INSIDE, ignore=LEFT_OUT)
+        for file, origin in model_files.items():
+            (folder / INSIDE).mkdir(exist_ok=True)
+            shutil.copyfile(origin, folder / INSIDE / file)
         found = [path for path in folder.rglob("*") if path.is_file()]
         files, size = len(found), sum(path.stat().st_size for path in found)
     return Built(Path(target), files, size, tuple(notes))
+
+
+def _list_model_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """List what of a checkpoint's folder is copied into a Space, and what is not.
+
+    Returns:
+        The names with the files that hold them, which are others only for links; and the other names.
+
+    Raises:
+        CheckpointError: the folder has no config or no weights, or a link leads out of it.
+    """
+    from xlmrxl.checkpoint import INDEX, LAYOUTS  # noqa: PLC0415 - torch
+
+    names = sorted(os.listdir(folder), key=lambda name: (name.startswith("."), name))
+    wanted = {*CHECKPOINT_FILES, *LAYOUTS, *(name for name in names if re.fullmatch(r"LICENSE([.-][\w.-]*)?", name))}
+    found = {name: _resolve_link(folder, name) for name in names if name in wanted and not (folder / name).is_dir()}
+    for index in [name for name in found if name.endswith(INDEX)]:
+        found |= {shard: _resolve_link(folder, shard) for shard in _read_shard_names(found[index])}
+    if "config.json" not in found or not any(name in LAYOUTS for name in found):
+        raise CheckpointError(
+            f"{folder} is no checkpoint: it must hold a config.json and one of {', '.join(LAYOUTS)}. Give another."
+        )
+    return found, [name for name in names if name not in found]
+
+
+def _read_shard_names(index: Path) -> set[str]:
+    """Read the names of the files that an index stands for.
+
+    Raises:
+        CheckpointError: it cannot be read, or names something that is not in its folder.
+    """
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        outside = [each for each in shards if not re.fullmatch(r"[\w-][\w.-]*\.(safetensors|bin)", each)]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{index} cannot be read as an index ({first_line(error)}). Copy it again.") from error
+    if outside:
+        raise CheckpointError(f"{index} names {outside[0]!r}, which is no file of weights in its folder. Correct it.")
+    return shards
+
+
+def _resolve_link(folder: Path, name: str) -> Path:
+    """Return the file that a name of a folder stands for, through links that stay in the folder.
+
+    The Hub's cache is made of links from a snapshot to the blobs of the same repository; these count as inside.
+
+    Raises:
+        CheckpointError: there is no such file, or it lies elsewhere.
+    """
+    path, root = folder / name, folder.resolve()
+    try:
+        origin = path.resolve(strict=True)
+        if not origin.is_file():
+            raise FileNotFoundError(f"{path} is no file")
+    except (OSError, RuntimeError) as error:  # RuntimeError: a ring of links
+        raise CheckpointError(f"{path} cannot be copied ({first_line(error)}). Copy the checkpoint again.") from error
+    inside = origin.is_relative_to(root) and not any(part.startswith(".") for part in origin.relative_to(root).parts)
+    cache = root.parent.parent
+    cached = root.parent.name == "snapshots" and cache.name.startswith("models--")
+    if not inside and not (cached and origin.parent == cache / "blobs"):
+        raise CheckpointError(
+            f"{path} is a link that leads out of its folder, and what a Space holds is published. Replace the link by "
+            "the file itself if it belongs to the model."
+        )
+    return origin
 
 
 def templates() -> Path:
@@ -214,13 +299,17 @@ def _readme(values: dict[str, str], model: str | None, name: str | None) -> str:
 @contextmanager
 def _appearing(target: Path, overwrite: bool) -> Iterator[Path]:
     """A folder to write into that becomes the target, or a part of it, when all went well."""
-    there = target.exists()
-    if there and (not target.is_dir() or (any(target.iterdir()) and not overwrite)):
-        raise CheckpointError(f"{target} exists already. Remove it, choose another target, or give --overwrite.")
     partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    locked = ExitStack()
     try:
-        partial.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        locked.enter_context(lock_output(target))
+        there = target.exists()
+        if there and (not target.is_dir() or (any(target.iterdir()) and not overwrite)):
+            raise CheckpointError(f"{target} exists already. Remove it, choose another target, or give --overwrite.")
+        shutil.rmtree(partial, ignore_errors=True)
+        locked.callback(shutil.rmtree, partial, ignore_errors=True)
+        partial.mkdir()
         yield partial
         if not there:
             os.replace(partial, target)
@@ -237,4 +326,4 @@ def _appearing(target: Path, overwrite: bool) -> Iterator[Path]:
             f"{target} could not be written ({first_line(error)}). Check its free space and its rights."
         ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        locked.close()
