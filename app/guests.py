@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xlmrxl.app.handlers import UNEXPECTED
 from xlmrxl.app.handlers.teaching import FILES, MAX_FILE
+from xlmrxl.strict_json import parse_json
 
 MAX_BODY = 1_300_000
 """Bytes: the largest request that can be valid teaches by two texts of 200,000 characters, of three bytes each."""
@@ -206,10 +207,10 @@ def _check_json(headers: Headers, body: bytes) -> None:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "Send JSON, with the header Content-Type: application/json.")
     try:
-        asked = json.loads(body)
+        asked = parse_json(body)
         if rb"\ud" in body.lower():  # of an escape, half a character; nothing can be done with such a text
             json.dumps(asked, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+    except ValueError:
         raise Refused(400, "That is no JSON, or none that can be read: send an object in UTF-8.") from None
     if not isinstance(asked, dict):
         raise Refused(400, "Send a JSON object.")

@@ -3,8 +3,8 @@
     python tests/mutations.py --seed 0 --count 3000
 
 Every mutant is loaded, and fills a mask, in a process of its own. What must not happen: a signal, an exception that is
-no CheckpointError, a message of several lines or without end, a number that is none, an answer other than the original's
-where nothing that may change answers was changed, or a load that never ends.
+no CheckpointError, a message of several lines or without end, a number that is none, a load that never ends, or an
+answer other than the original's where nothing that may change answers was changed.
 
 A byte of a weight, of a scale or of a vocabulary that stands alone may change the answer: nobody can see that it is not
 what its author wrote. What says how these are to be read may not.
@@ -118,6 +118,10 @@ def make_originals(root: Path) -> dict[str, Path]:
         ("4 bits, embeddings in 8", "4bit", {"embeddings_8bit": True}),
     ):
         made[name] = quantize(made["plain"], root / name, precision, progress=False, **options)
+    pickled = root / "4 bits, bin"
+    made[pickled.name] = Path(shutil.copytree(made["4 bits"], pickled))
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
     stored = root / "4 bits in bfloat16"
     made[stored.name] = Path(shutil.copytree(made["4 bits"], stored))
     tensors = load_file(stored / "model.safetensors")
@@ -191,9 +195,8 @@ def may_change_bytes(path: Path, start: int, length: int | None) -> bool:
         header = json.loads(path.read_bytes()[8 : 8 + size])
         header.pop("__metadata__", None)
         first = start - 8 - size
-        touched = [
-            name for name, entry in header.items() if any(entry["data_offsets"][0] <= i < entry["data_offsets"][1] for i in range(first, first + length))
-        ]  # fmt: skip
+        spans = {name: range(*entry["data_offsets"]) for name, entry in header.items()}
+        touched = [name for name, span in spans.items() if any(i in span for i in range(first, first + length))]
         return first >= 0 and not any(name.endswith(METADATA) or ".quant_state" in name for name in touched)
     if path.suffix == ".bin" and length is not None:
         with zipfile.ZipFile(path) as archive:
@@ -220,7 +223,7 @@ def walk(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def damage_json(value: Any, chance: random.Random) -> tuple[Any, str]:
-    """Change, take away or add something somewhere; a way down is chosen step by step, so that long lists do not win."""
+    """Change, take away or add something somewhere; each step down is chosen anew, so that long lists do not win."""
     way: list[Any] = []
     inner = value
     while isinstance(inner, dict | list) and inner and (not way or chance.random() < 0.8):

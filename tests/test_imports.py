@@ -34,7 +34,10 @@ ALLOWED = {
     "model": {"config", "outputs", "pretrained"},
     "heads": {"config", "outputs", "pretrained", "model"},
     # The session's type only; the session itself imports the tasks.
-    "tasks": {"hub", "progress", "encoding", "tokenizer_json", "tokenizer", "pretrained", "heads", "session"},
+    "tasks": {
+        *("hub", "progress", "encoding", "strict_json", "tokenizer_json", "tokenizer", "pretrained", "heads"),
+        "session",
+    },
     "plan": {"config", "heads", "pretrained", "quantized", "widen"},
     "session": {
         *("hub", "progress", "config", "tokenizer", "checkpoint", "loading", "plan", "pretrained", "heads", "widen"),
@@ -47,7 +50,7 @@ ALLOWED = {
     "compare": {"session", "tasks", "tokenizer"},
     "tables": {"hub", "tasks"},
     "files": {"output_lock", "progress", "tables", "tasks"},
-    "batch": {"files", "progress", "session", "tables", "tasks"},
+    "batch": {"files", "progress", "session", "strict_json", "tables", "tasks"},
     "inspection": {
         *("hub", "progress", "config", "tokenizer", "tokenizer_json", "model", "heads", "pretrained", "session"),
         "tasks",
@@ -61,7 +64,7 @@ ALLOWED = {
     },
     "app": {
         *("app", "hub", "progress", "config", "loading", "pretrained", "plan", "session", "compare", "tables", "tasks"),
-        *("inspection", "figures", "views"),
+        *("inspection", "figures", "strict_json", "views"),
     },
     "widgets": {"widgets", "hub", "progress", "heads", "session", "tasks", "inspection", "figures", "views"},
 }

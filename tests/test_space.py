@@ -100,7 +100,7 @@ def test_a_hub_model_is_preloaded_once_and_linked(built: dict[str, Path]) -> Non
     front, text = matter(built["zerogpu"]), (built["zerogpu"] / "README.md").read_text()
     assert front["models"] == [MODELS["zerogpu"]]
     assert front["preload_from_hub"] == [
-        "facebook/xlm-roberta-xl config.json,model.safetensors,sentencepiece.bpe.model"
+        "facebook/xlm-roberta-xl config.json,model.safetensors,sentencepiece.bpe.model,tokenizer.json"
     ]
     assert "https://huggingface.co/facebook/xlm-roberta-xl" in text
     assert 'load("facebook/xlm-roberta-xl", precision="8bit")' in (built["zerogpu"] / "app.py").read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from xlmrxl.files import Counts, check_source, process, text_of
 from xlmrxl.progress import Progress
+from xlmrxl.strict_json import parse_json
 from xlmrxl.tables import long_fields, read
 from xlmrxl.tasks.result import Result, Source
 
@@ -209,7 +209,7 @@ def choices_of(row: Mapping[str, Any], column: str | None = None) -> list[str]:
     given = row.get(name)
     if isinstance(given, str):
         try:
-            given = json.loads(given)
+            given = parse_json(given)
         except ValueError:
             given = None
     if not isinstance(given, list):

@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xlmrxl.adapter import refuse_adapter
-from xlmrxl.hub import CheckpointError, describe, first_line, resolve_file, shorten
+from xlmrxl.hub import CheckpointError, describe, first_line, local_folder, resolve_file, shorten
 from xlmrxl.strict_json import read_json_object
 
 SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
@@ -154,6 +154,8 @@ def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
             return Weights({name: (path, source) for name, source in _open_file(path)})
         return _open_shards(path, name_or_path, where)
     refuse_adapter(name_or_path, **where)
+    if local_folder(name_or_path) is None:
+        resolve_file(name_or_path, SAFETENSORS, **where)  # says why the Hub gives nothing, where that is the reason
     raise CheckpointError(
         f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(LAYOUTS)} is there (or, for a name on the "
         "Hub without a network, was downloaded before). Give the folder or repository of a complete checkpoint."

@@ -303,7 +303,7 @@ def check_checkpoint(
             check_floats(source, tensor, file)
             if tensor.shape != parameter.shape:
                 mismatched.append(key)
-                if not ignore_mismatched_sizes or not _is_head(key):
+                if not ignore_mismatched_sizes:
                     raise CheckpointError(_misfit(model, key, tensor, parameter, file))
     if broken := [key for key in missing if not _is_head(key)]:
         raise CheckpointError(

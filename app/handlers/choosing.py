@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import MAX_TEXT, checked_text, language_code
+from xlmrxl.strict_json import parse_json
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -90,8 +90,8 @@ def _listed(choices: Any) -> list[str]:
         if not choices.lstrip().startswith("["):
             return [line for line in choices.splitlines() if line.strip()]
         try:
-            choices = json.loads(choices)
-        except (ValueError, RecursionError):
+            choices = parse_json(choices)
+        except ValueError:
             raise ValueError("The choices look like JSON but are none: send a list of strings.") from None
     if not isinstance(choices, list | tuple) or not all(
         choice is None or isinstance(choice, str) for choice in choices

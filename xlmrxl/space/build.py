@@ -36,7 +36,7 @@ HELD = {
 TORCH = "2.11.0"
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"
 """Where torch without CUDA is, a twentieth of the download, which pip prefers. Without it all works as well."""
-PRELOADED = ("config.json", "model.safetensors", "sentencepiece.bpe.model")
+PRELOADED = ("config.json", "model.safetensors", "sentencepiece.bpe.model", "tokenizer.json")
 """What is read of XL as it was published; without this list its weights come twice, the second time as a .bin file."""
 INSIDE = "model"
 """Where a checkpoint from a folder of this machine lies in the Space."""

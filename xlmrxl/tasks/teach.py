@@ -28,6 +28,7 @@ from xlmrxl.heads import XLMRobertaXLForSequenceClassification
 from xlmrxl.hub import CheckpointError, first_line
 from xlmrxl.pretrained import without_values
 from xlmrxl.progress import Progress, shown
+from xlmrxl.strict_json import read_json_object
 from xlmrxl.tasks.attribution import Attribution, attribute
 from xlmrxl.tasks.features import POOLINGS, checked_texts, features
 from xlmrxl.tasks.logistic import HEAD, fit, inputs_of, scikit_learn, statistics, validated
@@ -267,13 +268,17 @@ class Taught:
         if not (path / FACTS).is_file():
             raise CheckpointError(f"There is no {FACTS} in {path}; give the folder that Taught.save wrote.")
         try:
-            facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+            facts = read_json_object(path / FACTS)
             sizes = {name: facts.pop(name) for name in ("hidden_size", "num_hidden_layers")}
             source = Source(**facts.pop("source"))
             facts["labels"] = tuple(facts["labels"])
             tensors: dict[str, Any] = load_file(path / WEIGHTS)
             taught = cls(session=session, source=source, **facts, **tensors)
             shape = (len(taught.labels), sizes["hidden_size"])
+            if not all(tensor.dtype in (torch.float32, torch.float64) for tensor in tensors.values()):
+                raise ValueError("its tensors are no floats")
+            if not all(isinstance(label, str) for label in taught.labels):
+                raise ValueError("its labels are no texts")
             if not taught.weight.shape == shape or not taught.mean.shape == taught.scale.shape == shape[1:]:
                 raise ValueError(f"weight is {tuple(taught.weight.shape)}, not {shape}")
         except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
