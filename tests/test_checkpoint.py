@@ -393,6 +393,26 @@ def test_missing_and_unexpected_weights_are_named(folder: Path):
         xlmrxl.load(folder)
 
 
+@pytest.mark.parametrize(
+    ("cls", "gone"),
+    [
+        (XLMRobertaXLForMaskedLM, "lm_head.dense.weight"),
+        (XLMRobertaXLForMaskedLM, "lm_head.bias"),
+        (XLMRobertaXLForSequenceClassification, "classifier.out_proj.weight"),
+        (xlmrxl.XLMRobertaXLForMultipleChoice, "roberta.pooler.dense.bias"),
+    ],
+)
+def test_a_session_needs_the_whole_head(folder: Path, cls: type, gone: str):
+    """Trained afresh it may be, by whoever loads the class; a task would answer at random."""
+    cls.from_pretrained(folder).save_pretrained(folder)
+    state = load_file(folder / "model.safetensors")
+    del state[gone]
+    save_weights(folder, state)
+    with pytest.raises(CheckpointError, match=rf"lacks 1 weights of {cls.__name__}, among them {gone}"):
+        xlmrxl.load(folder)
+    assert cls.from_pretrained(folder)
+
+
 def test_a_model_without_the_lm_head_cannot_fill(folder: Path):
     XLMRobertaXLModel.from_pretrained(folder).save_pretrained(folder)
     with pytest.raises(CheckpointError, match="has no head"):

@@ -133,7 +133,7 @@ def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str
         path for path, module in model.named_modules() if isinstance(module, nn.Linear) and "encoder.layer." in path
     }
     keys = match_names(model, weights)
-    check_checkpoint(model, weights, keys, {}, name, ignore_mismatched_sizes=False)
+    check_checkpoint(model, weights, keys, {}, name)
     prefixed = any(key.startswith(BASE_PREFIX + ".") for key in weights)
     if config.tie_word_embeddings:
         keys = {key: source for key, source in keys.items() if key not in TIED}

@@ -222,6 +222,7 @@ def assign(
     hold: Hold,
     name: str,
     ignore_mismatched_sizes: bool = False,
+    fresh_heads: bool = True,
 ) -> dict[str, list[str]]:
     """Give a model on the meta device the weights of a checkpoint, strictly; the log says what starts afresh.
 
@@ -231,17 +232,18 @@ def assign(
         hold: how they are to be held.
         name: of the checkpoint, for messages.
         ignore_mismatched_sizes: start afresh where a shape differs.
+        fresh_heads: start afresh what a checkpoint lacks of a head, to be trained; otherwise it is an error.
 
     Returns:
         `missing_keys`, `unexpected_keys` and `mismatched_keys`.
 
     Raises:
-        CheckpointError: a weight of the encoder is missing, left over, or of a wrong shape.
+        CheckpointError: a weight of the encoder is missing, left over, or of a wrong shape or type.
     """
     keys = match_names(model, weights)
     shared = model._shared_names()
     stored = _stored_layers(model, keys)
-    missing, mismatched = check_checkpoint(model, weights, keys, stored, name, ignore_mismatched_sizes)
+    missing, mismatched = check_checkpoint(model, weights, keys, stored, name, ignore_mismatched_sizes, fresh_heads)
     reader = Reader(weights, keys, hold, remap=hold.precision is not None and hold.device.type == "cpu")
     quantized = _assign_quantized(model, keys, reader, name, stored)
     common = stored_dtype(weights) if hold.dtype is None else hold.dtype
@@ -281,7 +283,8 @@ def check_checkpoint(
     keys: dict[str, str],
     stored: dict[str, dict[str, str]],
     name: str,
-    ignore_mismatched_sizes: bool,
+    ignore_mismatched_sizes: bool = False,
+    fresh_heads: bool = True,
 ) -> tuple[list[str], list[str]]:
     """Compare what a checkpoint holds with what a model needs before any memory is taken.
 
@@ -305,7 +308,7 @@ def check_checkpoint(
                 mismatched.append(key)
                 if not ignore_mismatched_sizes:
                     raise CheckpointError(_misfit(model, key, tensor, parameter, file))
-    if broken := [key for key in missing if not _is_head(key)]:
+    if broken := [key for key in missing if not fresh_heads or not _is_head(key)]:
         raise CheckpointError(
             f"{name} lacks {len(broken)} weights of {type(model).__name__}, among them {broken[0]}. "
             "It is incomplete, or its config.json belongs to another model."

@@ -295,7 +295,9 @@ def load(
     dtype = PRECISIONS[chosen] or narrow
     quantized = chosen if chosen in ("8bit", "4bit") else None
     with shown(progress, f"Loading {label} in {chosen}") as told:
-        assign(model, weights, Hold(dtype, quantized, double_quant, embeddings_8bit, place, told), label)
+        assign(
+            model, weights, Hold(dtype, quantized, double_quant, embeddings_8bit, place, told), label, fresh_heads=False
+        )
     model.eval()
     spread = None if device_map is None else _read_device_map(model, device_map)
     on_cpu = place.type == "cpu" if spread is None else {str(where) for where in spread.values()} == {"cpu"}
