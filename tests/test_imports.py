@@ -49,7 +49,7 @@ ALLOWED = {
     },
     "compare": {"session", "tasks", "tokenizer"},
     "tables": {"hub", "tasks"},
-    "files": {"output_lock", "progress", "tables", "tasks"},
+    "files": {"output_lock", "progress", "strict_json", "tables", "tasks"},
     "batch": {"files", "progress", "session", "strict_json", "tables", "tasks"},
     "inspection": {
         *("hub", "progress", "config", "tokenizer", "tokenizer_json", "model", "heads", "pretrained", "session"),

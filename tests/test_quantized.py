@@ -460,7 +460,7 @@ LIES_4BIT = {
     "the shape turned over": (said(shape=[192, 128]), "is said to have the shape"),
     "a shape of texts": (said(shape=["128", "128"]), "is said to have the shape"),
     "a type that is none": (said(dtype="nn"), "dtype is 'nn'"),
-    "an endless offset": (set_to(STATE[len(LAYER) + 1 :], text(b'{"quant_type": "nf4"}')), "is said to have the shape"),
+    "hardly a state": (set_to(STATE[len(LAYER) + 1 :], text(b'{"quant_type": "nf4"}')), "is said to have the shape"),
     "no offset": (said(nested_offset=None), "nested_offset is None"),
     "an offset that is none": (said(nested_offset=float("nan")), "nested_offset is nan"),
     "an infinite offset": (said(nested_offset=float("inf")), "nested_offset is inf"),

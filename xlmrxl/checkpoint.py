@@ -162,16 +162,28 @@ def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
     )
 
 
-def _open_shards(index: Path, name_or_path: str | os.PathLike[str], where: dict[str, Any]) -> Weights:
+def read_index(index: Path) -> dict[str, str]:
+    """Read which file holds each tensor.
+
+    An index comes from a stranger: it names files of weights beside itself and nothing else.
+
+    Raises:
+        CheckpointError: it cannot be read, or names something else.
+    """
     weight_map = read_json_object(index).get("weight_map")
-    # An index comes from a stranger: it names files beside itself and nothing else.
-    if not isinstance(weight_map, dict) or not all(
-        isinstance(shard, str) and re.fullmatch(r"[\w.-]{1,200}", shard) and shard.strip(".")
-        for shard in weight_map.values()
-    ):
-        raise CheckpointError(
-            f"{index} is not a valid index of weight files (its weight_map must name files of its own folder). {AGAIN}"
-        )
+    if not isinstance(weight_map, dict):
+        raise CheckpointError(f"{index} is not a valid index of weight files (it has no weight_map). {AGAIN}")
+    for shard in weight_map.values():
+        if not isinstance(shard, str) or not re.fullmatch(r"[\w-][\w.-]{0,200}\.(safetensors|bin)", shard):
+            raise CheckpointError(
+                f"{index} is not a valid index: it names {describe(shard)}, which is no file of weights in its folder. "
+                "Correct it, or copy it again."
+            )
+    return weight_map
+
+
+def _open_shards(index: Path, name_or_path: str | os.PathLike[str], where: dict[str, Any]) -> Weights:
+    weight_map = read_index(index)
     shards = list(dict.fromkeys(weight_map.values()))
     tensors: dict[str, tuple[Path, Any]] = {}
     for shard in shards:

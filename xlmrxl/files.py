@@ -18,6 +18,7 @@ from typing import Any
 
 from xlmrxl.output_lock import check_unlocked, lock_output
 from xlmrxl.progress import Progress, shown
+from xlmrxl.strict_json import parse_json
 from xlmrxl.tables import (
     UNREAD,
     DamagedFileError,
@@ -284,7 +285,7 @@ class _State:
 def _resumed(note: Path, partial: Path, key: dict[str, Any], say: Callable[[str], None]) -> _State | None:
     """Where to go on, or None to start."""
     try:
-        state = _State(**json.loads(note.read_text(encoding="utf-8")))
+        state = _State(**parse_json(note.read_bytes()))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):

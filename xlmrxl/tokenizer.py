@@ -225,32 +225,32 @@ class XLMRobertaTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """How many tokens the vocabulary has, `<mask>` included, without those that were added after it."""
+        """Return how many tokens the vocabulary has, `<mask>` included, without those that were added after it."""
         return self._vocabulary.size
 
     @property
     def token_ids(self) -> list[int]:
-        """Every id that has a token, in order: a model may have more rows, which stand for nothing."""
+        """Return every id that has a token, in order: a model may have more rows, which stand for nothing."""
         return [*range(self.vocab_size), *sorted(i for i in self._vocabulary.added if i >= self.vocab_size)]
 
     @property
     def added_tokens_decoder(self) -> dict[int, AddedToken]:
-        """The special tokens of the family and the tokens that were added, by id."""
+        """Return the special tokens of the family and the tokens that were added, by id."""
         own = {i: AddedToken(token, special=True) for token, i in self._vocabulary.special_ids.items()}
         return dict(sorted((own | self._vocabulary.added).items()))
 
     @property
     def additional_special_tokens(self) -> list[str]:
-        """The special tokens that were added."""
+        """Return the special tokens that were added."""
         return [token.content for _, token in sorted(self._vocabulary.added.items()) if token.special]
 
     @property
     def all_special_tokens(self) -> list[str]:
-        """The special tokens, those that were added last."""
+        """Return the special tokens, those that were added last."""
         return ["<s>", "</s>", "<unk>", "<pad>", "<mask>", *self.additional_special_tokens]
 
     def get_added_vocab(self) -> dict[str, int]:
-        """The tokens that were added, with their ids."""
+        """Return the tokens that were added, with their ids."""
         return {token.content: i for i, token in sorted(self._vocabulary.added.items())}
 
     def add_tokens(

@@ -6,7 +6,6 @@ while it installs: a wheel beside that would not be found.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -157,34 +156,18 @@ def _list_model_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
     Raises:
         CheckpointError: the folder has no config or no weights, or a link leads out of it.
     """
-    from xlmrxl.checkpoint import INDEX, LAYOUTS  # noqa: PLC0415 - torch
+    from xlmrxl.checkpoint import INDEX, LAYOUTS, read_index  # noqa: PLC0415 - torch
 
     names = sorted(os.listdir(folder), key=lambda name: (name.startswith("."), name))
     wanted = {*CHECKPOINT_FILES, *LAYOUTS, *(name for name in names if re.fullmatch(r"LICENSE([.-][\w.-]*)?", name))}
     found = {name: _resolve_link(folder, name) for name in names if name in wanted and not (folder / name).is_dir()}
     for index in [name for name in found if name.endswith(INDEX)]:
-        found |= {shard: _resolve_link(folder, shard) for shard in _read_shard_names(found[index])}
+        found |= {shard: _resolve_link(folder, shard) for shard in set(read_index(found[index]).values())}
     if "config.json" not in found or not any(name in LAYOUTS for name in found):
         raise CheckpointError(
             f"{folder} is no checkpoint: it must hold a config.json and one of {', '.join(LAYOUTS)}. Give another."
         )
     return found, [name for name in names if name not in found]
-
-
-def _read_shard_names(index: Path) -> set[str]:
-    """Read the names of the files that an index stands for.
-
-    Raises:
-        CheckpointError: it cannot be read, or names something that is not in its folder.
-    """
-    try:
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        outside = [each for each in shards if not re.fullmatch(r"[\w-][\w.-]*\.(safetensors|bin)", each)]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{index} cannot be read as an index ({first_line(error)}). Copy it again.") from error
-    if outside:
-        raise CheckpointError(f"{index} names {outside[0]!r}, which is no file of weights in its folder. Correct it.")
-    return shards
 
 
 def _resolve_link(folder: Path, name: str) -> Path:
