@@ -214,9 +214,9 @@ def test_ways_to_write_examples() -> None:
     ],
 )
 def test_examples_are_bounded(session: Session, examples: object, word: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # on a busy machine, others may have the processor in between
     assert word in problem(lambda: teaching.learn(session, examples, ""))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -323,9 +323,9 @@ BAD_FILES = {
 def test_a_bad_file_gets_one_sentence_and_costs_little(tmp_path: Path, name: str) -> None:
     content, word = BAD_FILES[name]
     path = written(tmp_path, name, content)
-    started = time.monotonic()
+    started = time.process_time()  # on a busy machine, others may have the processor in between
     said = problem(lambda: teaching.from_file(path))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert word.lower() in said.lower()
     assert len(said) <= 400
     assert str(tmp_path) not in said  # where files lie is nobody's business
