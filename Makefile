@@ -5,6 +5,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 ARGS   ?=
+# A worker for each core, up to four: each has its own app and browser. Files stay whole, since their tests share these;
+# they go in the order of collection, in which the long ones with a browser come first.
+WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 
@@ -16,10 +19,14 @@ app: $(VENV)/.app            ## set up and open the app
 
 test: $(VENV)/.dev           ## set up and run the tests, a real browser among them
 	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 
 test-slow: $(VENV)/.dev      ## run the slow tests, which continuous integration runs as well
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-portable: $(VENV)/.dev  ## run all tests with several processor kernels, numbers of threads and Pythons
+	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
+	$(BIN)/python tests/portable.py $(SETTINGS) -- $(WORKERS) $(ARGS)
 
 check: $(VENV)/.dev          ## lint, format and types
 	$(BIN)/ruff check .
@@ -34,7 +41,7 @@ format: $(VENV)/.dev         ## mend what the linter and the formatter can mend
 	$(BIN)/ruff format .
 
 clean:          ## remove the virtual environment and what was built
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .portable build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "xlmrxl needs Python 3.10 or newer; name one with: make PYTHON=python3.12 …")'
@@ -50,4 +57,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: help app test test-slow check format clean
+.PHONY: help app test test-slow test-portable check format clean

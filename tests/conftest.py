@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -24,6 +26,12 @@ SENTENCES = [
     "สุนัขนอนหลับอยู่ในสวน",
     "How many people live in a small house near the old bridge?",
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several workers, and what it starts, one thread to compute with, unless a number is set."""
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -81,9 +89,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def client(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    """One of gradio_client, of an app that keeps its model."""
+def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an app that keeps its model."""
+    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def client(served: str) -> Any:
+    """One of gradio_client, of the same app."""
     from gradio_client import Client
 
-    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
-        yield Client(url, verbose=False)
+    return Client(served, verbose=False)

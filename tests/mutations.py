@@ -197,7 +197,7 @@ def may_change_bytes(path: Path, start: int, length: int | None) -> bool:
         first = start - 8 - size
         spans = {name: range(*entry["data_offsets"]) for name, entry in header.items()}
         touched = [name for name, span in spans.items() if any(i in span for i in range(first, first + length))]
-        return first >= 0 and not any(name.endswith(METADATA) or ".quant_state" in name for name in touched)
+        return first >= 0 and not all(name.endswith(METADATA) or ".quant_state" in name for name in touched)
     if path.suffix == ".bin" and length is not None:
         with zipfile.ZipFile(path) as archive:
             for record in archive.infolist():
@@ -206,7 +206,7 @@ def may_change_bytes(path: Path, start: int, length: int | None) -> bool:
                         file.seek(record.header_offset + 26)
                         names = sum(int.from_bytes(file.read(2), "little") for _ in range(2))
                     begin = record.header_offset + 30 + names
-                    if begin <= start and start + length <= begin + record.file_size:
+                    if begin < start + length and start < begin + record.file_size:
                         return True
         return False
     # A vocabulary or a config that is changed and still can be read is another one. Of two vocabularies neither is.

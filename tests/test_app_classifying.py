@@ -15,12 +15,14 @@ import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
+from closeness import approximate
 
 import xlmrxl
 from xlmrxl.app import create_app, handlers, render
@@ -176,7 +178,9 @@ def test_teaching_is_what_the_session_does(session: Session, lesson: teaching.Le
     right = [expected[0].label == "cat", expected[2].label == "dog"]
     assert lesson.tested.texts == 2
     assert lesson.tested.accuracy == sum(right) / 2
-    assert lesson.tested == taught.report([texts[0], texts[2]], ["cat", "dog"], progress=False)
+    # Two texts alone are another batch than these two among four.
+    report = taught.report([texts[0], texts[2]], ["cat", "dog"], progress=False)
+    assert asdict(lesson.tested) == approximate(asdict(report))
 
 
 def test_ways_to_write_examples() -> None:
@@ -210,9 +214,9 @@ def test_ways_to_write_examples() -> None:
     ],
 )
 def test_examples_are_bounded(session: Session, examples: object, word: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # on a busy machine, others may have the processor in between
     assert word in problem(lambda: teaching.learn(session, examples, ""))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -319,9 +323,9 @@ BAD_FILES = {
 def test_a_bad_file_gets_one_sentence_and_costs_little(tmp_path: Path, name: str) -> None:
     content, word = BAD_FILES[name]
     path = written(tmp_path, name, content)
-    started = time.monotonic()
+    started = time.process_time()  # on a busy machine, others may have the processor in between
     said = problem(lambda: teaching.from_file(path))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert word.lower() in said.lower()
     assert len(said) <= 400
     assert str(tmp_path) not in said  # where files lie is nobody's business
@@ -543,18 +547,18 @@ def test_an_example_asks_in_a_language_that_has_templates() -> None:
 def test_endpoints_answer_as_the_session(client: Any, session: Session) -> None:
     found = session.classify(TEXT, task="sentiment", language="sw", templates=[OWN])
     answer = client.predict(TEXT, "", "sw", "sentiment", "", OWN, api_name="/classify")
-    assert answer == {"text": TEXT, "labels": [vars(label) for label in found.labels]}
+    assert answer == approximate({"text": TEXT, "labels": [vars(label) for label in found.labels]})
     pair = session.classify((TEXT, "He is"), task="entailment")
     answer = client.predict(text=TEXT, task="entailment", second="He is", api_name="/classify")
-    assert answer["labels"] == [vars(label) for label in pair.labels]
+    assert answer["labels"] == approximate([vars(label) for label in pair.labels])
     words = session.explain(TEXT, ["cat", "dog"], label="dog", progress=False)
-    assert client.predict(TEXT, "cat, dog", "en", "dog", api_name="/explain") == words.content()
+    assert client.predict(TEXT, "cat, dog", "en", "dog", api_name="/explain") == approximate(words.content())
     best = session.explain(TEXT, ["cat", "dog"], progress=False)
-    assert client.predict(TEXT, "cat, dog", api_name="/explain") == best.content()
+    assert client.predict(TEXT, "cat, dog", api_name="/explain") == approximate(best.content())
 
 
 def test_the_endpoint_that_teaches(client: Any, lesson: teaching.Lesson) -> None:
-    expected = json.loads(json.dumps(lesson.content()))
+    expected = approximate(json.loads(json.dumps(lesson.content())))
     for examples, texts in ((EXAMPLES, TESTS), (EXAMPLES.splitlines(), TESTS.splitlines())):
         assert client.predict(examples, texts, api_name="/teach") == expected
     alone = client.predict(EXAMPLES, api_name="/teach")
@@ -567,7 +571,7 @@ def test_ten_choices_over_the_endpoint(client: Any, session: Session) -> None:
     chosen = session.choose("It is.", given)
     answer = client.predict("It is.", given, api_name="/choose")
     assert answer["best"] == chosen.best
-    assert [each["score"] for each in answer["choices"]] == [choice.score for choice in chosen.choices]
+    assert [each["score"] for each in answer["choices"]] == approximate([choice.score for choice in chosen.choices])
 
 
 @pytest.mark.parametrize(

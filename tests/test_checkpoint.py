@@ -347,6 +347,17 @@ def test_every_head_can_be_tried(folder: Path, cls: type):
     xlmrxl.load(folder).try_forward()
 
 
+def test_a_config_that_wants_tuples(folder: Path):
+    expected = xlmrxl.load(folder).fill_mask("The <mask>").masks
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | {"return_dict": False}))
+    session = xlmrxl.load(folder)
+    assert session.fill_mask("The <mask>").masks == expected
+    assert session.inspect("The house", progress=False).lens([1], progress=False)
+    XLMRobertaXLForSequenceClassification.from_pretrained(folder).save_pretrained(folder)
+    assert xlmrxl.load(folder).classify("The house").labels
+
+
 def test_an_adapter_says_what_it_is(folder: Path, tmp_path: Path):
     adapter = tmp_path / "adapter"
     adapter.mkdir()

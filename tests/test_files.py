@@ -355,19 +355,27 @@ def counted(function):
     return call
 os.fsync, os.replace, os.unlink = counted(os.fsync), counted(os.replace), counted(os.unlink)
 Path.unlink = counted(Path.unlink)
-while True:  # a process for each moment, all from one that has imported what they need
+def forked(work):  # this process computes nothing itself, so it has no threads, with which a fork may deadlock
     child = os.fork()
     if not child:
-        left[0] = moment
-        convert(source, target, chunk=8)
+        work()
+        sys.stdout.flush()
         os._exit(0)
-    if os.waitpid(child, 0)[1] == 0:
-        break
+    return os.waitpid(child, 0)[1]
+def killed():
+    left[0] = moment
+    convert(source, target, chunk=8)
+def continued():
     told = []
     convert(source, target, chunk=5, force=True, say=told.append)
     print(moment, target.read_bytes().hex(), *told, sep="|")
     target.unlink()
+# Two processes for each moment, all from one that has imported what they need.
+while (status := forked(killed)) == signal.SIGKILL:
+    if status := forked(continued):
+        break
     moment += 1
+sys.exit(status != 0)
 """
 
 

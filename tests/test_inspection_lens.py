@@ -17,6 +17,8 @@ from xlmrxl import Session, XLMRobertaXLForSequenceClassification
 from xlmrxl.hub import CheckpointError
 from xlmrxl.inspection.lens import state_logits
 
+# Logits are up to about 40 in size, of which float32 rounds off some 1e-6 each; two rows of them differ by whole units.
+CLOSE = {"rtol": 1e-5, "atol": 1e-4}
 TEXT = "The <mask> of <script>alert(1)</script> is <mask>, el perro."
 
 
@@ -51,13 +53,14 @@ def test_the_last_state_has_the_models_own_logits(inspection):
         at_masks = model(
             ids, output_attentions=True, logits_mask=ids == inspection.session.tokenizer.mask_token_id
         ).logits
-    assert torch.equal(state_logits(inspection, last, range(len(own))), own)
-    assert torch.equal(state_logits(inspection, last, inspection.masks), at_masks)
+    torch.testing.assert_close(state_logits(inspection, last, range(len(own))), own, **CLOSE)
+    torch.testing.assert_close(state_logits(inspection, last, inspection.masks), at_masks, **CLOSE)
     assert len(inspection.masks) == 3
     found = inspection.lens(range(len(own)))
     for cell, logits in zip(found.cells[-1], own, strict=True):
         logs = logits.log_softmax(-1)
-        assert [fill.probability for fill in cell.fills] == logs[[fill.id for fill in cell.fills]].exp().tolist()
+        expected = logs[[fill.id for fill in cell.fills]].exp().tolist()
+        assert [fill.probability for fill in cell.fills] == pytest.approx(expected, rel=1e-4)
 
 
 def test_every_state_is_read_as_the_head_reads_the_last(inspection):
@@ -184,5 +187,5 @@ def test_the_default():
     ids = torch.tensor([[token.id for token in inspection.tokens]])
     with torch.inference_mode():
         own = inspection.session.model(ids, output_attentions=True).logits[0]
-    assert torch.equal(state_logits(inspection, inspection.layers, range(len(own))), own)
+    torch.testing.assert_close(state_logits(inspection, inspection.layers, range(len(own))), own, **CLOSE)
     assert inspection.lens().cells[-1][0].fills[0].rank == 1

@@ -625,10 +625,12 @@ def test_a_quantised_checkpoint_is_not_quantised_again(folder, tmp_path):
         quantize(folder, target, "4bit")
 
 
+@pytest.mark.parametrize("native", [True, False], ids=["16-bit arithmetic", "none"])
 @pytest.mark.parametrize("precision", ["fp32", "4bit"])
-def test_a_device_map_changes_no_number(folder, precision):
+def test_a_device_map_changes_no_number(folder, precision, native, monkeypatch):
     """There is one device here; that accelerate takes the model apart and moves its inputs is what this shows."""
     pytest.importorskip("accelerate")
+    monkeypatch.setattr("xlmrxl.widen.has_native", lambda dtype: native)
     expected = logits(load(folder, precision=precision).model)
     placed = {"roberta.embeddings": "cpu", "roberta.encoder": "cpu", "lm_head": "cpu"}
     for device_map in ("auto", placed):

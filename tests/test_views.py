@@ -197,8 +197,10 @@ def test_a_sweep_in_parts_is_the_sweep(session: Session, size: int):
         assert "`sweep` first" in refusal
         assert "importance" not in inside(html(view, [(0, 0)]))["maps"]
         expected = view.sides[side].sweep(progress=False).values
-        assert swept(view, side, size) == pytest.approx(expected, rel=1e-4, abs=1e-7)
-        assert expected.std() > 0
+        # Batches of other sizes are rounded otherwise: by some 1e-6 each of the log-probabilities, up to about 10 in
+        # size, of which an importance is a difference. Those of two heads differ by 1e-3.
+        assert swept(view, side, size) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert np.diff(np.sort(expected, axis=None)).min() > 1e-3
     for side in (0, 1):
         assert np.array_equal(ranked(view, "importance", side), swept(view, side, size).astype(np.float32))
     assert len(inside(html(view, [(0, 0)]))["maps"]["importance"]) == 2

@@ -159,6 +159,7 @@ class _Kept:
                 attention_mask=None if bool(attention_mask.all()) else attention_mask.to(session.device),
                 logits_mask=at_mask,
                 output_hidden_states=True,
+                return_dict=True,
             )
             logs = require_finite(session, out.logits.float()).log_softmax(-1).cpu()
             states = torch.stack([layer[at_mask].float().cpu() for layer in out.hidden_states])

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from chromium import find
-from running_app import serve
 
 import xlmrxl
 from xlmrxl.session import Session
@@ -52,13 +51,6 @@ def browser() -> Iterator:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session")
-def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the app."""
-    with serve(checkpoint, tmp_path_factory.mktemp("app") / "log.txt") as url:
-        yield url
 
 
 @pytest.fixture

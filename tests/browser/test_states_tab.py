@@ -163,11 +163,21 @@ def test_a_link_opens_the_plane_at_the_state_that_it_was_slid_to(tab) -> None:
 
 
 def slide(tab, place: int) -> list:
+    # The slider stands at its new place before the points do: a plot says when these have moved.
+    tab.evaluate(
+        """([selector, place]) => {
+            const plot = document.querySelector(selector);
+            window.moved = plot.layout.sliders[0].active === place;
+            plot.once("plotly_update", () => { window.moved = true; });
+        }""",
+        [PLOT, place],
+    )
     tab.locator(f"{PLOT} .slider-label-group").nth(place).click(force=True)
     tab.wait_for_function(
         "([plot, place]) => document.querySelector(plot).layout.sliders[0].active === place", arg=[PLOT, place]
     )
     tab.wait_for_function("place => window.xlmrxl.link('states').includes(`state%22%3A${place}`)", arg=place)
+    tab.wait_for_function("() => window.moved")
     return points(tab)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_app import answers, started
+from running_app import START, answers, started
 
 from xlmrxl.app.waiting import PROGRESS, Waiting
 
@@ -62,5 +62,5 @@ def test_a_visitor_of_the_first_second_gets_the_app_without_doing_anything(
             assert process.poll() is None
         page.goto(url)
         assert "Loading" in page.locator("#what").inner_text()
-        page.locator("#fill-text textarea").wait_for()
+        page.locator("#fill-text textarea").wait_for(timeout=START * 1000)
         page.close()

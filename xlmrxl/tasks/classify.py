@@ -314,7 +314,7 @@ def _by_head(session: Session, pairs: Sequence[Texts], progress: Progress | bool
     names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
     with shown(progress, "Classifying", "text") as told:
         logits = head_logits(
-            session, rows, lambda ids, attended: session.model(ids, attention_mask=attended).logits, told
+            session, rows, lambda ids, mask: session.model(ids, attention_mask=mask, return_dict=True).logits, told
         )
     results = []
     source = Source.of(session)

@@ -218,8 +218,10 @@ def log_probabilities(
         for line, i in enumerate(group):
             wanted[line, rows[i].places] = True
         with torch.inference_mode():
-            logits = session.model(ids, attention_mask=attention_mask, logits_mask=wanted.to(session.device)).logits
-            logs = require_finite(session, logits.float()).log_softmax(-1)
+            out = session.model(
+                ids, attention_mask=attention_mask, logits_mask=wanted.to(session.device), return_dict=True
+            )
+            logs = require_finite(session, out.logits.float()).log_softmax(-1)
         start = 0
         for i in group:
             stop = start + len(rows[i].places)
