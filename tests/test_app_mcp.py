@@ -41,6 +41,7 @@ def asked(url: str, ask: Callable[[Any], Awaitable[Any]]) -> Any:
     return asyncio.run(connect())
 
 
+@pytest.mark.slow
 def test_every_endpoint_is_a_tool_whose_arguments_are_explained(url: str) -> None:
     from gradio_client import Client
 
@@ -54,6 +55,7 @@ def test_every_endpoint_is_a_tool_whose_arguments_are_explained(url: str) -> Non
             assert about["description"], f"{tool.name} does not say what {name} is"
 
 
+@pytest.mark.slow
 def test_tools_answer_as_the_session_does(url: str, checkpoint: Path) -> None:
     session = xlmrxl.load(checkpoint)
     answer = asked(url, lambda client: client.call_tool("fill", {"text": TEXT, "top_k": 3}))
@@ -64,6 +66,7 @@ def test_tools_answer_as_the_session_does(url: str, checkpoint: Path) -> None:
     assert ast.literal_eval(answer.content[0].text)["best"] == session.choose("It is.", ["She.", "He."]).best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tool", "given", "words"),
     [("fill", {"text": "no gap"}, "There is no <mask>"), ("choose", {"prompt": "It", "choices": ["a"]}, "two choices")],

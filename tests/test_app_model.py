@@ -475,6 +475,7 @@ def client(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
         yield Client(url, verbose=False)
 
 
+@pytest.mark.slow
 def test_endpoints_describe_and_change_the_model(client, folders: dict[str, Path]) -> None:
     described = client.predict(api_name="/model")
     expected = json.loads(loading.about(Served(xlmrxl.load(folders["first"]))).to_json())

@@ -380,7 +380,7 @@ sys.exit(status != 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("end", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("end", ["csv", "jsonl", pytest.param("parquet", marks=pytest.mark.slow)])
 def test_killed_before_every_write_it_goes_on(end: str, tmp_path: Path):
     """SIGKILL before the first fsync, rename or removal, before the second, and so on to the last."""
     if end == "parquet":
@@ -415,7 +415,7 @@ convert(Path(sys.argv[2]), Path(sys.argv[3]), work, chunk=3)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-@pytest.mark.parametrize("wait", [0.0, 0.1])
+@pytest.mark.parametrize("wait", [0.0, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_killed_from_outside_it_goes_on(wait: float, tmp_path: Path):
     source, target = write(tmp_path / "in.jsonl", ROWS * 2), tmp_path / "out.jsonl"
     convert(source, tmp_path / "whole.jsonl")

@@ -381,6 +381,7 @@ def test_sixty_masks(session: Session):
     assert len(session.fill_mask("<mask> " * 60).masks) == 60
 
 
+@pytest.mark.slow
 def test_words_of_the_default_are_words():
     """In every script: between spaces or signs, spelled as the vocabulary spells them, no space within."""
     session = xlmrxl.load()

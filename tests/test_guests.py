@@ -286,6 +286,7 @@ def test_wrong_types_in_every_place(app: App) -> None:
         check_refused(app.run("choose", *["x"] * number), 400)
 
 
+@pytest.mark.slow
 def test_wrong_types_from_a_page(app: App) -> None:
     for function in app.config["dependencies"]:
         if not function["backend_fn"]:

@@ -8,7 +8,7 @@ import json
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -485,7 +485,7 @@ def app(
             gc.freeze()  # torch stays; not the model, which may be freed for another
             loading = {name: options[name] for name in ("device", "embeddings_8bit", "force")}
             session = load_model(**options, progress=both)
-        with uncollected():
+        with uncollected(), nullcontext() if mcp else hide_module("mcp"):
             from xlmrxl.app import launch  # noqa: PLC0415 - while the page is up: Gradio takes seconds
             from xlmrxl.app.served import Served  # noqa: PLC0415
         served = Served(session, None if alone and not allow else allow, loading)
@@ -507,6 +507,21 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+@contextmanager
+def hide_module(name: str) -> Iterator[None]:
+    """Let a package look as if it were not installed: Gradio imports mcp wherever it finds it, which takes longer than
+    the rest of Gradio.
+    """
+    hidden = name not in sys.modules
+    if hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def browser() -> Iterator:
 @pytest.fixture
 def page(browser, served: str) -> Iterator:
     """A page on the app. Whatever the test does, no request may leave this machine and no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
     asked: list[str] = []
     failed: list[str] = []

@@ -53,6 +53,7 @@ def test_the_page_shows_the_bytes_that_were_read(browser, waiting: Waiting) -> N
     page.close()
 
 
+@pytest.mark.slow
 def test_a_visitor_of_the_first_second_gets_the_app_without_doing_anything(
     browser, checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def turn_to(page: Any, tab: str) -> None:
     page.get_by_role("tab", name=tab).click()
 
 
+@pytest.mark.slow
 def test_a_walk_through_every_tab(page, browser, session: Session, tmp_path: Path) -> None:
     fills_and_masks_a_word(page, session)
     teaches_by_sixteen_examples_and_tests_in_two_languages(page, session)
