@@ -272,6 +272,14 @@ def test_files_that_contradict_each_other(
         XLMRobertaTokenizer.from_pretrained(tmp_path)
 
 
+def test_a_token_that_normalisation_leaves_nothing_of(vocabulary_file: Path):
+    tokenizer = XLMRobertaTokenizer(vocabulary_file)
+    before = tokenizer("the \x01 house").input_ids
+    assert tokenizer.add_tokens(["\x01", "[NEW]"]) == 2
+    assert tokenizer("the \x01 house").input_ids == before
+    assert tokenizer("[NEW]\x01", return_offsets_mapping=True).offset_mapping[1] == (0, 5)
+
+
 # Models with such tokens
 
 

@@ -70,7 +70,7 @@ class AddedToken:
 
 
 class TokenMatcher:
-    """Find tokens in a text.
+    """Find tokens in a text. What normalisation leaves nothing of, such as a control character, is found nowhere.
 
     Args:
         tokens: by id.

@@ -29,7 +29,8 @@ def first_line(error: BaseException) -> str:
 
 
 def shorten(text: str, most: int = 80) -> str:
-    """Return a text as a message may show it, cut in the middle where it is long."""
+    """Return a text as a message may show it: on one line, and cut in the middle where it is long."""
+    text = text if text.isprintable() else repr(text)[1:-1]
     half = (most - 3) // 2
     return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
 

@@ -74,6 +74,7 @@ class Vocabulary:
             ValueError: an id or a token is another one's already.
         """
         own = {i: AddedToken(token, special=True) for token, i in self.special_ids.items()}
+        added = dict(self.added)
         for i, token in tokens.items():
             there = self.token(i) if i < self.size or i in self.added else token.content
             if there != token.content or (self.has(token.content) and self.id(token.content) != i):
@@ -82,7 +83,8 @@ class Vocabulary:
                     f"or {describe(token.content)} has another id."
                 )
             if i not in own:
-                self.added[i] = token
+                added[i] = token
+        self.added = added
         self._ids = {token.content: i for i, token in self.added.items()}
         every = self.added | own
         self._written = TokenMatcher({i: token for i, token in every.items() if not token.normalized})
