@@ -162,7 +162,14 @@ class Vocabulary:
             self._normalizer = SentencePieceNormalizer(model_proto=self.serialized(), **keep)
         normalized, sources = self._normalizer.Normalize(text, with_offsets=True)
         starts = [*sources[: len(normalized)], len(text)]
-        return normalized, list(zip(starts, _ends(starts), strict=False))
+        spans: list[Span] = []
+        for start, stop in zip(starts, _ends(starts), strict=False):
+            end = stop
+            # SentencePiece counts what it removes to the character before: not here.
+            while end > start + 1 and not self._normalizer.Normalize(text[end - 1]):
+                end -= 1
+            spans.append((start, end))
+        return normalized, spans
 
     def tokens(self, text: str) -> list[str]:
         """Return the pieces of a text; what the vocabulary does not know appears as it is written."""
