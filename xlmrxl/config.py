@@ -282,7 +282,8 @@ class XLMRobertaXLConfig:
         kind = values.get("model_type", cls.model_type)
         # The first revision of facebook/xlm-roberta-xxl calls itself xlm-roberta; its sizes tell it apart.
         size = values.get("hidden_size")
-        if kind != cls.model_type and not (kind == "xlm-roberta" and _is_integer(size) and size >= 2560):
+        large = isinstance(size, int) and size >= 2560
+        if kind != cls.model_type and not (kind == "xlm-roberta" and large):
             raise CheckpointError(
                 f"{path} describes a model of type {describe(kind)}; xlmrxl reads {cls.model_type!r}, such as "
                 "'facebook/xlm-roberta-xl' or 'facebook/xlm-roberta-xxl'."

@@ -105,7 +105,7 @@ class Session:
             CheckpointError: it does not.
         """
         try:
-            inputs = self.tokenizer("Try <mask>.", return_tensors="pt").to(self.device)
+            inputs: dict[str, Any] = self.tokenizer("Try <mask>.", return_tensors="pt").to(self.device)
             if isinstance(self.model, XLMRobertaXLForMultipleChoice):
                 inputs = {name: value[:, None] for name, value in inputs.items()}
             with torch.inference_mode():

@@ -158,8 +158,12 @@ class Vocabulary:
     def _normalize(self, text: str) -> tuple[str, list[Span]]:
         """Normalise a text but for its spaces; for each character, say where in the text it comes from."""
         if self._normalizer is None:
-            keep = dict.fromkeys(("add_dummy_prefix", "escape_whitespaces", "remove_extra_whitespaces"), False)
-            self._normalizer = SentencePieceNormalizer(model_proto=self.serialized(), **keep)
+            self._normalizer = SentencePieceNormalizer(
+                model_proto=self.serialized(),
+                add_dummy_prefix=False,
+                escape_whitespaces=False,
+                remove_extra_whitespaces=False,
+            )
         normalized, sources = self._normalizer.Normalize(text, with_offsets=True)
         starts = [*sources[: len(normalized)], len(text)]
         spans: list[Span] = []
