@@ -28,6 +28,9 @@ test-portable: $(VENV)/.dev  ## run all tests with several processor kernels, nu
 	@$(BIN)/python tests/browser/chromium.py || $(BIN)/python -m playwright install chromium || true
 	$(BIN)/python tests/portable.py $(SETTINGS) -- $(WORKERS) $(ARGS)
 
+test-mutations: $(VENV)/.dev ## damage checkpoints in thousands of ways: each is read right or refused in a sentence
+	$(BIN)/python tests/mutations.py $(ARGS)
+
 check: $(VENV)/.dev          ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,4 +60,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: help app test test-slow test-portable check format clean
+.PHONY: help app test test-slow test-portable test-mutations check format clean
