@@ -13,6 +13,10 @@ import torch
 from browser.running_app import make_checkpoint, serve
 
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
+from xlmrxl.cli import hide_module
+
+with hide_module("mcp"):  # these processes have no need of it, and it takes as long as the rest of Gradio
+    import gradio  # noqa: F401
 
 SENTENCES = [
     "The capital of France is Paris and the capital of Spain is Madrid.",

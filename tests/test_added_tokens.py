@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import need_bitsandbytes
 from test_tokenizer import reference_of
 
 import xlmrxl
@@ -312,7 +313,7 @@ def test_they_are_kept_and_offered_and_spare_rows_are_not(folder: Path, tmp_path
     if precision == "fp32":
         assert_offered(xlmrxl.load(folder))
         return
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     quantize(folder, tmp_path / "small", precision)
     assert_offered(xlmrxl.load(tmp_path / "small"))
 

@@ -400,6 +400,7 @@ def test_copied_lines_of_given_words_and_of_joint_masks(
     assert ran(fill._result(session, joint, 4, "joint", ""), checkpoint.parent, monkeypatch) == joint
 
 
+@pytest.mark.slow
 def test_copied_lines_give_the_layers_and_the_precisions(
     session: Session, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,6 +438,7 @@ def test_layers_of_the_endpoint(client: Any, session: Session) -> None:
         client.predict("no gap", api_name="/lens")
 
 
+@pytest.mark.slow
 def test_precisions_of_the_endpoint(client: Any, checkpoint: Path, session: Session) -> None:
     answer = client.predict(TEXT, api_name="/compare")
     assert answer == approximate(json.loads(json.dumps(comparing.compare(str(checkpoint), session, TEXT).content())))

@@ -17,6 +17,7 @@ import pytest
 import torch
 from browser.running_app import make_checkpoint, serve
 from closeness import approximate
+from needs import need_bitsandbytes
 
 import xlmrxl
 from xlmrxl.app import handlers, quoting
@@ -85,7 +86,7 @@ def test_what_is_loaded_is_measured(served: Served) -> None:
 
 
 def test_quantised_weights_are_measured_as_they_are_held() -> None:
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     served = Served(xlmrxl.load(precision="4bit"))
     found = loading.about(served)
     assert found.weights == pytest.approx(found.plan.need("4bit").weights, rel=0.02)
@@ -265,7 +266,7 @@ def test_of_the_list_no_path_is_told(folders: dict[str, Path]) -> None:
 
 
 def test_a_quantised_checkpoint_has_its_precision(served: Served, folders: dict[str, Path], tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     from xlmrxl.convert import quantize
 
     quantize(folders["deeper"], tmp_path / "small", "8bit")
@@ -454,8 +455,9 @@ def test_pages_that_are_opened_later_know_the_model(served: Served, folders: dic
     assert changes[blocks["states-layer"]]["value"] != 3
 
 
+@pytest.mark.slow
 def test_precisions_are_compared_where_the_model_allows_it(served: Served, folders: dict[str, Path]) -> None:
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     app = asyncio.run(built(served))
     for precision, there in (("4bit", False), ("fp32", True)):
         assert switch(served, folders["deeper"], precision=precision).result

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from needs import need_bitsandbytes
 from safetensors.torch import load_file, save_file
 
 import xlmrxl
@@ -211,7 +212,7 @@ def test_the_tied_matrix_under_its_other_name(folder: Path, size: str, cls: type
     if cls is XLMRobertaXLForMaskedLM:
         assert model.lm_head.decoder.weight is model.get_input_embeddings().weight
         assert xlmrxl.load(folder).fill_mask("The <mask>").masks
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     small = quantize(folder, folder / "small", "8bit")
     rows = open_weights(small)[TIED[1]]
     assert torch.equal(rows, expected.bfloat16())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from needs import need_bitsandbytes
 from torch.nn import functional as F
 
 from xlmrxl import load
@@ -18,7 +19,7 @@ TEXT = "The capital of France is <mask> and the <mask> of Spain is Madrid."
 
 
 def test_the_figures_are_those_of_the_models():
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     result = compare("default", TEXT, ["fp32", "8bit", "4bit"])
     assert [d.precision for d in result.differences] == ["fp32", "8bit", "4bit"]
     assert (result.texts, result.masks) == (1, 2)

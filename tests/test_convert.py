@@ -17,6 +17,7 @@ import psutil
 import pytest
 import torch
 from click.testing import CliRunner
+from needs import need_bitsandbytes
 from safetensors.torch import load_file, save_file
 
 from xlmrxl import CheckpointError, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM, load
@@ -24,7 +25,7 @@ from xlmrxl.checkpoint import let_go, open_weights, read_ahead
 from xlmrxl.cli import main
 from xlmrxl.convert import quantize
 
-pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
+need_bitsandbytes()
 
 
 @pytest.fixture

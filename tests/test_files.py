@@ -415,7 +415,8 @@ convert(Path(sys.argv[2]), Path(sys.argv[3]), work, chunk=3)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-@pytest.mark.parametrize("wait", [0.0, pytest.param(0.1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.0, 0.1])
 def test_killed_from_outside_it_goes_on(wait: float, tmp_path: Path):
     source, target = write(tmp_path / "in.jsonl", ROWS * 2), tmp_path / "out.jsonl"
     convert(source, tmp_path / "whole.jsonl")

@@ -505,6 +505,7 @@ def test_a_preflight_allows_no_other_origin(app: App) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.slow
 def test_many_at_once(app: App) -> None:
     """Each gets the right answer or is told that the app is busy, and none hangs."""
     expected = [fill.text for fill in app.session.fill_mask(TEXT, top_k=3).masks[0].fills]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from needs import need_bitsandbytes
 from random_session import random_session
 from torch.nn import functional as F
 
@@ -409,7 +410,7 @@ def test_states_that_there_are_not(inspection: Inspection):
 
 @pytest.mark.parametrize("precision", ["8bit", "4bit"])
 def test_quantised_weights(tiny_config, vocabulary_file, tmp_path: Path, precision: str):
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     model = random_session(tiny_config, vocabulary_file, hidden_size=128, num_attention_heads=4, intermediate_size=64)
     model.model.save_pretrained(tmp_path)
     model.tokenizer.save_pretrained(tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from needs import need_bitsandbytes
 from torch import nn
 
 from xlmrxl import CheckpointError, XLMRobertaXLConfig, load
@@ -29,7 +30,7 @@ def held(model: nn.Module) -> int:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("embeddings_8bit", [False, True])
 def test_weights_are_what_is_loaded(precision, embeddings_8bit):
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     session = load("default", precision=precision, embeddings_8bit=embeddings_8bit)
     expected = plan("default", session.model.config, embeddings_8bit=embeddings_8bit).need(precision).weights
     found = held(session.model)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from needs import need_bitsandbytes
 from torch import nn
 
 from xlmrxl import (
@@ -31,7 +32,8 @@ from xlmrxl import (
 from xlmrxl.convert import quantize
 from xlmrxl.quantized import Embedding8bit, Linear4bit, Linear8bit, quantize_4bit, quantize_8bit
 
-functional = pytest.importorskip("bitsandbytes.functional", reason="bitsandbytes is not installed")
+need_bitsandbytes()
+functional = quantized.bitsandbytes().functional  # without torch's compiler, which takes seconds to import
 
 CPU = torch.device("cpu")
 IDS = torch.tensor([[0, 7, 8, 9, 40, 2], [0, 9, 96, 2, 1, 1]])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import need_bitsandbytes
 from test_tokenizer import HARD, REAL, corpus_lines, reference_of, without_lone_spaces
 
 from xlmrxl import CheckpointError, XLMRobertaTokenizer, XLMRobertaXLForMaskedLM, load
@@ -53,7 +54,7 @@ def test_a_checkpoint_without_the_sentencepiece_model(saved_by_transformers: Pat
         shutil.copy(saved_by_transformers / name, tmp_path)
     XLMRobertaXLForMaskedLM.from_pretrained(tiny_folder).save_pretrained(tmp_path)
     assert load(tmp_path).fill_mask(text).masks == expected.masks
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     quantize(tmp_path, tmp_path / "quantised", "8bit")
     assert set(FILES) <= {path.name for path in (tmp_path / "quantised").iterdir()}
 

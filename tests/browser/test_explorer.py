@@ -327,6 +327,7 @@ class Slow:
         return self.view.answer(request)
 
 
+@pytest.mark.slow
 def test_trying_all_heads_says_how_far_it_is_and_can_be_stopped(open_page, model: xlmrxl.Session) -> None:
     inspection = model.inspect(TEXT, progress=False)
     slow = Slow(AttentionView(inspection), 0.3)

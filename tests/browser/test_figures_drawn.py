@@ -16,7 +16,7 @@ from xlmrxl.inspection.grid import Axis, Curves, Grid
 from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Source
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WORDS = [
     "<b>x</b>",

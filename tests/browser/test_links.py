@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from needs import need_bitsandbytes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -158,7 +159,7 @@ def test_a_link_opens_what_a_tab_shows(page, elsewhere, tab: str) -> None:
 
 
 def test_a_link_opens_what_precisions_show(page, elsewhere) -> None:
-    pytest.importorskip("bitsandbytes")
+    need_bitsandbytes()
     test_a_link_opens_what_a_tab_shows(page, elsewhere, "compare")
 
 
