@@ -412,12 +412,17 @@ def _read_layer(
                 raise ValueError(f"it is {state.quant_type}, and config.json says otherwise")
             layer = Linear4bit(*sizes, packed, state)
     except ValueError as error:
-        raise CheckpointError(
-            f"The {precision} weight {path} of {file} cannot be used ({first_line(error)}). Copy the checkpoint again, "
-            "or quantise the original one with `xlmrxl quantize`."
-        ) from error
+        raise _unusable(precision, path, file, error) from error
     reader.count(weight.nbytes)
     return layer
+
+
+def _unusable(precision: str, path: str, file: Path, error: ValueError) -> CheckpointError:
+    """Return the sentence for a quantised weight that is not what it says."""
+    return CheckpointError(
+        f"The {precision} weight {path} of {file} cannot be used ({first_line(error)}). Copy the checkpoint again, "
+        "or quantise the original one with `xlmrxl quantize`."
+    )
 
 
 def _read_8bit(weight: Tensor, parts: dict[str, Tensor], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -462,10 +467,7 @@ def _assign_embeddings(
             parts = {extra: reader.weights[key] for extra, key in extras.items()}
             rows, scales = _read_8bit(weight, parts, tuple(old.weight.shape))
         except ValueError as error:
-            raise CheckpointError(
-                f"The 8-bit weight {path} of {file} cannot be used ({first_line(error)}). Copy the checkpoint again, "
-                "or quantise the original one with `xlmrxl quantize`."
-            ) from error
+            raise _unusable("8bit", path, file, error) from error
         rows, scales = rows.to(hold.device), scales.to(hold.device)
         reader.count(weight.nbytes)
     else:
