@@ -236,8 +236,7 @@ class XLMRobertaTokenizer:
     @property
     def added_tokens_decoder(self) -> dict[int, AddedToken]:
         """Return the special tokens of the family and the tokens that were added, by id."""
-        own = {i: AddedToken(token, special=True) for token, i in self._vocabulary.special_ids.items()}
-        return dict(sorted((own | self._vocabulary.added).items()))
+        return dict(sorted((self._vocabulary.special_tokens() | self._vocabulary.added).items()))
 
     @property
     def additional_special_tokens(self) -> list[str]:

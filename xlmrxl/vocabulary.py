@@ -73,7 +73,7 @@ class Vocabulary:
         Raises:
             ValueError: an id or a token is another one's already.
         """
-        own = {i: AddedToken(token, special=True) for token, i in self.special_ids.items()}
+        own = self.special_tokens()
         added = dict(self.added)
         for i, token in tokens.items():
             there = self.token(i) if i < self.size or i in self.added else token.content
@@ -90,6 +90,10 @@ class Vocabulary:
         self._written = TokenMatcher({i: token for i, token in every.items() if not token.normalized})
         normalized = {i: token for i, token in every.items() if token.normalized}
         self._normalized = TokenMatcher(normalized, lambda token: self._normalize(token)[0]) if normalized else None
+
+    def special_tokens(self) -> dict[int, AddedToken]:
+        """Return the special tokens of the family, by id."""
+        return {i: AddedToken(token, special=True) for token, i in self.special_ids.items()}
 
     def has(self, token: str) -> bool:
         """Return whether there is such a token."""
