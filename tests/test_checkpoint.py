@@ -106,7 +106,7 @@ def test_the_published_bin_has_a_buffer_that_is_ignored(tiny_folder: Path, tmp_p
     torch.save(state, tmp_path / "pytorch_model.bin")
     shutil.copy(tiny_folder / "config.json", tmp_path)
     model, info = XLMRobertaXLForMaskedLM.from_pretrained(tmp_path, output_loading_info=True)
-    assert info == {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+    assert info == {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": [], "error_msgs": []}
     assert torch.equal(logits(model), logits(XLMRobertaXLForMaskedLM.from_pretrained(tiny_folder)))
 
 
@@ -152,7 +152,10 @@ def test_a_head_of_another_size(tiny_folder: Path, tmp_path: Path):
     five, info = XLMRobertaXLForSequenceClassification.from_pretrained(
         tmp_path, num_labels=5, ignore_mismatched_sizes=True, output_loading_info=True
     )
-    assert sorted(info["mismatched_keys"]) == ["classifier.out_proj.bias", "classifier.out_proj.weight"]
+    assert sorted(info["mismatched_keys"]) == [
+        ("classifier.out_proj.bias", (3,), (5,)),
+        ("classifier.out_proj.weight", (3, 20), (5, 20)),
+    ]
     assert torch.equal(five.classifier.dense.weight, three.classifier.dense.weight)
 
 

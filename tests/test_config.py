@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from xlmrxl import CheckpointError, XLMRobertaXLConfig
 
@@ -68,7 +69,7 @@ def test_transformers_reads_and_writes_the_same(tmp_path: Path):
     assert str(theirs.dtype) == "torch.bfloat16"
     theirs.save_pretrained(tmp_path / "theirs")
     again = XLMRobertaXLConfig.from_pretrained(tmp_path / "theirs")
-    assert (again.hidden_size, again.num_labels, again.torch_dtype) == (40, 3, "bfloat16")
+    assert (again.hidden_size, again.num_labels, again.torch_dtype) == (40, 3, torch.bfloat16)
 
 
 @pytest.mark.parametrize(

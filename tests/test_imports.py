@@ -19,7 +19,9 @@ ALLOWED = {
     "output_lock": set(),
     "strict_json": {"hub"},
     "adapter": {"hub", "strict_json"},
-    "config": {"adapter", "hub", "strict_json"},
+    "keywords": set(),
+    "config": {"adapter", "hub", "keywords", "strict_json"},
+    "device_map": {"hub"},
     "encoding": {"vocabulary"},
     "added_tokens": {"hub", "strict_json"},
     "tokenizer_json": {"added_tokens", "hub"},
@@ -30,7 +32,7 @@ ALLOWED = {
     "checkpoint": {"adapter", "hub", "strict_json"},
     "quantized": {"hub", "strict_json", "widen"},
     "loading": {"hub", "progress", "config", "checkpoint", "pretrained", "quantized"},
-    "pretrained": {"hub", "config", "checkpoint", "loading", "quantized"},
+    "pretrained": {"hub", "keywords", "config", "checkpoint", "device_map", "loading", "quantized"},
     "model": {"config", "outputs", "pretrained"},
     "heads": {"config", "outputs", "pretrained", "model"},
     # The session's type only; the session itself imports the tasks.
@@ -41,7 +43,7 @@ ALLOWED = {
     "plan": {"config", "heads", "pretrained", "quantized", "widen"},
     "session": {
         *("hub", "progress", "config", "tokenizer", "checkpoint", "loading", "plan", "pretrained", "heads", "widen"),
-        *("tasks", "inspection"),
+        *("device_map", "tasks", "inspection"),
     },
     "convert": {
         *("hub", "progress", "config", "tokenizer", "checkpoint", "loading", "model", "pretrained", "quantized"),

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,18 @@ class Weights(Mapping[str, Tensor]):
 
     def __init__(self, tensors: Mapping[str, tuple[Path, Any]]) -> None:
         self._tensors = tensors
+
+    @classmethod
+    def of(cls, state_dict: Mapping[str, Tensor]) -> Weights:
+        """Return the tensors of a state dict as if they came from a file.
+
+        Raises:
+            TypeError: something in it is no tensor by name.
+        """
+        for name, tensor in state_dict.items():
+            if not isinstance(name, str) or not isinstance(tensor, Tensor):
+                raise TypeError(f"A state_dict holds tensors by name; this one has {describe(name)}.")
+        return cls({name: (Path("state_dict"), tensor.detach()) for name, tensor in state_dict.items()})
 
     def __getitem__(self, name: str) -> Tensor:
         path, source = self._tensors[name]
@@ -136,30 +148,56 @@ def trim() -> None:
         _malloc_trim()(0)
 
 
-def open_weights(name_or_path: str | os.PathLike[str], **where: Any) -> Weights:
+def open_weights(
+    name_or_path: str | os.PathLike[str],
+    *,
+    variant: str | None = None,
+    safetensors: bool | None = None,
+    **where: Any,
+) -> Weights:
     """Map the weights of a folder, a Hub repository or `"default"`.
 
     Args:
         name_or_path: where the checkpoint is.
+        variant: a word in the name of its files.
+        safetensors: True: no `.bin`, False: nothing else; either if None.
         **where: the options of `hub.resolve_file`.
 
     Raises:
         CheckpointError: there are none, or a file is missing, damaged or not what its index says.
+        ValueError: the variant is no word.
     """
-    for layout in LAYOUTS:
+    layouts = [
+        add_variant(layout, variant) for layout in LAYOUTS if safetensors in (None, layout.startswith(SAFETENSORS))
+    ]
+    for layout in layouts:
         path = resolve_file(name_or_path, layout, required=False, **where)
         if path is None:
             continue
-        if not layout.endswith(INDEX):
+        if not layout.endswith(".json"):
             return Weights({name: (path, source) for name, source in _open_file(path)})
         return _open_shards(path, name_or_path, where)
     refuse_adapter(name_or_path, **where)
     if local_folder(name_or_path) is None:
-        resolve_file(name_or_path, SAFETENSORS, **where)  # says why the Hub gives nothing, where that is the reason
+        resolve_file(name_or_path, layouts[0], **where)  # says why the Hub gives nothing, where that is the reason
     raise CheckpointError(
-        f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(LAYOUTS)} is there (or, for a name on the "
+        f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(layouts)} is there (or, for a name on the "
         "Hub without a network, was downloaded before). Give the folder or repository of a complete checkpoint."
     )
+
+
+def add_variant(name: str, variant: str | None) -> str:
+    """Return the name of a file of weights, or of their index, in a variant: `model.fp16.safetensors`.
+
+    Raises:
+        ValueError: the variant is no word.
+    """
+    if variant is None:
+        return name
+    if not isinstance(variant, str) or not re.fullmatch(r"[\w-]{1,50}", variant):
+        raise ValueError(f"variant is {describe(variant)}; it is a word of letters, digits, _ and -, such as 'fp16'.")
+    stem, suffix = name.rsplit(".", 1)
+    return f"{stem}.{variant}.{suffix}"
 
 
 def read_index(index: Path) -> dict[str, str]:
@@ -300,6 +338,8 @@ def save_weights(
     *,
     max_shard_size: int | str = "5GB",
     safe_serialization: bool = True,
+    save_function: Callable[..., Any] = torch.save,
+    variant: str | None = None,
 ) -> None:
     """Write weights in the Hub's layout; nothing of the folder changes before all of it is written.
 
@@ -309,12 +349,15 @@ def save_weights(
             None may share memory with another.
         max_shard_size: bytes a file, as a number or like `"5GB"`.
         safe_serialization: safetensors, or `.bin` if False.
+        save_function: writes a `.bin`, as `torch.save` does.
+        variant: a word in the name of the files.
 
     Raises:
         CheckpointError: it cannot be written, for instance for want of space.
-        ValueError: `max_shard_size` is not a size.
+        ValueError: `max_shard_size` is not a size, or the variant is no word.
     """
-    whole = SAFETENSORS if safe_serialization else BIN
+    kind = SAFETENSORS if safe_serialization else BIN
+    whole, index_name = add_variant(kind, variant), add_variant(kind + INDEX, variant)
     stem, suffix = whole.rsplit(".", 1)
     limit, total = parse_size(max_shard_size), 0
     staging = Path(tempfile.mkdtemp(dir=folder, prefix=".saving-"))
@@ -327,7 +370,7 @@ def save_weights(
             if safe_serialization:
                 save_file(part, path, metadata={"format": "pt"})
             else:
-                torch.save(part, path)
+                save_function(part, path)
             # safetensors lets only the owner read; a checkpoint is as open as any other file of the folder.
             path.chmod(mode)
             total += sum(tensor.nbytes for tensor in part.values())
@@ -340,7 +383,7 @@ def save_weights(
         if count > 1:
             weight_map = {key: name for name, keys in zip(names, shards, strict=True) for key in keys}
             index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-            (staging / (whole + INDEX)).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+            (staging / index_name).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
         written = sorted(os.listdir(staging))
         for name in written:
             os.replace(staging / name, folder / name)
@@ -353,7 +396,7 @@ def save_weights(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     for path in folder.iterdir():
-        if _is_weight_file(path.name) and path.name not in written:
+        if _is_weight_file(path.name, variant) and path.name not in written:
             path.unlink()
 
 
@@ -380,8 +423,11 @@ def parse_size(size: int | str) -> int:
     return int(match[1]) * int(step ** " KMG".index(match[2].upper() or " "))
 
 
-def _is_weight_file(name: str) -> bool:
-    return re.fullmatch(r"(model|pytorch_model)(-\d{5}-of-\d{5})?\.(safetensors|bin)(\.index\.json)?", name) is not None
+def _is_weight_file(name: str, variant: str | None) -> bool:
+    dotted = "" if variant is None else re.escape(f".{variant}")
+    shard = rf"(model|pytorch_model){dotted}(-\d{{5}}-of-\d{{5}})?\.(safetensors|bin)"
+    index = rf"(model\.safetensors|pytorch_model\.bin)\.index{dotted}\.json"
+    return re.fullmatch(f"{shard}|{index}", name) is not None
 
 
 def _some(names: list[str], most: int = 4) -> str:

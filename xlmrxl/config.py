@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import os
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 from xlmrxl.adapter import refuse_adapter
 from xlmrxl.hub import CheckpointError, describe, resolve_file
+from xlmrxl.keywords import refuse_save_options, suggest, take_hub_options
 from xlmrxl.strict_json import read_json_object
 
 CONFIG_NAME = "config.json"
@@ -42,13 +44,26 @@ FRACTIONS = {
 SWITCHES = (
     *("use_cache", "return_dict", "output_attentions", "output_hidden_states"),
     *("is_decoder", "add_cross_attention", "tie_word_embeddings"),
+    *("is_encoder_decoder", "torchscript", "gradient_checkpointing"),
 )
+GENERAL_SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(("finetuning_task", "task_specific_params", "tokenizer_class", "prefix", "sep_token_id")),
+    **dict.fromkeys(("decoder_start_token_id", "cross_attention_hidden_size", "bad_words_ids", "suppress_tokens")),
+    **dict.fromkeys(("forced_bos_token_id", "forced_eos_token_id", "exponential_decay_length_penalty")),
+    "begin_suppress_tokens": None,
+    **dict.fromkeys(("tie_encoder_decoder", "use_bfloat16", "tf_legacy_loss", "do_sample", "early_stopping"), False),
+    **dict.fromkeys(("output_scores", "return_dict_in_generate", "remove_invalid_values"), False),
+    **dict.fromkeys(("temperature", "top_p", "typical_p", "repetition_penalty", "length_penalty"), 1.0),
+    **dict.fromkeys(("num_beams", "num_beam_groups", "num_return_sequences"), 1),
+    **dict.fromkeys(("min_length", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size"), 0),
+    **{"diversity_penalty": 0.0, "max_length": 20, "top_k": 50},
+}
+"""What the config of every model of transformers 4.37.2 says beside what is a parameter here, with the defaults. They
+can be read and set; only what was set is written."""
 MAY_BE_NONE = ("classifier_dropout", "bos_token_id", "eos_token_id")
 MAX_LABELS = 100_000
 MAX_NAME = 200
 """Characters of the name of a setting, a class or a label."""
-HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only", "force_download", "subfolder")
-"""Keyword arguments of every `from_pretrained` that say where to look, not what to build."""
 
 
 class XLMRobertaXLConfig:
@@ -82,6 +97,9 @@ class XLMRobertaXLConfig:
     """
 
     model_type: ClassVar[str] = "xlm-roberta-xl"
+    is_composition: ClassVar[bool] = False
+    attribute_map: ClassVar[dict[str, str]] = {}
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["past_key_values"]
 
     def __init__(
         self,
@@ -130,25 +148,35 @@ class XLMRobertaXLConfig:
         self.is_decoder: bool = kwargs.pop("is_decoder", False)
         self.add_cross_attention: bool = kwargs.pop("add_cross_attention", False)
         self.tie_word_embeddings: bool = kwargs.pop("tie_word_embeddings", True)
+        self.is_encoder_decoder: bool = kwargs.pop("is_encoder_decoder", False)
+        self.torchscript: bool = kwargs.pop("torchscript", False)
+        self.gradient_checkpointing: bool = kwargs.pop("gradient_checkpointing", False)
         self.chunk_size_feed_forward: int = kwargs.pop("chunk_size_feed_forward", 0)
         self.problem_type: str | None = kwargs.pop("problem_type", None)
         self.architectures: list[str] | None = kwargs.pop("architectures", None)
-        attention = kwargs.pop("attn_implementation", None)
+        private, attention = kwargs.pop("_attn_implementation", None), kwargs.pop("attn_implementation", None)
+        attention = private if attention is None else attention
         self.attn_implementation: str = "sdpa" if attention is None else attention
         # "dtype" is what transformers 5 calls "torch_dtype".
         newer, older = kwargs.pop("dtype", None), kwargs.pop("torch_dtype", None)
-        dtype = newer if older is None else older
-        self.torch_dtype: str | None = None if dtype is None else str(dtype).removeprefix("torch.")
+        self.torch_dtype = newer if older is None else older
         self.pruned_heads = _read_pruned_heads(kwargs.pop("pruned_heads", None) or {})
         self._set_labels(kwargs)
-        kwargs.pop("model_type", None)
-        for name in ("use_return_dict", "name_or_path", "_name_or_path", "transformers_version"):
+        name_or_path, private = kwargs.pop("name_or_path", ""), kwargs.pop("_name_or_path", "")
+        self.name_or_path: str = os.fspath(name_or_path or private or "")
+        for name in ("model_type", "use_return_dict", "transformers_version", "_commit_hash"):
             kwargs.pop(name, None)
         for name, value in kwargs.items():
             if len(name) > MAX_NAME or hasattr(type(self), name):
                 raise ValueError(f"{describe(name)} cannot be the name of a setting.")
             setattr(self, name, value)
         self._check()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the default of a general setting that was not set."""
+        if name in GENERAL_SETTINGS:
+            return GENERAL_SETTINGS[name]
+        raise AttributeError(f"{type(self).__name__} has no setting {name!r}.")
 
     def _set_labels(self, kwargs: dict[str, Any]) -> None:
         id2label = kwargs.pop("id2label", None)
@@ -185,8 +213,37 @@ class XLMRobertaXLConfig:
 
     @property
     def use_return_dict(self) -> bool:
-        """Whether models return a named output (the default) or a plain tuple."""
-        return self.return_dict
+        """Return whether models give a named output (the default) or a plain tuple."""
+        return self.return_dict and not self.torchscript
+
+    @property
+    def torch_dtype(self) -> Any:
+        """Return the type of the weights as a `torch.dtype`, or None; it can be set by name as well."""
+        if self._dtype_name is None:
+            return None
+        import torch  # noqa: PLC0415 - takes a second, and a config is read without it
+
+        return getattr(torch, self._dtype_name)
+
+    @torch_dtype.setter
+    def torch_dtype(self, dtype: Any) -> None:
+        self._dtype_name = None if dtype is None else str(dtype).removeprefix("torch.")
+        if dtype is not None:
+            _check_choice("torch_dtype", self._dtype_name, TORCH_DTYPES)
+
+    dtype = torch_dtype  # its name in transformers 5
+
+    @property
+    def _attn_implementation(self) -> str:
+        return self.attn_implementation
+
+    @_attn_implementation.setter
+    def _attn_implementation(self, value: str) -> None:
+        self.attn_implementation = value
+
+    def get_text_config(self, decoder: bool = False, encoder: bool = False) -> XLMRobertaXLConfig:
+        """Return the config itself: the model reads text and nothing else."""
+        return self
 
     def _check(self) -> None:
         self._check_kinds()
@@ -197,8 +254,6 @@ class XLMRobertaXLConfig:
             _check_choice("hidden_act", self.hidden_act, ACTIVATIONS)
         if self.problem_type is not None:
             _check_choice("problem_type", self.problem_type, PROBLEM_TYPES)
-        if self.torch_dtype is not None:
-            _check_choice("torch_dtype", self.torch_dtype, TORCH_DTYPES)
         named = self.architectures
         if named is not None and not (
             isinstance(named, list) and all(isinstance(name, str) and len(name) <= MAX_NAME for name in named)
@@ -241,43 +296,148 @@ class XLMRobertaXLConfig:
                 raise ValueError(f"pruned_heads leaves no head in layer {layer}.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that config.json holds, as plain values."""
+        """Return everything that config.json holds, as plain values."""
         out = {name: copy.deepcopy(value) for name, value in vars(self).items() if value is not None}
-        # How attention is computed belongs to a run, not to the checkpoint.
-        del out["attn_implementation"]
+        # How attention is computed and where the model came from belong to a run, not to the checkpoint.
+        for name in ("attn_implementation", "name_or_path"):
+            del out[name]
+        for name in ("is_encoder_decoder", "torchscript", "gradient_checkpointing"):  # rare
+            if not out[name]:
+                del out[name]
+        if (dtype := out.pop("_dtype_name", None)) is not None:
+            out["torch_dtype"] = dtype
         if callable(self.hidden_act):
             out["hidden_act"] = getattr(self.hidden_act, "__name__", type(self.hidden_act).__name__)
         return {"model_type": self.model_type, **out}
 
-    def to_json_string(self) -> str:
-        """The text of config.json."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    def to_diff_dict(self) -> dict[str, Any]:
+        """Return what differs from a config made without arguments."""
+        usual = type(self)().to_dict()
+        return {
+            name: value for name, value in self.to_dict().items() if name == "model_type" or usual.get(name) != value
+        }
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
-        """Write config.json into a folder, which is made if need be."""
+    def to_json_string(self, use_diff: bool = False) -> str:
+        """Return the text of config.json.
+
+        Args:
+            use_diff: leave out what has its default value. A file that says all is read right whatever the defaults.
+        """
+        values = self.to_diff_dict() if use_diff else self.to_dict()
+        return json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+    def to_json_file(self, json_file_path: str | os.PathLike[str], use_diff: bool = False) -> None:
+        """Write the config into a file, as `to_json_string` gives it."""
+        Path(json_file_path).write_text(self.to_json_string(use_diff), encoding="utf-8")
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
+        """Write config.json into a folder, which is made if need be.
+
+        Args:
+            save_directory: the folder.
+            **kwargs: what transformers takes and what is without effect here, such as `push_to_hub=False`.
+
+        Raises:
+            TypeError: an unknown argument.
+            ValueError: `push_to_hub=True`.
+        """
+        refuse_save_options("save_pretrained", kwargs)
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG_NAME).write_text(self.to_json_string(), encoding="utf-8")
+        self.to_json_file(folder / CONFIG_NAME)
+
+    def update(self, config_dict: dict[str, Any]) -> None:
+        """Set several settings by name."""
+        for name, value in config_dict.items():
+            setattr(self, name, value)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], **overrides: Any) -> XLMRobertaXLConfig:
-        """A config from plain values, with `overrides` on top."""
-        return cls(**{**values, **overrides})
+    def from_dict(
+        cls, config_dict: dict[str, Any], *, return_unused_kwargs: bool = False, **kwargs: Any
+    ) -> XLMRobertaXLConfig | tuple[XLMRobertaXLConfig, dict[str, Any]]:
+        """Make a config of plain values.
+
+        Args:
+            config_dict: what config.json holds.
+            return_unused_kwargs: return with the config what of `kwargs` is no setting.
+            **kwargs: settings that count instead of those in `config_dict`.
+
+        Raises:
+            TypeError: what of `kwargs` is no setting, unless it is to be returned.
+            ValueError: a setting that no model can be built from.
+        """
+        unused = cls._take_unknown(config_dict, kwargs, return_unused_kwargs)
+        config = cls(**{**config_dict, **kwargs})
+        return (config, unused) if return_unused_kwargs else config
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> XLMRobertaXLConfig:
+    def _take_unknown(cls, values: dict[str, Any], kwargs: dict[str, Any], accept: bool) -> dict[str, Any]:
+        """Take what is no setting out of keyword arguments.
+
+        Raises:
+            TypeError: there is such, unless that is accepted.
+        """
+        settings = cls.setting_names() | values.keys()
+        unknown = {name: kwargs.pop(name) for name in list(kwargs) if name not in settings}
+        if unknown and not accept:
+            name = next(iter(unknown))
+            raise TypeError(
+                f"{describe(name)} is neither an argument of from_pretrained nor a setting of the config"
+                f"{suggest(name, settings)}."
+            )
+        return unknown
+
+    @classmethod
+    def setting_names(cls) -> set[str]:
+        """Return the names of all settings that have a meaning, in this family or in every one of transformers."""
+        named = {name for name in inspect.signature(cls).parameters if name != "kwargs"}
+        named |= {*SWITCHES, "chunk_size_feed_forward", "problem_type", "architectures", "attn_implementation"}
+        named |= {"dtype", "torch_dtype", "pruned_heads", "num_labels", "id2label", "label2id", "_attn_implementation"}
+        return (
+            named | GENERAL_SETTINGS.keys() | {"quantization_config", "name_or_path", "_name_or_path", "_commit_hash"}
+        )
+
+    @classmethod
+    def from_json_file(cls, json_file: str | os.PathLike[str]) -> XLMRobertaXLConfig:
+        """Read a config from a file, whatever its name.
+
+        Raises:
+            CheckpointError: it cannot be read, or describes another kind of model.
+        """
+        config = cls._from_file(Path(json_file))
+        assert isinstance(config, XLMRobertaXLConfig)
+        return config
+
+    @classmethod
+    def get_config_dict(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a config.json holds, and those of `kwargs` that do not say where it is."""
+        where = take_hub_options(kwargs)
+        return read_json_object(_find_config(pretrained_model_name_or_path, where)), kwargs
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any) -> Any:
         """Read the config of a folder, a Hub repository or `"default"`.
 
         Args:
-            name_or_path: where the checkpoint is.
+            pretrained_model_name_or_path: where the checkpoint is.
             **kwargs: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder` say where to
-                look; anything else overrides a setting.
+                look; `return_unused_kwargs` is that of `from_dict`; anything else overrides a setting.
+
+        Returns:
+            The config; with `return_unused_kwargs`, a pair of it and a dict.
 
         Raises:
             CheckpointError: there is no config.json, it cannot be read, or it describes another kind of model.
+            TypeError: an argument that is no setting.
         """
-        where = {name: kwargs.pop(name) for name in HUB_OPTIONS if name in kwargs}
-        path = _find_config(name_or_path, where)
+        where = take_hub_options(kwargs)
+        path = _find_config(pretrained_model_name_or_path, where)
+        return cls._from_file(path, name_or_path=os.fspath(pretrained_model_name_or_path), **kwargs)
+
+    @classmethod
+    def _from_file(cls, path: Path, return_unused_kwargs: bool = False, **kwargs: Any) -> Any:
         values = read_json_object(path)
         kind = values.get("model_type", cls.model_type)
         # The first revision of facebook/xlm-roberta-xxl calls itself xlm-roberta; its sizes tell it apart.
@@ -288,10 +448,12 @@ class XLMRobertaXLConfig:
                 f"{path} describes a model of type {describe(kind)}; xlmrxl reads {cls.model_type!r}, such as "
                 "'facebook/xlm-roberta-xl' or 'facebook/xlm-roberta-xxl'."
             )
+        unused = cls._take_unknown(values, kwargs, return_unused_kwargs)
         try:
-            return cls.from_dict(values, **kwargs)
+            config = cls(**{**values, **kwargs})
         except (TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path} cannot be used: {error}") from error
+        return (config, unused) if return_unused_kwargs else config
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, XLMRobertaXLConfig) and self.to_dict() == other.to_dict()

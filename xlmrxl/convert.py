@@ -97,7 +97,7 @@ def quantize(
                 hold = Hold(dtype, precision, double_quant, embeddings_8bit, torch.device(device), told)
                 save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
             config = copy.deepcopy(config)
-            config.torch_dtype = str(dtype).removeprefix("torch.")
+            config.torch_dtype = dtype
             config.quantization_config = quantization_config(hold)  # type: ignore[attr-defined]
             config.save_pretrained(partial)
             tokenizer.save_pretrained(partial)

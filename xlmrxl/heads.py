@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ class _Head(XLMRobertaXLPreTrainedModel):
         if self.config.use_return_dict if return_dict is None else return_dict:
             for name, value in kept.items():
                 if hasattr(result, name):
-                    setattr(result, name, value)
+                    result[name] = value
             return result
         return (*result.to_tuple(), *(value for value in kept.values() if value is not None))
 
@@ -70,6 +70,8 @@ class XLMRobertaXLLMHead(nn.Module):
 
 class _LanguageModel(_Head):
     """What the two language models share: the encoder without pooling, and the LM head."""
+
+    _tied_weights_keys: ClassVar[list[str] | None] = ["lm_head.decoder.weight", "lm_head.decoder.bias"]
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
         super().__init__(config)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -47,6 +47,8 @@ HEADS = ("lm_head.", "classifier.", "qa_outputs.", "roberta.pooler.")
 BUFFERS = ("position_ids", "token_type_ids")
 """Constants that older checkpoints carry and nobody needs."""
 
+UNQUANTIZED = ("lm_head", "classifier", "qa_outputs", "pooler")
+"""What a checkpoint says of the modules that are never quantised here."""
 EXTRAS = (
     "weight.absmax",
     "weight.quant_map",
@@ -72,6 +74,8 @@ class Hold:
         embeddings_8bit: hold the word embeddings, and with them a tied LM decoder, in 8-bit rows.
         device: where to.
         progress: is told how many bytes of the checkpoint have been dealt with, and how many there are.
+        outlier: the activations from which on 8-bit layers compute in 16 bits.
+        skip: names of modules of the encoder, or parts of these, that are not quantised.
     """
 
     dtype: torch.dtype | None = torch.float32
@@ -80,6 +84,8 @@ class Hold:
     embeddings_8bit: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     progress: Progress = nobody
+    outlier: float = OUTLIER
+    skip: tuple[str, ...] = ()
 
 
 def quantization_config(hold: Hold) -> dict[str, Any]:
@@ -91,11 +97,11 @@ def quantization_config(hold: Hold) -> dict[str, Any]:
         "load_in_8bit": not four,
         "_load_in_4bit": four,
         "_load_in_8bit": not four,
-        "llm_int8_threshold": OUTLIER,
+        "llm_int8_threshold": hold.outlier,
         "llm_int8_has_fp16_weight": False,
         "llm_int8_enable_fp32_cpu_offload": False,
         # Without this list transformers 5 quantises the task heads as well.
-        "llm_int8_skip_modules": ["lm_head", "classifier", "qa_outputs", "pooler"],
+        "llm_int8_skip_modules": [*UNQUANTIZED, *(name for name in hold.skip if name not in UNQUANTIZED)],
         "bnb_4bit_quant_type": "nf4",
         "bnb_4bit_use_double_quant": hold.double_quant,
         "bnb_4bit_compute_dtype": str(hold.dtype or torch.bfloat16).removeprefix("torch."),
@@ -109,7 +115,50 @@ def stored_precision(config: XLMRobertaXLConfig) -> str | None:
     Raises:
         CheckpointError: it is quantised in a way that cannot be read.
     """
-    settings = getattr(config, "quantization_config", None)
+    return _read_precision(getattr(config, "quantization_config", None))
+
+
+def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool = False) -> Hold:
+    """Read how a caller wants a model to be quantised.
+
+    Args:
+        asked: a `BitsAndBytesConfig` of transformers, the dict that its `to_dict` gives, or None.
+        load_in_8bit, load_in_4bit: the same in short.
+
+    Returns:
+        A `Hold`, whose dtype is None where nothing is said of what is not quantised.
+
+    Raises:
+        ValueError: they contradict each other, or ask for what cannot be had.
+    """
+    if asked is None:
+        if load_in_8bit and load_in_4bit:
+            raise ValueError("load_in_8bit and load_in_4bit exclude each other.")
+        return Hold(None, "8bit" if load_in_8bit else "4bit" if load_in_4bit else None)
+    if load_in_8bit or load_in_4bit:
+        raise ValueError("Give either quantization_config or load_in_8bit and load_in_4bit, not both.")
+    settings = asked.to_dict() if hasattr(asked, "to_dict") else asked
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"quantization_config is {describe(asked)}; give a dict, or an object that has to_dict.")
+    settings = {name: getattr(value, "value", value) for name, value in settings.items()}  # a method may be an Enum
+    try:
+        precision, outlier = _read_precision(settings), _threshold(settings)
+    except CheckpointError as error:
+        raise ValueError(str(error).replace(" of config.json", "")) from None
+    if precision == "4bit" and settings.get("bnb_4bit_quant_type", "fp4") != "nf4":
+        raise ValueError("bnb_4bit_quant_type must be 'nf4': weights are quantised to no other type of 4 bits.")
+    compute = str(settings.get("bnb_4bit_compute_dtype")).removeprefix("torch.")
+    return Hold(
+        # float32 is what the library says where nobody chose.
+        getattr(torch, compute) if precision == "4bit" and compute in ("bfloat16", "float16") else None,
+        precision,
+        double_quant=bool(settings.get("bnb_4bit_use_double_quant")),
+        outlier=outlier,
+        skip=tuple(settings.get("llm_int8_skip_modules") or ()),
+    )
+
+
+def _read_precision(settings: Any) -> str | None:
     if settings is None:
         return None
     if not isinstance(settings, dict) or settings.get("quant_method", "bitsandbytes") != "bitsandbytes":
@@ -147,7 +196,7 @@ def _threshold(settings: dict[str, Any]) -> float:
 
 def narrow_type(config: XLMRobertaXLConfig, weights: Weights) -> torch.dtype:
     """The 16-bit type for what is not quantised: the checkpoint's own if it has one, else bfloat16."""
-    named = getattr(torch, config.torch_dtype or "", None)
+    named = config.torch_dtype
     own = named if stored_precision(config) is not None else stored_dtype(weights)
     return own if own in (torch.bfloat16, torch.float16) else torch.bfloat16
 
@@ -213,7 +262,7 @@ class Reader:
         sizes = (weight.shape[1], weight.shape[0], bias)
         if hold.precision == "4bit":
             return Linear4bit(*sizes, *quantize_4bit(weight, dtype, hold.device, hold.double_quant, tell))
-        return Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), OUTLIER)
+        return Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), hold.outlier)
 
 
 def assign(
@@ -223,7 +272,7 @@ def assign(
     name: str,
     ignore_mismatched_sizes: bool = False,
     fresh_heads: bool = True,
-) -> dict[str, list[str]]:
+) -> dict[str, list[Any]]:
     """Give a model on the meta device the weights of a checkpoint, strictly; the log says what starts afresh.
 
     Args:
@@ -235,12 +284,14 @@ def assign(
         fresh_heads: start afresh what a checkpoint lacks of a head, to be trained; otherwise it is an error.
 
     Returns:
-        `missing_keys`, `unexpected_keys` and `mismatched_keys`.
+        `missing_keys`, `unexpected_keys`, `mismatched_keys` (name, shape in the checkpoint, shape in the model) and
+        `error_msgs`, which is empty.
 
     Raises:
         CheckpointError: a weight of the encoder is missing, left over, or of a wrong shape or type.
     """
-    keys = match_names(model, weights)
+    sources = match_names(model, weights)
+    keys = dict(sources)
     shared = model._shared_names()
     stored = _stored_layers(model, keys)
     missing, mismatched = check_checkpoint(model, weights, keys, stored, name, ignore_mismatched_sizes, fresh_heads)
@@ -274,7 +325,8 @@ def assign(
             names = ", ".join(shorten(key) for key in sorted(keys_)[:20])
             names += f" and {len(keys_) - 20} more" if len(keys_) > 20 else ""
             logger.warning("%s: %s " + text + ".", type(model).__name__, names, name)
-    return {"missing_keys": missing, "unexpected_keys": left, "mismatched_keys": mismatched}
+    shapes = [(key, tuple(weights[sources[key]].shape), tuple(model.get_parameter(key).shape)) for key in mismatched]
+    return {"missing_keys": missing, "unexpected_keys": left, "mismatched_keys": shapes, "error_msgs": []}
 
 
 def check_checkpoint(
@@ -357,6 +409,8 @@ def _assign_quantized(
         extras, inner = stored.get(path), "encoder.layer." in path
         # What a quantised checkpoint has left as it was (llm_int8_skip_modules) stays so.
         if not extras and (hold.precision is None or not inner or settings):
+            continue
+        if not extras and any(f".{part}." in f".{path}." for part in hold.skip):
             continue
         source = keys.pop(f"{path}.weight")
         bias = reader.convert(keys.pop(f"{path}.bias")) if f"{path}.bias" in keys else None

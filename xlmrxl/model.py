@@ -46,13 +46,13 @@ class XLMRobertaXLEmbeddings(nn.Module):
 
     def forward(
         self,
-        input_ids: Tensor | None,
-        token_type_ids: Tensor | None,
-        position_ids: Tensor | None,
-        inputs_embeds: Tensor | None,
-        past_length: int,
+        input_ids: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        past_key_values_length: int = 0,
     ) -> Tensor:
-        """(batch, sequence) ids, or (batch, sequence, hidden) embeddings, to (batch, sequence, hidden)."""
+        """Embed (batch, sequence) ids, or (batch, sequence, hidden) word embeddings, as (batch, sequence, hidden)."""
         if inputs_embeds is None:
             assert input_ids is not None
             inputs_embeds = self.word_embeddings(input_ids)
@@ -61,7 +61,7 @@ class XLMRobertaXLEmbeddings(nn.Module):
         out = inputs_embeds + self.token_type_embeddings(token_type_ids)
         if self.absolute:
             if position_ids is None:
-                position_ids = self._positions(input_ids, inputs_embeds, past_length)
+                position_ids = self._positions(input_ids, inputs_embeds, past_key_values_length)
             out = out + self.position_embeddings(position_ids)
         embedded: Tensor = self.dropout(out)
         return embedded
@@ -96,6 +96,7 @@ class XLMRobertaXLSelfAttention(nn.Module):
         self.query = nn.Linear(config.hidden_size, config.hidden_size)
         self.key = nn.Linear(config.hidden_size, config.hidden_size)
         self.value = nn.Linear(config.hidden_size, config.hidden_size)
+        self.is_decoder = config.is_decoder
         self.dropout = nn.Dropout(config.attention_probs_dropout_prob)
         self.position_embedding_type = position_embedding_type
         self.sdpa = config.attn_implementation == "sdpa" and position_embedding_type == "absolute"
@@ -106,21 +107,25 @@ class XLMRobertaXLSelfAttention(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
-        attention_mask: Tensor | None,
-        head_mask: Tensor | None,
-        encoder_hidden_states: Tensor | None,
-        past: tuple[Tensor, ...] | None,
-        output_attentions: bool,
-    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """The context (batch, sequence, heads × size), the weights if asked for, and the keys and values used."""
+        attention_mask: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        past_key_value: tuple[Tensor, ...] | None = None,
+        output_attentions: bool = False,
+    ) -> tuple[Any, ...]:
+        """Return the context (batch, sequence, heads × size), the weights if asked for, a decoder's keys and values."""
         query = self._split_heads(self.query(hidden_states))
-        if encoder_hidden_states is not None and past is not None:
-            key, value = past
+        if encoder_hidden_states is not None:
+            attention_mask = encoder_attention_mask
+        if encoder_hidden_states is not None and past_key_value is not None:
+            key, value = past_key_value
         else:
             source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
             key, value = self._split_heads(self.key(source)), self._split_heads(self.value(source))
-            if past is not None:
-                key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
+            if past_key_value is not None:
+                key = torch.cat([past_key_value[0], key], dim=2)
+                value = torch.cat([past_key_value[1], value], dim=2)
 
         weights: Tensor | None = None
         # A mask of whole heads scales their context as it scales their weights; one within a head does not.
@@ -133,7 +138,10 @@ class XLMRobertaXLSelfAttention(nn.Module):
         else:
             weights = self._weights(query, key, attention_mask, head_mask)
             context = weights @ value
-        return self._join_heads(context), weights if output_attentions else None, (key, value)
+        outputs: tuple[Any, ...] = (self._join_heads(context),)
+        if output_attentions:
+            outputs += (weights,)
+        return (*outputs, (key, value)) if self.is_decoder else outputs
 
     def _weights(self, query: Tensor, key: Tensor, attention_mask: Tensor | None, head_mask: Tensor | None) -> Tensor:
         scores = query @ key.transpose(-1, -2)
@@ -213,19 +221,26 @@ class XLMRobertaXLAttention(nn.Module):
 
     def forward(
         self,
-        stream: Tensor,
+        hidden_states: Tensor,
         attention_mask: Tensor | None = None,
         head_mask: Tensor | None = None,
         encoder_hidden_states: Tensor | None = None,
-        past: tuple[Tensor, ...] | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        past_key_value: tuple[Tensor, ...] | None = None,
         output_attentions: bool = False,
-    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """The stream (batch, sequence, hidden) with the heads' work added, their weights, their keys and values."""
-        normed = self.self_attn_layer_norm(stream)
-        context, weights, present = self.self(
-            normed, attention_mask, head_mask, encoder_hidden_states, past, output_attentions
+    ) -> tuple[Any, ...]:
+        """Add the heads' work to the stream (batch, sequence, hidden); what else there is stands as in `self`."""
+        normed = self.self_attn_layer_norm(hidden_states)
+        context, *rest = self.self(
+            normed,
+            attention_mask,
+            head_mask,
+            encoder_hidden_states,
+            encoder_attention_mask,
+            past_key_value,
+            output_attentions,
         )
-        return self.output(context, stream), weights, present
+        return (self.output(context, hidden_states), *rest)
 
 
 class XLMRobertaXLIntermediate(nn.Module):
@@ -274,32 +289,46 @@ class XLMRobertaXLLayer(nn.Module):
 
     def forward(
         self,
-        stream: Tensor,
+        hidden_states: Tensor,
         attention_mask: Tensor | None = None,
         head_mask: Tensor | None = None,
         encoder_hidden_states: Tensor | None = None,
         encoder_attention_mask: Tensor | None = None,
-        past: tuple[Tensor, ...] | None = None,
+        past_key_value: tuple[Tensor, ...] | None = None,
         output_attentions: bool = False,
-    ) -> tuple[Tensor, Tensor | None, Tensor | None, tuple[Tensor, ...]]:
-        """The stream (batch, sequence, hidden), self-attention, cross-attention, and keys and values (2 or 4)."""
-        own_past = None if past is None else past[:2]
-        stream, weights, present = self.attention(stream, attention_mask, head_mask, None, own_past, output_attentions)
-        cross_weights = None
+    ) -> tuple[Any, ...]:
+        """Run the layer; what is absent takes no place in the tuple.
+
+        Returns:
+            The stream (batch, sequence, hidden); with `output_attentions` the weights of the self-attention and, if
+            there is one, of the cross-attention; of a decoder, the keys and values (2 or 4).
+        """
+        own_past = None if past_key_value is None else past_key_value[:2]
+        stream, *rest = self.attention(
+            hidden_states, attention_mask, head_mask, past_key_value=own_past, output_attentions=output_attentions
+        )
+        present: tuple[Tensor, ...] = rest.pop() if self.is_decoder else ()
         if self.is_decoder and encoder_hidden_states is not None:
             if not hasattr(self, "crossattention"):
                 raise ValueError("encoder_hidden_states were given, but the config lacks add_cross_attention=True.")
-            cross_past = None if past is None else past[-2:]
-            stream, cross_weights, cross_present = self.crossattention(
-                stream, encoder_attention_mask, head_mask, encoder_hidden_states, cross_past, output_attentions
+            cross_past = None if past_key_value is None else past_key_value[-2:]
+            stream, *cross_weights, cross_present = self.crossattention(
+                stream,
+                attention_mask,
+                head_mask,
+                encoder_hidden_states,
+                encoder_attention_mask,
+                cross_past,
+                output_attentions,
             )
-            present = present + cross_present
+            rest += cross_weights
+            present += cross_present
         if self.chunk_size_feed_forward > 0:
             chunks = torch.split(stream, self.chunk_size_feed_forward, dim=1)
             stream = torch.cat([self.feed_forward(chunk) for chunk in chunks], dim=1)
         else:
             stream = self.feed_forward(stream)
-        return stream, weights, cross_weights, present
+        return (stream, *rest, present) if self.is_decoder else (stream, *rest)
 
     def feed_forward(self, stream: Tensor) -> Tensor:
         """The stream with the feed-forward sublayer's work added."""
@@ -314,26 +343,28 @@ class XLMRobertaXLEncoder(nn.Module):
         super().__init__()
         self.layer = nn.ModuleList(XLMRobertaXLLayer(config) for _ in range(config.num_hidden_layers))
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.gradient_checkpointing: dict[str, Any] | None = None
+        self.gradient_checkpointing = False
+        self.checkpoint_options: dict[str, Any] = {}  # of torch.utils.checkpoint.checkpoint
 
     def forward(
         self,
-        stream: Tensor,
-        attention_mask: Tensor | None,
-        head_mask: Tensor | None,
-        encoder_hidden_states: Tensor | None,
-        encoder_attention_mask: Tensor | None,
-        past_key_values: Pasts | None,
-        use_cache: bool,
-        output_attentions: bool,
-        output_hidden_states: bool,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        past_key_values: Pasts | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = False,
+        output_hidden_states: bool | None = False,
     ) -> BaseModelOutputWithPoolingAndCrossAttentions:
-        """The stream (batch, sequence, hidden) through all layers, with what was asked to be kept on the way."""
+        """Take the stream (batch, sequence, hidden) through all layers, and keep what is asked for on the way."""
+        stream = hidden_states
         hidden: list[Tensor] = []
         attentions: list[Tensor] = []
         cross_attentions: list[Tensor] = []
         presents: list[tuple[Tensor, ...]] = []
-        recompute = self.gradient_checkpointing is not None and self.training and torch.is_grad_enabled()
+        recompute = self.gradient_checkpointing and self.training and torch.is_grad_enabled()
         for i, layer in enumerate(self.layer):
             if output_hidden_states:
                 hidden.append(stream)
@@ -347,16 +378,16 @@ class XLMRobertaXLEncoder(nn.Module):
                 output_attentions,
             )
             if recompute:
-                options: dict[str, Any] = {"use_reentrant": False, **(self.gradient_checkpointing or {})}
-                stream, weights, cross_weights, present = checkpoint(layer, *arguments, **options)
+                options: dict[str, Any] = {"use_reentrant": False, **self.checkpoint_options}
+                stream, *rest = checkpoint(layer, *arguments, **options)
             else:
-                stream, weights, cross_weights, present = layer(*arguments)
-            if weights is not None:
-                attentions.append(weights)
-            if cross_weights is not None:
-                cross_attentions.append(cross_weights)
+                stream, *rest = layer(*arguments)
             if use_cache:
-                presents.append(present)
+                presents.append(rest[-1])
+            if output_attentions:
+                attentions.append(rest[0])
+                if encoder_hidden_states is not None and hasattr(layer, "crossattention"):
+                    cross_attentions.append(rest[1])
         stream = self.LayerNorm(stream)
         if output_hidden_states:
             hidden.append(stream)
@@ -406,8 +437,6 @@ class XLMRobertaXLModel(XLMRobertaXLPreTrainedModel):
 
     def _prune_heads(self, heads_to_prune: dict[int, list[int]]) -> None:
         for layer, heads in heads_to_prune.items():
-            if not 0 <= layer < len(self.encoder.layer):
-                raise ValueError(f"There is no layer {layer}: the model has layers 0 to {len(self.encoder.layer) - 1}.")
             attention = self.encoder.layer[layer].attention
             assert isinstance(attention, XLMRobertaXLAttention)
             attention.prune_heads(heads)
@@ -453,7 +482,7 @@ class XLMRobertaXLModel(XLMRobertaXLPreTrainedModel):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give either input_ids or inputs_embeds, and not both.")
         use_cache = config.is_decoder and (config.use_cache if use_cache is None else use_cache)
-        if self.encoder.gradient_checkpointing is not None and self.training:
+        if self.encoder.gradient_checkpointing and self.training:
             use_cache = False
         past_length = 0 if past_key_values is None else past_key_values[0][0].shape[2]
         embedded = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds, past_length)

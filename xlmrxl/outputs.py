@@ -1,58 +1,95 @@
-"""What the models return. Each is read by attribute, by key, by index, or as a tuple; absent parts take no place."""
+"""What the models return: ordered dictionaries, also read by attribute, by index, or as a tuple.
+
+A part that is None is not in the dictionary. `torch.export`, `torch.jit.trace`, `DataParallel`, accelerate and the
+Trainer of transformers walk through nested containers: they find the tensors in here since the classes are
+dictionaries and are registered as pytrees.
+"""
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, ValuesView
-from dataclasses import dataclass, fields
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 Pasts = tuple[tuple[Tensor, ...], ...]
 """Keys and values of every layer: (batch, heads, length, head size) each, four a layer with cross-attention."""
 
 
-@dataclass(eq=False)
-class ModelOutput:
-    """The named results of a forward pass, in order; a field that is None is not there."""
+class ModelOutput(OrderedDict[str, Any]):
+    """The base of all outputs: dataclasses whose fields that are not None are their items, in order.
 
-    def _present(self) -> dict[str, Any]:
-        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+    A field can be set by attribute or by key. A mapping or pairs of names and values may stand in place of the fields,
+    `MaskedLMOutput({"logits": logits})`, which is how accelerate and `DataParallel` put an output together again.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """Register the class as a pytree, whose leaves are the tensors."""
+        super().__init_subclass__()
+        pytree.register_pytree_node(
+            cls,
+            lambda output: (list(output.values()), list(output)),
+            lambda values, names: cls(dict(zip(names, values, strict=True))),
+            serialized_type_name=f"{cls.__module__}.{cls.__qualname__}",
+            flatten_with_keys_fn=lambda output: (
+                [(pytree.MappingKey(name), value) for name, value in output.items()],
+                list(output),
+            ),
+        )
+
+    def __post_init__(self) -> None:
+        """Take the fields from a mapping or from pairs, if that is what the first of them is."""
+        first = self._field_names()[0]
+        given = self.__dict__[first]
+        if len(self) == 1 and isinstance(given, Mapping | Iterator | list) and (given := _read_pairs(given)):
+            self[first] = None
+            for name, value in given.items():
+                self[name] = value
+
+    def _field_names(self) -> list[str]:
+        return list(getattr(self, "__dataclass_fields__", ()))
 
     def to_tuple(self) -> tuple[Any, ...]:
-        """The parts that are there, in order."""
-        return tuple(self._present().values())
-
-    def keys(self) -> KeysView[str]:
-        """The names of the parts that are there."""
-        return self._present().keys()
-
-    def values(self) -> ValuesView[Any]:
-        """The parts that are there."""
-        return self._present().values()
-
-    def items(self) -> ItemsView[str, Any]:
-        """Names and parts."""
-        return self._present().items()
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """A part by name, or `default` where it is not there."""
-        return self._present().get(name, default)
+        """Return the parts that are there, in order."""
+        return tuple(self.values())
 
     def __getitem__(self, key: str | int | slice) -> Any:
-        return self._present()[key] if isinstance(key, str) else self.to_tuple()[key]
+        return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        setattr(self, name, value)
+        """Set a part; None takes it away. What is no field becomes a further part, at the end."""
+        object.__setattr__(self, name, value)
+        if value is None:
+            if name in self:
+                super().__delitem__(name)
+            return
+        new = name not in self
+        super().__setitem__(name, value)
+        if new and name in (order := self._field_names()):
+            for later in [each for each in self if each not in order[: order.index(name) + 1]]:
+                self.move_to_end(later)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._present()
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._present())
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(f"Set the parts of {type(self).__name__} one by one, by name; None takes one away.")
 
-    def __len__(self) -> int:
-        return len(self._present())
+    # By these an item would change and its attribute would not.
+    __delitem__ = pop = popitem = setdefault = update = clear = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+def _read_pairs(given: Any) -> dict[str, Any]:
+    """Return names and values, from a mapping or from pairs; nothing where it is neither."""
+    pairs = list(given.items() if isinstance(given, Mapping) else given)
+    named = all(isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs)
+    return dict(pairs) if named else {}
 
 
 @dataclass(eq=False)

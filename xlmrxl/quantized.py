@@ -360,8 +360,44 @@ class Quantized(nn.Module):
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         destination.update({prefix + name: tensor for name, tensor in self.tensors().items()})
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-        raise CheckpointError(f"{prefix}weight is quantised: load the checkpoint with from_pretrained() instead.")
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Tensor],
+        prefix: str,
+        _: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Copy what was saved of such a layer; a state without it, such as that of an adapter, leaves it alone."""
+        own = self.tensors()
+        given = {name: state_dict[prefix + name] for name in own if prefix + name in state_dict}
+        if strict or given:
+            missing_keys.extend(prefix + name for name in own.keys() - given.keys())
+        if not given:
+            return
+        try:
+            for name, tensor in given.items():
+                # What a 4-bit weight says of itself is a text, whose length varies.
+                same = tensor.shape == own[name].shape or STATE in name
+                if tensor.dtype != own[name].dtype or not same:
+                    raise ValueError(f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}")
+            self.copy_from({**own, **given})
+        except ValueError as error:
+            error_msgs.append(
+                f"{prefix}weight is quantised and the state dict has another kind of weight for it ({error}): load the "
+                "checkpoint with from_pretrained() instead."
+            )
+
+    def copy_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over tensors as `tensors` gives them.
+
+        Raises:
+            ValueError: they are not what they must be.
+        """
+        for name, buffer in self.named_buffers(recurse=False):
+            buffer.copy_(tensors[name])
 
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint holds of the layer, by name within it."""
@@ -401,6 +437,13 @@ class Linear4bit(_Linear):
         if self.state.absmax.device != self.weight.device:
             self.state.to(self.weight.device)
         return self
+
+    def copy_from(self, tensors: Mapping[str, Tensor]) -> None:
+        parts = {name: tensor for name, tensor in tensors.items() if name.startswith("weight.")}
+        shape = (self.out_features, self.in_features)
+        self.weight, self.state = read_4bit(tensors["weight"].clone(), parts, shape, self.weight.device)
+        if self.bias is not None:
+            self.bias.copy_(tensors["bias"])
 
     def tensors(self) -> dict[str, Tensor]:
         rest = {f"weight.{name}": tensor for name, tensor in self.state.as_dict(packed=True).items()}

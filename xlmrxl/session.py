@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 import torch
 
 from xlmrxl import widen
 from xlmrxl.checkpoint import Weights, open_weights
 from xlmrxl.config import XLMRobertaXLConfig
+from xlmrxl.device_map import dispatch, infer_device_map, single_device
 from xlmrxl.heads import (
     XLMRobertaXLForMaskedLM,
     XLMRobertaXLForMultipleChoice,
@@ -280,6 +281,8 @@ def load(
         )
     if device_map is not None:
         device = "cpu"
+        single = single_device(device_map)
+        device_map = device_map if single is None else {"": str(single)}
     table = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
     chosen, target, reason = _choose(table, stored or precision, device, stored_dtype(weights))
     if not force and not table.fits(chosen, target):
@@ -299,14 +302,12 @@ def load(
             model, weights, Hold(dtype, quantized, double_quant, embeddings_8bit, place, told), label, fresh_heads=False
         )
     model.eval()
-    spread = None if device_map is None else _read_device_map(model, device_map)
+    spread = None if device_map is None else infer_device_map(model, device_map)
     on_cpu = place.type == "cpu" if spread is None else {str(where) for where in spread.values()} == {"cpu"}
     if on_cpu and dtype != torch.float32 and not widen.has_native(dtype):
         widen.widen(model)
     if spread is not None:
-        import accelerate  # noqa: PLC0415 - few have several GPUs
-
-        accelerate.dispatch_model(model, device_map=spread)
+        dispatch(model, spread)
     return Session(model, tokenizer, label, chosen, reason, where.get("revision"))
 
 
@@ -343,21 +344,6 @@ def _choose(table: Plan, precision: str, device: str, stored: torch.dtype) -> tu
                 why = "the fastest" if kind == first else "more would not fit"
                 return kind, place, f"{size(need)} of the {size(free)} free on {place}; {why}"
     return "4bit", places[-1], "the smallest there is"
-
-
-def _read_device_map(model: XLMRobertaXLPreTrainedModel, device_map: str | dict[str, Any]) -> dict[str, Any]:
-    """Return where each module goes, a layer never in two places."""
-    try:
-        import accelerate  # noqa: PLC0415 - few have several GPUs
-    except ModuleNotFoundError as error:
-        raise CheckpointError(
-            "device_map needs accelerate. Install it with: pip install 'xlmrxl[multi-gpu]'"
-        ) from error
-    if isinstance(device_map, str):
-        if device_map != "auto":
-            raise ValueError(f"device_map is {device_map!r}; it must be 'auto' or a dict from modules to devices.")
-        device_map = accelerate.infer_auto_device_map(model, no_split_module_classes=["XLMRobertaXLLayer"])
-    return cast("dict[str, Any]", device_map)
 
 
 def _check_device(wanted: str) -> None:

@@ -65,13 +65,13 @@ class Encoder:
 
     def embed(self, ids: list[int]) -> Tensor:
         """Ids of one text to state 0, (1, sequence, hidden)."""
-        embedded: Tensor = self.base.embeddings(torch.tensor([ids], device=self.device), None, None, None, 0)
+        embedded: Tensor = self.base.embeddings(torch.tensor([ids], device=self.device))
         return embedded
 
     def step(self, i: int, stream: Tensor, head_mask: Tensor | None = None) -> Tensor:
         """State i to state i + 1, both (batch, sequence, hidden); head_mask is (batch, heads, 1, 1)."""
         mask = None if head_mask is None else head_mask.to(stream)
-        out: Tensor = self.layers[i](stream, None, mask)[0]
+        out: Tensor = self.layers[i](stream, head_mask=mask)[0]
         return out
 
     def branch(self, i: int, stream: Tensor, off: Sequence[int], at: Sequence[int] | None = None) -> Tensor:
@@ -90,7 +90,7 @@ class Encoder:
         """
         layer = self.layers[i]
         attention = layer.attention
-        context = attention.self(attention.self_attn_layer_norm(stream), None, None, None, None, False)[0]
+        context = attention.self(attention.self_attn_layer_norm(stream))[0]
         if off:
             kept = torch.ones(len(off), self.heads)
             kept[range(len(off)), off] = 0
@@ -102,7 +102,7 @@ class Encoder:
 
     def step_and_look(self, i: int, stream: Tensor) -> tuple[Tensor, Tensor]:
         """State i to state i + 1, and the layer's attention (heads, sequence, sequence) in float32."""
-        out, weights, *_ = self.layers[i](stream, None, None, output_attentions=True)
+        out, weights, *_ = self.layers[i](stream, output_attentions=True)
         return out, weights[0].float()
 
     def look(self, i: int, state: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class Encoder:
         """
         attention = self.layers[i].attention
         normed = attention.self_attn_layer_norm(state.to(self.device)[None])
-        weights: Tensor = attention.self(normed, None, None, None, None, True)[1]
+        weights: Tensor = attention.self(normed, output_attentions=True)[1]
         return weights[0].float()
 
     def value_norms(self, i: int, state: Tensor) -> Tensor:
