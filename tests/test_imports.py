@@ -34,7 +34,8 @@ ALLOWED = {
     "loading": {"hub", "progress", "config", "checkpoint", "pretrained", "quantized"},
     "pretrained": {"hub", "keywords", "config", "checkpoint", "device_map", "loading", "quantized"},
     "model": {"config", "outputs", "pretrained"},
-    "heads": {"config", "outputs", "pretrained", "model"},
+    "generation": {"keywords", "outputs"},
+    "heads": {"config", "generation", "outputs", "pretrained", "model"},
     # The session's type only; the session itself imports the tasks.
     "tasks": {
         *("hub", "progress", "encoding", "strict_json", "tokenizer_json", "tokenizer", "pretrained", "heads"),

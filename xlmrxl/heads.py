@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlmrxl.config import XLMRobertaXLConfig
+from xlmrxl.generation import Criterion, GenerateOutput, GenerationOptions, Processor, generate
 from xlmrxl.model import XLMRobertaXLModel
 from xlmrxl.outputs import (
     BaseModelOutputWithPoolingAndCrossAttentions,
@@ -145,6 +147,80 @@ class XLMRobertaXLForMaskedLM(_LanguageModel):
 
 class XLMRobertaXLForCausalLM(_LanguageModel):
     """Predicts the next token; set `is_decoder` in the config."""
+
+    def __init__(self, config: XLMRobertaXLConfig) -> None:
+        super().__init__(config)
+        self.generation_config = GenerationOptions.of(config)
+
+    def generate(
+        self,
+        inputs: Tensor | None = None,
+        generation_config: Any = None,
+        logits_processor: Iterable[Processor] | None = None,
+        stopping_criteria: Iterable[Criterion] | None = None,
+        *,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor | GenerateOutput:
+        """Continue texts: greedily, with `do_sample` at random, with `num_beams` by a beam search.
+
+        Args:
+            inputs: (texts, length) ids, shorter ones padded on the left; the beginning of a text if None.
+            generation_config: `GenerationOptions`, a dict, or a `GenerationConfig` of transformers; those of the model
+                if None.
+            logits_processor: functions of the ids so far and the scores (rows, vocabulary), which return scores.
+            stopping_criteria: functions of the same that say whether to stop.
+            input_ids: another name for `inputs`.
+            attention_mask: (texts, length), 0 at padding; read off the ids if None.
+            encoder_hidden_states, encoder_attention_mask: for the cross-attention.
+            **options: those of `generation.GenerationOptions`, such as `max_new_tokens=20`.
+
+        Returns:
+            (texts, length) ids, the prompts included; with `return_dict_in_generate` a `GenerateOutput`.
+
+        Raises:
+            TypeError: an option that there is not.
+            ValueError: one that cannot be had, or a prompt that leaves no room.
+        """
+        if not self.config.is_decoder:
+            raise ValueError("Only a decoder generates text: load the model with is_decoder=True.")
+        base = generation_config if isinstance(generation_config, GenerationOptions) else self.generation_config
+        chosen = base.update(None if base is generation_config else generation_config, options)
+        ids = inputs if inputs is not None else input_ids
+        if ids is None:
+            if chosen.bos_token_id is None:
+                raise ValueError("Give input_ids: the model has no bos_token_id to begin a text with.")
+            ids = torch.full((1, 1), chosen.bos_token_id, device=self.device)
+        encoder = {"encoder_hidden_states": encoder_hidden_states, "encoder_attention_mask": encoder_attention_mask}
+        out = generate(
+            self,
+            ids,
+            attention_mask,
+            chosen,
+            logits_processor or (),
+            stopping_criteria or (),
+            **{name: value for name, value in encoder.items() if value is not None},
+        )
+        if chosen.return_dict_in_generate:
+            return out
+        assert out.sequences is not None
+        return out.sequences
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: Tensor,
+        past_key_values: Pasts | None = None,
+        attention_mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Return the arguments of a call that goes on from what was computed before."""
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        ids = input_ids if past_key_values is None else input_ids[:, -1:]
+        return {"input_ids": ids, "attention_mask": attention_mask, "past_key_values": past_key_values}
 
     def forward(
         self,

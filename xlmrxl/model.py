@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import save_on_cpu
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
@@ -345,6 +347,7 @@ class XLMRobertaXLEncoder(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.gradient_checkpointing = False
         self.checkpoint_options: dict[str, Any] = {}  # of torch.utils.checkpoint.checkpoint
+        self.checkpoint_every, self.checkpoint_offload = 1, False
 
     def forward(
         self,
@@ -377,9 +380,10 @@ class XLMRobertaXLEncoder(nn.Module):
                 None if past_key_values is None else past_key_values[i],
                 output_attentions,
             )
-            if recompute:
+            if recompute and i % self.checkpoint_every == 0:
                 options: dict[str, Any] = {"use_reentrant": False, **self.checkpoint_options}
-                stream, *rest = checkpoint(layer, *arguments, **options)
+                with save_on_cpu(pin_memory=stream.is_cuda) if self.checkpoint_offload else nullcontext():
+                    stream, *rest = checkpoint(layer, *arguments, **options)
             else:
                 stream, *rest = layer(*arguments)
             if use_cache:

@@ -256,33 +256,55 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
     def _prune_heads(self, heads_to_prune: dict[int, list[int]]) -> None:
         raise NotImplementedError
 
-    def gradient_checkpointing_enable(
-        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    def activation_checkpointing_enable(
+        self,
+        activation_checkpointing_kwargs: dict[str, Any] | None = None,
+        every_n_layers: int = 1,
+        offload: bool = False,
     ) -> None:
         """Trade time for memory in training: layers are computed again in the backward pass.
 
         Args:
-            gradient_checkpointing_kwargs: options of `torch.utils.checkpoint.checkpoint`.
-            **kwargs: the same, one by one.
+            activation_checkpointing_kwargs: options of `torch.utils.checkpoint.checkpoint`.
+            every_n_layers: only each such layer, from the first on.
+            offload: hold in the host's memory what the layers are computed again from.
 
         Raises:
             TypeError: an option that there is not.
+            ValueError: `every_n_layers` is no whole number from 1.
         """
-        options = {**(gradient_checkpointing_kwargs or {}), **kwargs}
+        options = dict(activation_checkpointing_kwargs or {})
         if unknown := sorted(options.keys() - CHECKPOINT_OPTIONS):
             raise TypeError(
                 f"torch.utils.checkpoint has no option {unknown[0]!r}{suggest(unknown[0], CHECKPOINT_OPTIONS)}."
             )
+        if isinstance(every_n_layers, bool) or not isinstance(every_n_layers, int) or every_n_layers < 1:
+            raise ValueError(f"every_n_layers is {every_n_layers!r}; it must be a whole number from 1.")
         encoder = self._encoder()
         encoder.gradient_checkpointing, encoder.checkpoint_options = True, options
+        encoder.checkpoint_every, encoder.checkpoint_offload = every_n_layers, offload
         if options.get("use_reentrant"):
             # Its backward pass reaches the layers only through an input that needs a gradient.
             self.enable_input_require_grads()
+
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Call `activation_checkpointing_enable`, by its name in transformers 4.
+
+        Args:
+            gradient_checkpointing_kwargs: options of `torch.utils.checkpoint.checkpoint`.
+            **kwargs: the same one by one, and `every_n_layers` and `offload`.
+        """
+        own = {name: kwargs.pop(name) for name in ("every_n_layers", "offload") if name in kwargs}
+        self.activation_checkpointing_enable({**(gradient_checkpointing_kwargs or {}), **kwargs}, **own)
 
     def gradient_checkpointing_disable(self) -> None:
         """Keep what the backward pass needs."""
         encoder = self._encoder()
         encoder.gradient_checkpointing, encoder.checkpoint_options = False, {}
+
+    activation_checkpointing_disable = gradient_checkpointing_disable
 
     @property
     def is_gradient_checkpointing(self) -> bool:
