@@ -75,6 +75,10 @@ class _LanguageModel(_Head):
 
     _tied_weights_keys: ClassVar[list[str] | None] = ["lm_head.decoder.weight", "lm_head.decoder.bias"]
 
+    @property
+    def _keys_to_ignore_on_save(self) -> list[str] | None:  # type: ignore[override] # what a checkpoint leaves out
+        return self._tied_weights_keys if self.config.tie_word_embeddings else None
+
     def __init__(self, config: XLMRobertaXLConfig) -> None:
         super().__init__(config)
         self.roberta = XLMRobertaXLModel(config, add_pooling_layer=False)
