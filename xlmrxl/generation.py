@@ -5,16 +5,25 @@ Knows nothing of the model but that it is called with ids, a mask and what it re
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from xlmrxl.hub import CheckpointError, shorten
 from xlmrxl.keywords import suggest
 from xlmrxl.outputs import ModelOutput
+from xlmrxl.strict_json import read_json_object
+
+logger = logging.getLogger(__name__)
+
+GENERATION_NAME = "generation_config.json"
 
 Processor = Callable[[Tensor, Tensor], Tensor]
 """Takes the ids so far (rows, length) and scores (rows, vocabulary), returns scores."""
@@ -106,6 +115,30 @@ class GenerationOptions:
         made = replace(self, **{**values, **options})
         made.check()
         return made
+
+    def read(self, file: Path) -> GenerationOptions:
+        """Return these options with those of a generation_config.json in their place.
+
+        What it says beyond them, and they cannot have, is named in the log.
+
+        Raises:
+            CheckpointError: the file cannot be read, or has a wrong value.
+        """
+        values = {name: value for name, value in read_json_object(file).items() if value is not None}
+        names = {field.name for field in fields(self)}
+        if ignored := [name for name in values if name not in names | {"transformers_version", "_from_model_config"}]:
+            logger.warning(
+                "%s says %s, which generate cannot do here: left out.", file, ", ".join(map(shorten, ignored))
+            )
+        try:
+            return self.update(None, {name: value for name, value in values.items() if name in names})
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"{file} cannot be used: {error}") from error
+
+    def save(self, file: Path) -> None:
+        """Write what differs from the defaults."""
+        values = {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
+        file.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def check(self) -> None:
         """Check each option.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -10,7 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.generation import Criterion, GenerateOutput, GenerationOptions, Processor, generate
+from xlmrxl.generation import (
+    GENERATION_NAME,
+    Criterion,
+    GenerateOutput,
+    GenerationOptions,
+    Processor,
+    generate,
+)
+from xlmrxl.hub import resolve_file
 from xlmrxl.model import XLMRobertaXLModel
 from xlmrxl.outputs import (
     BaseModelOutputWithPoolingAndCrossAttentions,
@@ -155,6 +165,14 @@ class XLMRobertaXLForCausalLM(_LanguageModel):
     def __init__(self, config: XLMRobertaXLConfig) -> None:
         super().__init__(config)
         self.generation_config = GenerationOptions.of(config)
+
+    def _read_further(self, name_or_path: str | os.PathLike[str], where: dict[str, Any]) -> None:
+        file = resolve_file(name_or_path, GENERATION_NAME, required=False, **where)
+        if file is not None:
+            self.generation_config = self.generation_config.read(file)
+
+    def _save_further(self, folder: Path) -> None:
+        self.generation_config.save(folder / GENERATION_NAME)
 
     def generate(
         self,

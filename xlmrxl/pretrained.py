@@ -64,6 +64,9 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
     _no_split_modules: ClassVar[list[str]] = ["XLMRobertaXLEmbeddings", "XLMRobertaXLLayer"]
     _tied_weights_keys: ClassVar[list[str] | None] = None
     _keys_to_ignore_on_save: ClassVar[list[str] | None] = None
+    _keys_to_ignore_on_load_missing: ClassVar[list[str] | None] = None
+    _keys_to_ignore_on_load_unexpected: ClassVar[list[str] | None] = None
+    _keep_in_fp32_modules: ClassVar[list[str] | None] = None
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
         super().__init__()
@@ -119,6 +122,11 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
     def dtype(self) -> torch.dtype:
         """The type of the weights."""
         return next(p.dtype for p in self.parameters() if p.is_floating_point())
+
+    @property
+    def vocab_size(self) -> int:
+        """Return how many rows the word embeddings have."""
+        return self.config.vocab_size
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
@@ -378,6 +386,10 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
         config.architectures = [type(self).__name__]
         config.torch_dtype = self.dtype
         config.save_pretrained(folder)
+        self._save_further(folder)
+
+    def _save_further(self, folder: Path) -> None:
+        """Write what else a checkpoint of such a model has."""
 
     def _own_state(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a state without what is only another name for a tensor already there."""
@@ -490,12 +502,17 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
         if state_dict is not None:
             _copy_shared(model, state_dict)
         model.eval()
+        if name is not None:
+            model._read_further(name, where)
         if spread:
             places = infer_device_map(model, device_map, max_memory)
             dispatch(model, places, offload_dir=offload_folder, offload_buffers=offload_buffers)
         elif device_map is not None:
             model.hf_device_map = {"": target}  # as accelerate leaves it
         return (model, info) if output_loading_info else model
+
+    def _read_further(self, name_or_path: str | os.PathLike[str], where: dict[str, Any]) -> None:
+        """Read what else a checkpoint has for such a model."""
 
     @classmethod
     def _read_config(cls, source: Any, where: dict[str, Any], settings: dict[str, Any]) -> XLMRobertaXLConfig:
