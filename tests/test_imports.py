@@ -36,6 +36,7 @@ ALLOWED = {
     "model": {"config", "outputs", "pretrained"},
     "generation": {"hub", "keywords", "outputs", "strict_json"},
     "trainer": {"pretrained"},
+    "auto": {"config", "heads", "model", "pretrained"},
     "heads": {"hub", "config", "generation", "outputs", "pretrained", "model"},
     # The session's type only; the session itself imports the tasks.
     "tasks": {

@@ -12,6 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xlmrxl.added_tokens import AddedToken
+    from xlmrxl.auto import (
+        AutoConfig,
+        AutoModel,
+        AutoModelForCausalLM,
+        AutoModelForMaskedLM,
+        AutoModelForMultipleChoice,
+        AutoModelForQuestionAnswering,
+        AutoModelForSequenceClassification,
+        AutoModelForTokenClassification,
+    )
     from xlmrxl.config import XLMRobertaXLConfig
     from xlmrxl.encoding import BatchEncoding
     from xlmrxl.heads import (
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     )
     from xlmrxl.hub import CheckpointError
     from xlmrxl.model import XLMRobertaXLModel
+    from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel
     from xlmrxl.session import Session, load
     from xlmrxl.tasks.teach import Taught
     from xlmrxl.tokenizer import AutoTokenizer, XLMRobertaTokenizer
@@ -32,11 +43,22 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "added_tokens": ["AddedToken"],
+    "auto": [
+        "AutoConfig",
+        "AutoModel",
+        "AutoModelForCausalLM",
+        "AutoModelForMaskedLM",
+        "AutoModelForMultipleChoice",
+        "AutoModelForQuestionAnswering",
+        "AutoModelForSequenceClassification",
+        "AutoModelForTokenClassification",
+    ],
     "config": ["XLMRobertaXLConfig"],
     "hub": ["CheckpointError"],
     "encoding": ["BatchEncoding"],
     "tokenizer": ["AutoTokenizer", "XLMRobertaTokenizer"],
     "model": ["XLMRobertaXLModel"],
+    "pretrained": ["XLMRobertaXLPreTrainedModel"],
     "heads": [
         "XLMRobertaXLForCausalLM",
         "XLMRobertaXLForMaskedLM",
@@ -52,6 +74,14 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AddedToken",
+    "AutoConfig",
+    "AutoModel",
+    "AutoModelForCausalLM",
+    "AutoModelForMaskedLM",
+    "AutoModelForMultipleChoice",
+    "AutoModelForQuestionAnswering",
+    "AutoModelForSequenceClassification",
+    "AutoModelForTokenClassification",
     "AutoTokenizer",
     "BatchEncoding",
     "CheckpointError",
@@ -66,6 +96,7 @@ __all__ = [
     "XLMRobertaXLForSequenceClassification",
     "XLMRobertaXLForTokenClassification",
     "XLMRobertaXLModel",
+    "XLMRobertaXLPreTrainedModel",
     "load",
 ]
 
