@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 Label: TypeAlias = str | int | float | bool
 """A text, a whole number (1.0 is 1), or a boolean; scalars of numpy and pandas are the same."""
 
-KINDS = {str: "a text", int: "a number", bool: "a boolean"}
+KINDS = {str: "text", int: "number", bool: "boolean"}
 
 
 def to_label_texts(labels: Iterable[Any], place: Callable[[int], str] | None = None) -> list[str]:
@@ -38,8 +38,8 @@ def to_label_texts(labels: Iterable[Any], place: Callable[[int], str] | None = N
             first = type(label)
         elif type(label) is not first:
             raise ValueError(
-                f"{where(index)} is {label!r}, {KINDS[type(label)]}, but {where(0)} is {KINDS[first]}, {found[0]!r}. "
-                "Give all labels as texts, all as whole numbers, or all as booleans."
+                f"{where(index)} is {label!r}, a {KINDS[type(label)]}, but those before it are {KINDS[first]}s. Give "
+                "all labels as texts, all as whole numbers, or all as booleans."
             )
         found.append(str(label))
     return found
