@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
+import re
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
@@ -110,7 +111,7 @@ def show_each(
     show([answer for answer in answers if not isinstance(answer, Exception)], as_json)
     for number, (text, answer) in enumerate(zip(texts, answers, strict=True), 1):
         if isinstance(answer, Exception):
-            said = str(answer).removeprefix("Text 1: ")
+            said = re.sub("^Text 1 ", "It ", str(answer).removeprefix("Text 1: "))  # each was asked about alone
             click.echo(said if text.error else f"{text.place or f'Text {number}'}: {said}", err=True)
     if any(isinstance(answer, Exception) for answer in answers):
         raise click.exceptions.Exit(1)

@@ -15,7 +15,7 @@ from xlmrxl.decoding import UTF8, check_is_text, mend, open_lines
 from xlmrxl.table_options import BY_NAME, FORMATS, TableOptions
 
 STDIN = "-"
-FILE_NAME = re.compile(rf"\S+({'|'.join(map(re.escape, ('.txt', *FORMATS)))})", re.IGNORECASE)
+FILE_NAME = re.compile(rf"[^\s<>]+({'|'.join(map(re.escape, ('.txt', *FORMATS)))})", re.IGNORECASE)
 """A text like this was meant as the name of a file, be there one or not."""
 AS_TEXT = "If it is a text, let it come by the standard input (-)."
 
