@@ -276,6 +276,16 @@ def test_a_file_that_is_cut_off_in_quotes(lines: list[str], opened: int, whole: 
         assert all(piece in found for piece in line.replace('"', ",").split(",")), line
 
 
+def test_work_on_a_file_that_is_cut_off_says_so(tmp_path: Path):
+    source = put(tmp_path / "in.csv", 'text,id\na,1\n"never closed,2\nb,3\n')
+    said: list[str] = []
+    assert convert(source, tmp_path / "out.jsonl", say=said.append) == Counts(3, 1)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row.get("text") for row in rows] == ["a", None, "b"]
+    assert said == [f"{source}: {rows[1]['error']}"]
+    assert said[0].startswith(f"{source}: Line 3 opens a quote")
+
+
 def test_a_file_of_examples_that_is_cut_off_is_refused(tmp_path: Path):
     source = put(tmp_path / "in.csv", 'text,label\na,x\n"b,y\nc,x\n')
     with pytest.raises(ValueError, match=r"Row 2 of .*in\.csv: Line 3 opens a quote that is never closed"):

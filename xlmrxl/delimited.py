@@ -17,6 +17,8 @@ from xlmrxl.tasks.result import plain
 
 UNREAD = "unread"
 """The column for what of a line could not be put in columns; there only if there are such lines."""
+OPEN_QUOTE = "opens a quote that is never closed"
+"""What is said of a line after which a file may be cut off."""
 FORMULA = re.compile("[=+\\-@\t\r]")
 """How a cell begins that a spreadsheet would run."""
 NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?")
@@ -107,8 +109,8 @@ def _quoted_records(lines: Iterator[str], delimiter: str, number: int) -> Iterat
                 fault = f"Line {number} is not CSV: {error}."
             else:
                 fault = (
-                    f"Line {number + opened} opens a quote that is never closed, as in a file that is cut off. What "
-                    "follows it was read as rows of their own."
+                    f"Line {number + opened} {OPEN_QUOTE}, as in a file that is cut off. What follows it was read as "
+                    "rows of their own."
                 )
             again.extendleft(reversed(taken[1:]))
             del taken[1:]

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xlmrxl.delimited import UNREAD, find_free_name, long_fields
+from xlmrxl.delimited import OPEN_QUOTE, UNREAD, find_free_name, long_fields
 from xlmrxl.output_lock import check_unlocked, lock_output
 from xlmrxl.parquet import DamagedFileError, require_pyarrow, to_parquet
 from xlmrxl.progress import Progress, shown
@@ -80,7 +80,7 @@ def process(
         chunk: rows at a time. As many are done again at most after a kill.
         force: replace a target that exists.
         progress: called with how many rows are done and how many there are; True for a bar.
-        say: told in a sentence that the work goes on or starts anew.
+        say: told in a sentence that the work goes on or starts anew, or that the source seems to be cut off in quotes.
 
     Raises:
         ValueError: the source cannot be read, lacks a column or has what the target cannot hold, or the target exists
@@ -136,6 +136,9 @@ def _process(
                 file.truncate(state.size)
                 file.seek(state.size)
                 while part := list(islice(rows, chunk)):
+                    for row in part:
+                        if OPEN_QUOTE in row.error:  # may be the last of a file that was longer
+                            say(f"{source}: {row.error}")
                     done = _done(part, work, columns, names, writer)
                     bad = sum(1 for values in done if values[names[ERROR]])
                     file.write(b"".join(map(writer.line, done)))
