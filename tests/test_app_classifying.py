@@ -36,6 +36,7 @@ from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stopped
 from xlmrxl.app.together import Together
 from xlmrxl.session import Session
+from xlmrxl.tasks.labels import to_label_texts
 from xlmrxl.tasks.teach import Taught
 
 EVIL = "<script>\"'&"
@@ -273,20 +274,47 @@ def written(folder: Path, name: str, content: bytes) -> str:
     return str(path)
 
 
-TABLE = [("cat", 'A "cat", here'), ("dog", "كلب\nكبير"), ("b: c", "=1+1"), ("猫", "小猫在睡觉。")]
+TABLE = [("cat", '"A" cat, here'), ("dog", "كلب\nكبير"), ("b: c", "=1+1"), ("猫", "小猫在睡觉。")]
 
 
-@pytest.mark.parametrize("name", ["a.csv", "b.TSV", "c.jsonl"])
+@pytest.mark.parametrize("name", ["a.csv", "b.TSV", "c.jsonl", "d.csv"])
 def test_examples_are_read_from_files(tmp_path: Path, name: str) -> None:
     out = io.StringIO()
     if name == "c.jsonl":
         out.writelines(json.dumps({"text": text, "label": label, "more": 1}) + "\n" for label, text in TABLE)
     else:
-        writer = csv.writer(out, delimiter="\t" if name == "b.TSV" else ",")
-        writer.writerows([("Text", "more", " label "), *((text, "", label) for label, text in TABLE)])
+        delimiter = {"a.csv": ",", "b.TSV": "\t", "d.csv": ";"}[name]
+        table = [("Text", "more", " label "), *((text, "", label) for label, text in TABLE)]
+        if name == "b.TSV":  # is literal, a quote that opens nothing among its signs
+            table = [tuple(cell.replace("\n", " ") for cell in row) for row in table]
+            out.writelines(delimiter.join(row) + "\n" for row in table)
+        else:
+            csv.writer(out, delimiter=delimiter).writerows(table)
     lines = teaching.from_file(written(tmp_path, name, b"\xef\xbb\xbf" + out.getvalue().encode()))
-    found = [teaching._example(1, line) for line in lines.splitlines()]
+    found = [teaching._example(1, line) for line in lines.split("\n")]
     assert found == [(label, text.replace("\n", " ")) for label, text in TABLE]
+
+
+@pytest.mark.parametrize("values", [[0, 1.0], [True, False], ["0", "1"]])
+def test_labels_of_a_file_may_be_numbers_or_booleans(tmp_path: Path, values: list[Any]) -> None:
+    rows = [{"text": "a", "label": value} for value in values]
+    path = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    assert teaching.from_file(path).split("\n") == [f"{label}: a" for label in to_label_texts(values)]
+
+
+@pytest.mark.parametrize("values", [[0, "0"], [True, 1], ["True", True]])
+def test_labels_of_several_kinds_are_not_merged(tmp_path: Path, values: list[Any]) -> None:
+    rows = [{"text": "a", "label": value} for value in values]
+    path = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    assert "several kinds" in problem(lambda: teaching.from_file(path))
+
+
+def test_only_line_breaks_part_examples() -> None:
+    given = "cat: one\u2028two\r\ndog: a\x0cb\x85c\x1cd"
+    assert [example.text for example in teaching.examples_asked(f"{given}\n" * 2)] == [
+        "one\u2028two",
+        "a\x0cb\x85c\x1cd",
+    ] * 2
 
 
 BAD_FILES = {

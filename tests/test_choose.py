@@ -10,6 +10,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -392,6 +393,12 @@ def test_wrong_teaching_gets_a_sentence(session: Session, head: Session):
         teach_choices(session, prompts[:4], choices[:4], answers[:4])
     with pytest.raises(ValueError, match="penalty is 0"):
         teach_choices(session, prompts, choices, answers, penalty=0)
+    for wrong in (True, 0.5, "0", None):  # a boolean says that a choice is right, not which one
+        with pytest.raises(TypeError, match=f"Answer 1 is {wrong!r}; it must be the index of the right choice"):
+            teach_choices(session, prompts, choices, [wrong, *answers[1:]])
     taught = teach_choices(session, prompts, choices, answers, layers=[0], pooling=["mean"])
+    for kind in (float, np.int64):  # as data sets have them
+        same = teach_choices(session, prompts, choices, list(map(kind, answers)), layers=[0], pooling=["mean"])
+        torch.testing.assert_close(same.weight, taught.weight)
     with pytest.raises(ValueError, match="This was taught on"):
         taught.choose(head, prompts, choices)

@@ -95,6 +95,31 @@ def test_teach_then_classify(session: Session, tiny_folder: Path, examples: Path
     assert json.loads(done.output)["labels"][0]["label"] == expected[0]
 
 
+def test_teach_with_numbers_as_labels(tiny_folder: Path, tmp_path: Path):
+    """From JSONL with whole numbers, tested on a .csv with semicolons, where they are texts."""
+    examples, test, folder = tmp_path / "examples.jsonl", tmp_path / "test.csv", tmp_path / "taught"
+    numbers = {"dog": 1, "cat": 0}
+    examples.write_text(
+        "".join(json.dumps({"satz": text, "label": numbers[label]}) + "\n" for text, label in TEXTS), encoding="utf-8"
+    )
+    test.write_text("satz;label\n" + "".join(f"{text};{numbers[label]}\n" for text, label in TEXTS), encoding="cp1252")
+    options = ["--text-column", "satz", "--layer", "2", "--pooling", "mean", "--model", tiny_folder]
+    done = run("teach", examples, folder, "--test", test, "--delimiter", ";", "--json", *options)
+    assert done.exit_code == 1
+    assert "Row 3 of" in done.stderr
+    assert "not UTF-8" in done.stderr
+    test.write_text(test.read_text(encoding="cp1252"), encoding="utf-8")
+    done = run("teach", examples, folder, "--test", test, "--delimiter", ";", "--json", *options)
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert (report["labels"], report["texts"]) == (["0", "1"], len(TEXTS))
+    with examples.open("a", encoding="utf-8") as file:
+        file.write('{"satz": "A dog.", "label": true}\n')
+    done = run("teach", examples, folder, *options)
+    assert "Column 'label' in row 7 of" in done.stderr
+    assert "is True, a boolean, but those before it are numbers" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [("a,,en", "Row 7"), ("a,NaN,en", "NaN"), ("only one field", "Row 7")],

@@ -66,6 +66,8 @@ def test_texts_without_masks_get_the_same_ones_every_time(tiny_folder: Path):
         ([], ["fp32", "bf16"], "no text"),
         ([""], ["fp32", "bf16"], "no text"),
         ("a <mask>", ["fp32", "2bit"], "must be one of"),
+        (["a <mask>", "Paris " * 200 + "<mask>"], ["fp32", "bf16"], "^Text 2: The text has .* tokens"),
+        ("Paris " * 200 + "<mask>", ["fp32", "bf16"], "^The text has .* tokens"),
     ],
 )
 def test_what_cannot_be_compared(tiny_folder: Path, texts, precisions, message):

@@ -20,6 +20,7 @@ import xlmrxl
 from xlmrxl import batch
 from xlmrxl.cli import main
 from xlmrxl.files import Counts, process
+from xlmrxl.table_options import TableOptions
 
 ENDS = ["csv", "tsv", "jsonl", "ndjson", "parquet"]
 TEXTS = ["Ein Hund", 'two\nlines, and "quotes"', "狗在花园里", "القطة\tتنام", "\U0001f600 end", "boom", "x" * 200_000]
@@ -89,7 +90,9 @@ def errors(path: Path) -> list[str]:
 def test_every_format_becomes_every_other(begin: str, end: str, tmp_path: Path):
     pytest.importorskip("pyarrow")
     source, target = write(tmp_path / f"in.{begin}", ROWS), tmp_path / f"out.{end}"
-    assert convert(source, target) == Counts(21, 3)
+    # Some texts have tabs and line breaks, which a .tsv holds with quotes only.
+    table = TableOptions(quoting="minimal" if "tsv" in (begin, end) else None)
+    assert convert(source, target, table=table) == Counts(21, 3)
     rows = content(target)
     assert [{name: row[name] for name in ROWS[0]} for row in rows] == ROWS
     assert list(rows[0]) == [*ROWS[0], *RESULTS, "error"]
@@ -219,8 +222,8 @@ def test_bad_lines_of_csv(end: str, tmp_path: Path):
     assert "NaN" in said[5]
     assert "empty" in said[6]
     assert (rows[7]["unread"], rows[9]["unread"]) == ('"broken" quote,8', '"never closed,10')
-    assert said[7].startswith("The line is not CSV")
-    assert said[9].startswith("The line is not CSV")
+    assert said[7] == "Line 9 is not CSV: ',' expected after '\"'."
+    assert said[9].startswith("Line 11 opens a quote that is never closed")
 
 
 @pytest.mark.parametrize("end", ["csv", "jsonl", "parquet"])

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -23,6 +24,7 @@ from xlmrxl import CheckpointError, Session
 from xlmrxl.tasks import logistic
 from xlmrxl.tasks import teach as module
 from xlmrxl.tasks.features import features
+from xlmrxl.tasks.labels import to_label_texts
 from xlmrxl.tasks.report import TeachReport
 from xlmrxl.tasks.result import Source
 from xlmrxl.tasks.teach import Taught, teach
@@ -243,6 +245,39 @@ def test_many_texts_are_all_fitted_though_few_choose(session: Session, monkeypat
     assert told[-1] == (total, total)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "names"),
+    [
+        ((1, 2, 10), ("1", "2", "10")),
+        ((0.0, 1.0, -1.0), ("-1", "0", "1")),
+        (tuple(np.array([3, 1, 2])), ("1", "2", "3")),
+        (tuple(pd.Series([1, None, 3, 2], dtype="float").dropna()), ("1", "2", "3")),
+        (tuple(torch.tensor([7, 8, 9])), ("7", "8", "9")),
+        (tuple(np.array(["a", "c", "b"])), ("a", "b", "c")),
+    ],
+    ids=["int", "float", "numpy", "pandas", "torch", "numpy-text"],
+)
+def test_labels_as_data_sets_have_them(session: Session, kinds: tuple, names: tuple[str, ...]):
+    labels = [kinds[("animal", "place", "other").index(label)] for label in LABELS]
+    made = teach(session, TEXTS, labels, layer=2, pooling="mean", C=0.1)
+    assert made.labels == names
+    assert {type(label) for label in made.labels} == {str}
+    assert made.report(TEXTS, labels).accuracy == made.report(TEXTS, to_label_texts(labels)).accuracy
+    assert sum(made.examples.values()) == len(TEXTS)
+    assert made.attribute(TEXTS[0], kinds[0], progress=False).label == to_label_texts([kinds[0]])[0]
+
+
+@pytest.mark.parametrize("kind", [bool, np.bool_], ids=["python", "numpy"])
+def test_labels_that_are_booleans(session: Session, kind: type, tmp_path: Path):
+    texts, labels = ANIMALS + PLACES, [kind(i < len(ANIMALS)) for i in range(len(ANIMALS + PLACES))]
+    made = teach(session, texts, labels, layer=2, pooling="mean", C=0.1)
+    assert made.labels == ("False", "True")
+    made.save(tmp_path)
+    assert Taught.load(tmp_path, session).classify(texts[0]).label == made.classify(texts[0]).label
+    with pytest.raises(ValueError, match=r"labels\[0\] is '1', which was not taught, only False, True"):
+        made.report(texts[:2], [1, 0])
+
+
 def test_the_seed_decides_and_nothing_global_changes(session: Session):
     state = torch.get_rng_state()
     a, b = (teach(session, TEXTS, LABELS, seed=5) for _ in "ab")
@@ -457,7 +492,12 @@ def test_words_of_a_taught_label(taught: Taught):
         (["a", "b", "c", "d"], ["x", "x", "y", "y"], {"languages": ["en"]}, ValueError, "4 texts but 1 languages"),
         (["a", "b", math.nan, "d"], ["x", "x", "y", "y"], {}, TypeError, r"texts\[2\] is nan, a float"),
         (["a", "b", "c", "d"], ["x", "x", "y", math.nan], {}, TypeError, r"labels\[3\] is nan, a float"),
-        (["a", "b", "c", "d"], ["x", "x", 1, 1], {}, TypeError, r"labels\[2\] is 1, a int"),
+        (["a", "b", "c", "d"], ["x", "x", 1, 1], {}, ValueError, r"labels\[2\] is 1, a number, but .* are texts"),
+        (["a", "b", "c", "d"], [True, True, 1, 1], {}, ValueError, r"is 1, a number, but .* are booleans"),
+        (["a", "b", "c", "d"], [1, 1, "1", "1"], {}, ValueError, r"labels\[2\] is '1', a text"),
+        (["a", "b", "c", "d"], [0, 0, 0.5, 0.5], {}, ValueError, r"labels\[2\] is 0\.5; .* must be whole"),
+        (["a", "b", "c", "d"], [0, 0, 1, None], {}, TypeError, r"labels\[3\] is None, a NoneType"),
+        (["a", "b", "c", "d"], "xxyy", {}, TypeError, "labels is one string"),
         (["a", " ", "c", "d"], ["x", "x", "y", "y"], {}, ValueError, r"texts\[1\] is empty"),
         (["a", "b", "c", "d"], ["x", "x", "", ""], {}, ValueError, "A label is empty"),
         ("abcd", ["x", "x", "y", "y"], {}, TypeError, "texts is one string"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from xlmrxl.files import Counts, check_source, process, text_of
+from xlmrxl.delimited import long_fields
+from xlmrxl.files import Counts, check_source, describe_missing_column, process, text_of
 from xlmrxl.progress import Progress
 from xlmrxl.strict_json import parse_json
-from xlmrxl.tables import long_fields, read
+from xlmrxl.table_options import BY_NAME, TableOptions
+from xlmrxl.tables import Row, read
+from xlmrxl.tasks.labels import to_label_texts
 from xlmrxl.tasks.result import Result, Source
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ def run(
     source: Path,
     target: Path,
     *,
+    table: TableOptions = BY_NAME,
     chunk: int = 256,
     force: bool = False,
     progress: Progress | bool = True,
@@ -83,6 +87,7 @@ def run(
         columns=columns,
         results=task.results,
         settings=settings,
+        table=table,
         chunk=chunk,
         force=force,
         progress=progress,
@@ -97,6 +102,28 @@ def apart(call: Callable[[list[T]], Sequence[R]], items: list[T]) -> list[R | Ex
     except (ValueError, TypeError) as error:
         if len(items) == 1:
             return [error]
+    half = len(items) // 2
+    return [*apart(call, items[:half]), *apart(call, items[half:])]
+
+
+def answer_each(call: Callable[[list[T]], Sequence[R]], items: list[T], example: T) -> list[R | Exception]:
+    """Return what a call gives for each item, or what is wrong with it.
+
+    Args:
+        call: takes several items.
+        items: of which some may be bad.
+        example: an item that is good.
+
+    Raises:
+        ValueError: nothing is wrong with an item, but with the settings of the call.
+        TypeError: as well.
+    """
+    try:
+        return list(call(items))
+    except (ValueError, TypeError) as error:
+        if len(items) == 1:
+            return [error]
+    call([example])
     half = len(items) // 2
     return [*apart(call, items[:half]), *apart(call, items[half:])]
 
@@ -177,24 +204,68 @@ def choose(
     )
 
 
-def labelled(path: Path, columns: Sequence[str]) -> list[list[str]]:
-    """The columns of a file of examples, which must all be good.
+def read_column(path: Path, column: str, table: TableOptions = BY_NAME) -> Iterator[str | ValueError]:
+    """Yield the text of each row of a file, or what is wrong with it.
 
     Raises:
-        ValueError: the file cannot be read, lacks a column, or a row has no text in one.
+        ValueError: the file cannot be read, or has no such column.
+    """
+    table.check([path])
+    for row in _rows(path, [column], table):
+        try:
+            if row.error:
+                raise ValueError(row.error)
+            yield text_of(row.values.get(column), column)
+        except ValueError as error:
+            yield error
+
+
+def read_examples(
+    path: Path, text: str, label: str, language: str | None = None, table: TableOptions = BY_NAME
+) -> list[list[str]]:
+    """Return the texts of a file of examples, their labels, and their languages if there is a column of them.
+
+    Labels may be whole numbers and booleans where the file has such, see `tasks.labels`.
+
+    Raises:
+        ValueError: the file cannot be read, lacks a column, or a row has no text or no label in one.
+    """
+    texts: list[str] = []
+    labels: list[Any] = []
+    languages: list[str] = []
+    columns = [text, label, *([] if language is None else [language])]
+    for number, row in enumerate(_rows(path, columns, table), 1):
+        try:
+            if row.error:
+                raise ValueError(row.error)
+            texts.append(text_of(row.values.get(text), text))
+            value = row.values.get(label)
+            number_or_boolean = isinstance(value, int | float) and value == value  # noqa: PLR0124 - NaN is missing
+            labels.append(value if number_or_boolean else text_of(value, label))
+            if language is not None:
+                languages.append(text_of(row.values.get(language), language))
+        except ValueError as error:
+            raise ValueError(f"Row {number} of {path}: {error}") from None
+    named = to_label_texts(labels, lambda index: f"Column {label!r} in row {index + 1} of {path}")
+    return [texts, named, *([] if language is None else [languages])]
+
+
+def _rows(path: Path, columns: Sequence[str], table: TableOptions) -> Iterator[Row]:
+    """Yield the rows of a file that has some columns.
+
+    Raises:
+        ValueError: it cannot be read, or lacks one.
     """
     check_source(path)
-    found: list[list[str]] = [[] for _ in columns]
+    dialect = table.find_dialect(path)
     with long_fields():
-        for number, row in enumerate(read(path), 1):
-            if row.error:
-                raise ValueError(f"Row {number} of {path}: {row.error}")
-            for name, values in zip(columns, found, strict=True):
-                try:
-                    values.append(text_of(row.values.get(name), name))
-                except ValueError as error:
-                    raise ValueError(f"Row {number} of {path}: {error}") from None
-    return found
+        for row in read(path, dialect):
+            absent = (
+                [] if row.error or dialect.kind == "jsonl" else [name for name in columns if name not in row.values]
+            )
+            if absent:
+                raise ValueError(describe_missing_column(path, absent[0], list(row.values), dialect))
+            yield row
 
 
 def choices_of(row: Mapping[str, Any], column: str | None = None) -> list[str]:

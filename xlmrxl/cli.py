@@ -5,117 +5,42 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
+import re
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from xlmrxl import __version__, batch
-from xlmrxl.files import check
-from xlmrxl.hub import DEFAULT, CheckpointError, local_folder
+from xlmrxl.cli_options import (
+    Files,
+    encoding_option,
+    failing,
+    file_options,
+    json_option,
+    model_options,
+    table_options,
+    text_column_option,
+)
+from xlmrxl.decoding import check_encoding
+from xlmrxl.hub import DEFAULT, local_folder
 from xlmrxl.progress import shown
 from xlmrxl.space.command import space
+from xlmrxl.table_options import TableOptions
+from xlmrxl.texts import GivenText, read_document, read_texts
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
     from xlmrxl.tasks.result import Result
 
-PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 LARGE = 100_000_000
 """Parameters from which it matters to a person which precision was taken."""
 EVERYWHERE = ("0.0.0.0", "::")
 ALONE = ("127.0.0.1", "localhost", "::1")
-FAILURES = (CheckpointError, ValueError, TypeError, ModuleNotFoundError)
-"""What a person can cause and mend; anything else is a bug and keeps its traceback."""
-
-
-def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that loads a model."""
-    for option in (
-        click.option("--force", is_flag=True, help="Load even what does not fit the free memory."),
-        click.option("--embeddings-8bit", is_flag=True, help="Hold the word embeddings in 8 bits."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
-        click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", *PRECISIONS])),
-        click.option(
-            "--model", default=DEFAULT, show_default=True, help="A name on the Hub, a folder, or the embedded model."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option of every command that prints results."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")(command)
-
-
-@dataclass(frozen=True)
-class Files:
-    """A file with a row for each text, and the one to be made of it."""
-
-    source: Path
-    target: Path
-    chunk: int
-    overwrite: bool
-
-    def run(self, session: Session, task: batch.RowTask) -> None:
-        """Do a task with every row, say how it went, and exit with 1 if all were bad."""
-        try:
-            with failing():
-                counts = batch.run(
-                    session,
-                    task,
-                    self.source,
-                    self.target,
-                    chunk=self.chunk,
-                    force=self.overwrite,
-                    say=lambda sentence: click.echo(sentence, err=True),
-                )
-        except KeyboardInterrupt:
-            click.echo("Stopped. The same command goes on from here.", err=True)
-            raise
-        except OSError as error:
-            raise click.ClickException(f"{error}. When that is mended, the same command goes on from here.") from error
-        click.echo(f"{counts.rows:,} rows, {counts.bad:,} of them bad: {self.target}", err=True)
-        if counts.bad and counts.bad == counts.rows:
-            raise click.exceptions.Exit(1)
-
-
-def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that works on files as well; it gets them as `files`, None if they are not given."""
-
-    @wraps(command)
-    def with_files(source: Path | None, target: Path | None, chunk: int, overwrite: bool, **rest: Any) -> Any:
-        files = None
-        if source is not None and target is not None:
-            files = Files(source, target, chunk, overwrite)
-            with failing():
-                check(source, target, overwrite)
-        elif source is not None or target is not None:
-            raise click.UsageError("--input and --output go together.")
-        return command(files=files, **rest)
-
-    path = click.Path(path_type=Path)
-    for option in (
-        click.option("--overwrite", is_flag=True, help="Replace --output if it exists."),
-        click.option("--chunk", default=256, show_default=True, type=click.IntRange(min=1), help="Rows at a time."),
-        click.option(
-            "--output",
-            "target",
-            type=path,
-            help="Another, for every row of --input with its results. What is wrong with a bad row is in the column "
-            "`error`; the exit status is 1 only if all rows are bad. Stopped, the same command goes on.",
-        ),
-        click.option("--input", "source", type=path, help="A .csv, .tsv, .jsonl or .parquet file, a text a row."),
-    ):
-        with_files = option(with_files)
-    return with_files
 
 
 def load_model(model: str, precision: str, **options: Any) -> Session:
@@ -127,15 +52,6 @@ def load_model(model: str, precision: str, **options: Any) -> Session:
     if precision == "auto" and session.model.num_parameters() >= LARGE:
         click.echo(f"{session.precision}: {session.reason}", err=True)
     return session
-
-
-@contextmanager
-def failing() -> Iterator[None]:
-    """What a person can mend becomes one message without a traceback."""
-    try:
-        yield
-    except FAILURES as error:
-        raise click.ClickException(str(error)) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -152,12 +68,53 @@ def check_given(given: Any, files: Files | None, name: str) -> None:
         raise click.UsageError(f"Give {name} or --input, not both.")
 
 
-def texts_from(given: Sequence[str]) -> list[str]:
-    """The texts of the command line; - stands for the lines of the standard input."""
-    texts: list[str] = []
-    for text in given:
-        texts += [line.rstrip("\n") for line in sys.stdin if line.strip()] if text == "-" else [text]
-    return texts
+def standard_input() -> BinaryIO:
+    """Return the bytes of the standard input.
+
+    Raises:
+        ValueError: there is none.
+    """
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise ValueError("There is no standard input to read - from.")
+    return stream
+
+
+def given_texts(given: Sequence[str], column: str, table: TableOptions) -> list[GivenText]:
+    """Return the texts that the arguments of a command stand for."""
+    with failing():
+        return read_texts(given, standard_input, column, table)
+
+
+def show_each(
+    texts: Sequence[GivenText],
+    items: Sequence[Any],
+    call: Callable[[list[Any]], Sequence[Result]],
+    example: Any,
+    as_json: bool,
+) -> None:
+    """Show the result of each text, say with its place what is wrong with one, and exit with 1 if there was such.
+
+    Args:
+        texts: as they were given.
+        items: what `call` takes for each of them.
+        call: returns the results of several items.
+        example: a good item.
+        as_json: whether to print JSON.
+    """
+    readable = [item for text, item in zip(texts, items, strict=True) if not text.error]
+    with failing():
+        found = iter(batch.answer_each(call, readable, example) if readable else [])
+    answers = [ValueError(text.error) if text.error else next(found) for text in texts]
+    if len(answers) == 1 and isinstance(answers[0], Exception) and not texts[0].place:
+        raise click.ClickException(str(answers[0]))
+    show([answer for answer in answers if not isinstance(answer, Exception)], as_json)
+    for number, (text, answer) in enumerate(zip(texts, answers, strict=True), 1):
+        if isinstance(answer, Exception):
+            said = re.sub("^Text 1 ", "It ", str(answer).removeprefix("Text 1: "))  # each was asked about alone
+            click.echo(said if text.error else f"{text.place or f'Text {number}'}: {said}", err=True)
+    if any(isinstance(answer, Exception) for answer in answers):
+        raise click.exceptions.Exit(1)
 
 
 def show(results: Sequence[Result], as_json: bool) -> None:
@@ -182,12 +139,13 @@ def show(results: Sequence[Result], as_json: bool) -> None:
 @click.option("--no-repeats", is_flag=True, help="Offer no words that the text has already.")
 @json_option
 @file_options
-@click.option("--text-column", default="text", show_default=True, help="Column of --input with the texts.")
+@text_column_option
 @model_options
 def fill(
     texts: tuple[str, ...],
     as_json: bool,
     files: Files | None,
+    table: TableOptions,
     text_column: str,
     joint: bool,
     targets: tuple[str, ...],
@@ -200,7 +158,10 @@ def fill(
     script: str | None,
     **options: Any,
 ) -> None:
-    """Fill every <mask> in each TEXT; a TEXT of - reads texts from the standard input, one a line.
+    """Fill every <mask> in each TEXT.
+
+    A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
+    bad one is named, the others are filled, and the exit status is 1.
 
     In --output, `fills` has the fills of each mask and `fill` the best one of each.
 
@@ -209,7 +170,7 @@ def fill(
     xlmrxl fill --input sentences.csv --output filled.csv --words
     """
     check_given(texts, files, "TEXT...")
-    wanted = texts_from(texts)
+    given = given_texts(texts, text_column, table)
     session = load_model(**options)
     settings: dict[str, Any] = {
         "top_k": top_k,
@@ -222,11 +183,14 @@ def fill(
         "punctuation": not no_punctuation,
         "repeats": not no_repeats,
     }
-    if files is None:
-        with failing():
-            show(session.fill_mask(wanted, **settings), as_json)
-    else:
+    if files is not None:
         files.run(session, batch.fill(session, settings, text_column))
+        return
+
+    def call(part: list[str]) -> Sequence[Result]:
+        return session.fill_mask(part, **settings, progress=len(part) == len(given))
+
+    show_each(given, [each.text for each in given], call, "<mask>", as_json)
 
 
 @main.command()
@@ -241,7 +205,7 @@ def fill(
 )
 @json_option
 @file_options
-@click.option("--text-column", default="text", show_default=True, help="Column of --input with the texts.")
+@text_column_option
 @click.option("--pair-column", help="Column with the second texts of pairs; pair for entailment.")
 @click.option("--language-column", help="Column with the language of each row.")
 @click.option(
@@ -259,6 +223,7 @@ def classify(
     language: str,
     as_json: bool,
     files: Files | None,
+    table: TableOptions,
     text_column: str,
     pair_column: str | None,
     language_column: str | None,
@@ -266,7 +231,10 @@ def classify(
     explain: bool,
     **options: Any,
 ) -> None:
-    """Say which label fits each TEXT, by a cloze or by the model's own head; - reads the standard input.
+    """Say which label fits each TEXT, by a cloze or by the model's own head.
+
+    A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
+    bad one is named, the others are classified, and the exit status is 1.
 
     In --output, `label` is the best, `score` its score, and `scores` has those of all. `truncated` says whether the
     model read less than the whole text.
@@ -276,11 +244,14 @@ def classify(
     xlmrxl classify --input reviews.csv --output rated.csv --task sentiment
     """
     check_given(texts, files, "TEXT...")
-    wanted: list[Any] = list(texts_from(texts))
+    if explain and files is not None:
+        raise click.UsageError("--explain is for TEXT, not for --input.")
+    given = given_texts(texts, text_column, table)
+    items: list[Any] = [each.text for each in given]
     if pairs:
-        if len(pairs) != len(wanted):
-            raise click.UsageError(f"There are {len(wanted)} texts, but {len(pairs)} --pair. Give one for each.")
-        wanted = list(zip(wanted, pairs, strict=True))
+        if len(pairs) != len(items):
+            raise click.UsageError(f"There are {len(items)} texts, but {len(pairs)} --pair. Give one for each.")
+        items = list(zip(items, pairs, strict=True))
     if task == "entailment":
         pair_column = pair_column or "pair"
     session = load_model(**options)
@@ -297,18 +268,22 @@ def classify(
             from xlmrxl.tasks.teach import Taught  # noqa: PLC0415
 
             classifier = Taught.load(taught, session)
-        if files is None:
-            results: Sequence[Result]
-            if explain:
-                results = [
-                    session.explain(text, **settings) if classifier is None else classifier.attribute(text)
-                    for text in wanted
-                ]
-            else:
-                results = session.classify(wanted, **settings) if classifier is None else classifier.classify(wanted)
-            show(results, as_json)
-            return
-    files.run(session, batch.classify(session, settings, text_column, pair_column, language_column, classifier))
+    if files is not None:
+        files.run(session, batch.classify(session, settings, text_column, pair_column, language_column, classifier))
+        return
+
+    def call(part: list[Any]) -> Sequence[Result]:
+        if explain:
+            return [
+                session.explain(item, **settings) if classifier is None else classifier.attribute(item) for item in part
+            ]
+        progress = len(part) == len(given)
+        if classifier is None:
+            return session.classify(part, **settings, progress=progress)
+        return classifier.classify(part, progress=progress)
+
+    first, second = " ".join(batch.EXAMPLE), batch.EXAMPLE[1]  # two words, of which --explain leaves one out
+    show_each(given, items, call, (first, second) if pairs else first, as_json)
 
 
 @main.command()
@@ -323,6 +298,7 @@ def classify(
 )
 @click.option("--pooling", type=click.Choice(["mean", "first", "head"]), help="Chosen as well, of mean and first.")
 @json_option
+@table_options
 @model_options
 def teach(
     examples: Path,
@@ -334,20 +310,24 @@ def teach(
     layer: int | None,
     pooling: str | None,
     as_json: bool,
+    table: TableOptions,
     **options: Any,
 ) -> None:
     """Teach a classifier from EXAMPLES, a file with texts and their labels, and write it into FOLDER.
 
-    A linear classifier on the model's frozen features; 8 examples of each label will do.
+    A linear classifier on the model's frozen features; 8 examples of each label will do. Labels are texts, or in .jsonl
+    and .parquet whole numbers or booleans; results carry them as texts.
 
     \b
     xlmrxl teach reviews.csv my-classifier --test more-reviews.csv
     xlmrxl classify "A lovely book." --taught my-classifier
     """
     with failing():
-        texts, labels = batch.labelled(examples, [text_column, label_column])
-        columns = [text_column, label_column, *([language_column] if language_column else [])]
-        held_out = None if test is None else batch.labelled(test, columns)
+        table.check([examples, *([] if test is None else [test])])
+        texts, labels = batch.read_examples(examples, text_column, label_column, table=table)
+        held_out = None
+        if test is not None:
+            held_out = batch.read_examples(test, text_column, label_column, language_column, table)
     session = load_model(**options)
     with failing():
         taught = session.teach(texts, labels, layer=layer, pooling=pooling)
@@ -381,6 +361,7 @@ def choose(
     normalize: str,
     as_json: bool,
     files: Files | None,
+    table: TableOptions,
     prompt_column: str,
     choices_column: str | None,
     question_column: str | None,
@@ -397,6 +378,8 @@ def choose(
     xlmrxl choose --input questions.jsonl --output answers.jsonl --prompt-column premise --question-column question
     """
     check_given(prompt, files, "PROMPT CHOICE CHOICE...")
+    if files is None and table != TableOptions():
+        raise click.UsageError("--delimiter, --quoting and --encoding are for --input.")
     session = load_model(**options)
     settings: dict[str, Any] = {"question": question, "language": language, "normalize": normalize}
     if files is None:
@@ -410,16 +393,21 @@ def choose(
 @main.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
 @json_option
+@text_column_option
+@table_options
 @model_options
-def tag(texts: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Label the words of each TEXT, with a model that has a head for it; - reads the standard input.
+def tag(texts: tuple[str, ...], as_json: bool, text_column: str, table: TableOptions, **options: Any) -> None:
+    """Label the words of each TEXT, with a model that has a head for it.
+
+    A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
+    bad one is named, the others are labelled, and the exit status is 1.
 
     \b
     xlmrxl tag "Angela lives in Kyiv." --model FOLDER
     """
+    given = given_texts(texts, text_column, table)
     session = load_model(**options)
-    with failing():
-        show(session.tag(texts_from(texts)), as_json)
+    show_each(given, [each.text for each in given], session.tag, batch.EXAMPLE[0], as_json)
 
 
 @main.command()
@@ -427,16 +415,21 @@ def tag(texts: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @click.argument("context")
 @click.option("--top-k", default=3, show_default=True, type=click.IntRange(min=1), help="Answers.")
 @json_option
+@encoding_option
 @model_options
-def answer(question: str, context: str, top_k: int, as_json: bool, **options: Any) -> None:
-    """Find the answer to a QUESTION in a CONTEXT, with a model that has a head for it; - reads the standard input.
+def answer(question: str, context: str, top_k: int, as_json: bool, encoding: str, **options: Any) -> None:
+    """Find the answer to a QUESTION in a CONTEXT, with a model that has a head for it.
+
+    A CONTEXT that names a file stands for all of it, - for all of the standard input.
 
     \b
     xlmrxl answer "Where does Angela live?" "Angela lives in Kyiv." --model FOLDER
     """
+    with failing():
+        text = read_document(context, standard_input, check_encoding(encoding))
     session = load_model(**options)
     with failing():
-        show([session.answer(question, sys.stdin.read() if context == "-" else context, top_k=top_k)], as_json)
+        show([session.answer(question, text, top_k=top_k)], as_json)
 
 
 @main.command()
@@ -580,28 +573,33 @@ def quantize(source: str, target: Path, precision: str, **options: Any) -> None:
 @click.option("--top-k", default=5, show_default=True, type=click.IntRange(min=1), help="Fills for each mask.")
 @click.option("--force", is_flag=True, help="Load even what does not fit the free memory.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def compare(texts: tuple[str, ...], precisions: str, model: str, as_json: bool, **options: Any) -> None:
+@text_column_option
+@table_options
+def compare(
+    texts: tuple[str, ...],
+    precisions: str,
+    model: str,
+    as_json: bool,
+    text_column: str,
+    table: TableOptions,
+    **options: Any,
+) -> None:
     """What quantisation does to TEXT: its fills in each precision, and how far they are apart.
 
-    A TEXT that is the name of a file stands for its lines, - for those of the standard input. In texts without <mask>
-    15 % of the tokens are hidden.
+    A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input.
+    In texts without <mask> 15 % of the tokens are hidden.
 
     \b
     xlmrxl compare "The capital of France is <mask>." --precisions fp32,8bit,4bit
     """
     from xlmrxl.compare import compare as run  # noqa: PLC0415
 
-    wanted: list[str] = []
-    for text in texts:
-        if text == "-":
-            wanted += [line.strip() for line in sys.stdin]
-        elif "<mask>" not in text and Path(text).is_file():
-            wanted += Path(text).read_text(encoding="utf-8").splitlines()
-        else:
-            wanted.append(text)
+    given = given_texts(texts, text_column, table)
+    if bad := next((each.error for each in given if each.error), ""):
+        raise click.ClickException(bad)
     kinds = [kind.strip() for kind in precisions.split(",") if kind.strip()]
     with failing():
-        result = run(model, wanted, kinds, **options)
+        result = run(model, [each.text for each in given], kinds, **options)
     click.echo(json.dumps(result.to_dict(), ensure_ascii=False) if as_json else str(result))
 
 

@@ -182,9 +182,12 @@ def _batches(texts: Sequence[str], tokenizer: XLMRobertaTokenizer, session: Sess
     config, most = session.model.config, room(session)
     generator = torch.Generator().manual_seed(0)
     rows = []
-    for text in texts:
+    for number, text in enumerate(texts, 1):
         if tokenizer.mask_token in text:  # read as it is for its fills
-            ids = torch.tensor([token.id for token in tokens_of(session, text)])
+            try:
+                ids = torch.tensor([token.id for token in tokens_of(session, text)])
+            except ValueError as error:
+                raise ValueError(f"Text {number}: {error}" if len(texts) > 1 else str(error)) from None
         else:
             ids = torch.tensor(tokenizer(text, truncation=True, max_length=most)["input_ids"])
             inner = len(ids) - 2

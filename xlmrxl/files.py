@@ -16,22 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from xlmrxl.delimited import OPEN_QUOTE, UNREAD, find_free_name, long_fields
 from xlmrxl.output_lock import check_unlocked, lock_output
+from xlmrxl.parquet import DamagedFileError, require_pyarrow, to_parquet
 from xlmrxl.progress import Progress, shown
 from xlmrxl.strict_json import parse_json
-from xlmrxl.tables import (
-    UNREAD,
-    DamagedFileError,
-    Row,
-    Writer,
-    format_of,
-    free,
-    long_fields,
-    read,
-    require_pyarrow,
-    scan,
-    to_parquet,
-)
+from xlmrxl.table_options import BY_NAME, Dialect, TableOptions, format_of
+from xlmrxl.tables import Row, Writer, read, scan
 from xlmrxl.tasks.result import plain
 
 Work = Callable[[list[dict[str, Any]]], Sequence[dict[str, Any] | Exception]]
@@ -60,6 +51,7 @@ def process(
     columns: Sequence[str],
     results: Sequence[str],
     settings: Mapping[str, Any],
+    table: TableOptions = BY_NAME,
     chunk: int = 256,
     force: bool = False,
     progress: Progress | bool = True,
@@ -71,10 +63,11 @@ def process(
     and is passed on with the reason in `error` and without results, if the line cannot be read, if one of `columns` is
     not there, empty or no text, or if `work` returned an exception for it. What of a bad line has no column stands in
     `unread`. A result whose name the source has already is called `NAME_result`. In CSV, lists and objects are JSON;
-    in Parquet, so are columns that mix types.
+    in Parquet, so are columns that mix types. A target without quotes, as a .tsv is, can hold no tab and no line break
+    in a cell: with one in the source the work does not begin, and a row with one in its results is bad.
 
-    Killed at any moment, it goes on when called again with the same source and settings, from the last chunk that was
-    done. The target appears when it is complete.
+    Killed at any moment, it goes on when called again with the same source, settings and rules of the two tables, from
+    the last chunk that was done. The target appears when it is complete.
 
     Args:
         source: a .csv, .tsv, .jsonl, .ndjson or .parquet file.
@@ -83,22 +76,24 @@ def process(
         columns: that must be there and hold a text.
         results: the columns of what `work` returns.
         settings: whatever the results depend on; with others the work starts anew.
+        table: how the source is read and the target written.
         chunk: rows at a time. As many are done again at most after a kill.
         force: replace a target that exists.
         progress: called with how many rows are done and how many there are; True for a bar.
-        say: told in a sentence that the work goes on or starts anew.
+        say: told in a sentence that the work goes on or starts anew, or that the source seems to be cut off in quotes.
 
     Raises:
-        ValueError: the source cannot be read, lacks a column, or the target exists or is written by another job.
-            What is done is kept, unless the source is damaged or has changed meanwhile: then it is of no use.
+        ValueError: the source cannot be read, lacks a column or has what the target cannot hold, or the target exists
+            or is written by another job. What is done is kept, unless the source is damaged or has changed meanwhile:
+            then it is of no use.
         OSError: the target cannot be written; what is done is kept.
     """
-    _check_paths(source, target, force)
+    _check_paths(source, target, force, table)
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}; it must be at least 1.")
     with lock_output(target):
-        _check_paths(source, target, force)  # another job may have written it since
-        return _process(source, target, work, columns, results, settings, chunk, progress, say)
+        _check_paths(source, target, force, table)  # another job may have written it since
+        return _process(source, target, work, columns, results, settings, table, chunk, progress, say)
 
 
 def _process(
@@ -108,6 +103,7 @@ def _process(
     columns: Sequence[str],
     results: Sequence[str],
     settings: Mapping[str, Any],
+    table: TableOptions,
     chunk: int,
     progress: Progress | bool,
     say: Callable[[str], None],
@@ -115,31 +111,35 @@ def _process(
     """Do what `process` says, alone on the target."""
     partial, note = (_path_beside(target, kind) for kind in WORK_FILES)
     before = source.stat()
+    found = table.find_dialect(source)
+    written = table.target_dialect(target, source, found)
     wanted = plain({"settings": settings, "columns": columns, "results": results})
+    wanted |= {"read": asdict(found), "written": asdict(written)}
     with long_fields(), shown(progress, target.name, "row") as told:
         key = {"source": _fingerprint(source), **wanted}
         state = _resumed(note, partial, key, say)
         if state is None:
-            own, total = scan(source)
+            own, total = scan(source, found, target, written)
             if set(own) - {UNREAD} and (absent := [name for name in columns if name not in own]):
-                raise ValueError(
-                    f"{source} has no column {absent[0]!r}. It has {', '.join(own)}. Name the right one of them."
-                )
+                raise ValueError(describe_missing_column(source, absent[0], own, found))
             state = _State(key, own, total)
             note.unlink(missing_ok=True)
-        names = {name: free(name, state.own) for name in (*results, ERROR)}
-        writer = Writer(target, source, state.own, list(names.values()))
+        names = {name: find_free_name(name, state.own) for name in (*results, ERROR)}
+        writer = Writer(found, written, state.own, list(names.values()))
         if not state.rows:
             partial.write_bytes(writer.head)
             state = replace(state, size=len(writer.head))
             state.save(note)
         with _discard_if_useless(source, before, target):
-            rows = islice(read(source), state.rows, None)
+            rows = islice(read(source, found), state.rows, None)
             with partial.open("r+b") as file:
                 file.truncate(state.size)
                 file.seek(state.size)
                 while part := list(islice(rows, chunk)):
-                    done = _done(part, work, columns, names)
+                    for row in part:
+                        if OPEN_QUOTE in row.error:  # may be the last of a file that was longer
+                            say(f"{source}: {row.error}")
+                    done = _done(part, work, columns, names, writer)
                     bad = sum(1 for values in done if values[names[ERROR]])
                     file.write(b"".join(map(writer.line, done)))
                     file.flush()
@@ -199,26 +199,28 @@ def _has_changed(path: Path, before: os.stat_result) -> bool:
     return (now.st_size, now.st_mtime_ns, now.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino)
 
 
-def check(source: Path, target: Path, force: bool = False) -> None:
+def check(source: Path, target: Path, force: bool = False, table: TableOptions = BY_NAME) -> None:
     """Find out whether a file can be made from another, before a model is loaded.
 
     Raises:
         ValueError: it cannot, or another job is making it.
     """
-    _check_paths(source, target, force)
+    _check_paths(source, target, force, table)
+    table.find_dialect(source)
     try:
         check_unlocked(target)
     except OSError as error:
         raise ValueError(f"{target} cannot be written ({error}). Check the rights of its folder.") from error
 
 
-def _check_paths(source: Path, target: Path, force: bool) -> None:
+def _check_paths(source: Path, target: Path, force: bool, table: TableOptions) -> None:
     """Find out whether a file can be made from another, but for jobs that are at it.
 
     Raises:
         ValueError: it cannot.
     """
     check_source(source)
+    table.check([source], target)
     if format_of(target) == "parquet":
         require_pyarrow()
     if not target.parent.is_dir():
@@ -244,6 +246,16 @@ def check_source(path: Path) -> None:
         raise ValueError(f"There is no file {path}.")
     if not os.access(path, os.R_OK):
         raise ValueError(f"{path} may not be read. Check its rights.")
+
+
+def describe_missing_column(path: Path, name: str, columns: Sequence[str], dialect: Dialect) -> str:
+    """Return the sentence about a column that a file does not have."""
+    columns = [column for column in columns if column != UNREAD]
+    said = f"{path} has no column {name!r}. It has {', '.join(columns)}. Name the right one of them."
+    other = sorted({sign for sign in ",;|\t" if any(sign in column for column in columns)} - {dialect.delimiter})
+    if dialect.kind == "csv" and other:
+        said += f" Or if its columns are separated by {other[0]!r}, say so (--delimiter)."
+    return said
 
 
 def text_of(value: Any, name: str) -> str:
@@ -312,8 +324,10 @@ def _fingerprint(path: Path) -> dict[str, Any]:
     return {"size": path.stat().st_size, "sha256": digest.hexdigest()}
 
 
-def _done(part: Sequence[Row], work: Work, columns: Sequence[str], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The rows as they go into the target: with results, or with an error."""
+def _done(
+    part: Sequence[Row], work: Work, columns: Sequence[str], names: Mapping[str, str], writer: Writer
+) -> list[dict[str, Any]]:
+    """Return rows as they go into the target: with results, or with an error."""
     faults = [row.error or _fault(row.values, columns) for row in part]
     good = [row.values for row, fault in zip(part, faults, strict=True) if not fault]
     found = list(work(good)) if good else []
@@ -323,12 +337,14 @@ def _done(part: Sequence[Row], work: Work, columns: Sequence[str], names: Mappin
     done = []
     for row, fault in zip(part, faults, strict=True):
         answer = ValueError(fault) if fault else next(answers)
-        values: Mapping[str, Any] = {}
-        if isinstance(answer, Exception):
-            values = {ERROR: str(answer) or type(answer).__name__}
-        else:
-            values = {**answer, ERROR: ""}
-        done.append(row.values | {new: values.get(name) for name, new in names.items()})
+        if not isinstance(answer, Exception):
+            values = row.values | {new: answer.get(name) for name, new in names.items()} | {names[ERROR]: ""}
+            if (unwritable := writer.find_unwritable(values)) is None:
+                done.append(values)
+                continue
+            answer = ValueError(f"Its {unwritable!r} has a tab or a line break, which a .tsv cannot hold.")
+        said = str(answer) or type(answer).__name__
+        done.append(row.values | dict.fromkeys(names.values()) | {names[ERROR]: said})
     return done
 
 

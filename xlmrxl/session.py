@@ -33,6 +33,7 @@ from xlmrxl.tasks.attribution import Attribution, attribute
 from xlmrxl.tasks.choose import ChooseResult, choose
 from xlmrxl.tasks.classify import ClassifyResult, classify
 from xlmrxl.tasks.fill import FillResult, fill_mask
+from xlmrxl.tasks.labels import Label
 from xlmrxl.tasks.masked import require_finite
 from xlmrxl.tasks.tag import TagResult, tag
 from xlmrxl.tasks.taught_choices import TaughtChoices, teach_choices
@@ -168,7 +169,7 @@ class Session:
 
         return attribute(text, predict, label=wanted, session=self, progress=progress)
 
-    def teach(self, texts: Sequence[str], labels: Sequence[str], **options: Any) -> Taught:
+    def teach(self, texts: Sequence[str], labels: Sequence[Label], **options: Any) -> Taught:
         """Fit a classifier of one's own on this model's frozen features; see `tasks.teach.teach`."""
         return teach(self, texts, labels, **options)
 

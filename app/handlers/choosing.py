@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import MAX_TEXT, checked_text, language_code
+from xlmrxl.decoding import split_lines
 from xlmrxl.strict_json import parse_json
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def choose_all(session: Session, items: list[ChooseAsked]) -> list[ChooseResult]
 def _listed(choices: Any) -> list[str]:
     if isinstance(choices, str):
         if not choices.lstrip().startswith("["):
-            return [line for line in choices.splitlines() if line.strip()]
+            return [line for line in split_lines(choices) if line.strip()]
         try:
             choices = parse_json(choices)
         except ValueError:

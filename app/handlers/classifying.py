@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import COMMAS, MAX_TEXT, checked_text, is_masked, language_code, whole_number
+from xlmrxl.decoding import split_lines
 from xlmrxl.tasks.templates import FOLDER, PAIR, templates
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _templates(given: Any, own: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _lines(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    return tuple(line.strip() for line in split_lines(text) if line.strip())
 
 
 def of_label(done: Classified, label: Any) -> dict[str, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import COMMAS, MASK, Outcome, attempt, whole_number
+from xlmrxl.decoding import split_lines
 from xlmrxl.tasks.result import Result
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def fill_asked(
 
 def lines(text: str) -> list[str]:
     """The sentences of a text that has one a line."""
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in split_lines(text) if line.strip()]
 
 
 def _check_lines(text: str) -> None:

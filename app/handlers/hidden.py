@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from xlmrxl.app import quoting
 from xlmrxl.app.handlers import MAX_TEXT, checked_text, is_masked
 from xlmrxl.app.handlers.attending import inspected
+from xlmrxl.decoding import split_lines
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.languages import Parallel
@@ -65,7 +66,7 @@ def states_asked(
     """
     from xlmrxl.views.states import UNITS, VIEWS  # noqa: PLC0415 - torch comes along
 
-    lines = tuple(line.strip() for line in checked_text(text, "text", MAX_TEXT).splitlines() if line.strip())
+    lines = tuple(line.strip() for line in split_lines(checked_text(text, "text", MAX_TEXT)) if line.strip())
     if len(lines) > MAX_LINES:
         raise ValueError(f"There are {len(lines)} sentences, the app takes {MAX_LINES} together: leave some out.")
     if not isinstance(view, str) or view not in state_views(session):

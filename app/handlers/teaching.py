@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 from xlmrxl import tables
 from xlmrxl.app.handlers import MAX_TEXT
 from xlmrxl.app.handlers.classifying import MAX_LABEL, MAX_LABELS
+from xlmrxl.decoding import split_lines
 from xlmrxl.tasks.result import Result
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def _lines(given: Any, name: str) -> list[str]:
     if isinstance(given, str):
         if len(given) > MAX_CHARACTERS:
             raise ValueError(f"The {name} have more than {MAX_CHARACTERS:,} characters: leave some out.")
-        given = given.splitlines()
+        given = split_lines(given)
     if not isinstance(given, list | tuple) or not all(isinstance(line, str) for line in given):
         raise ValueError(f"The {name} must be a list of strings, or one a line.")
     lines = [line for line in given if line.strip()]
@@ -298,7 +299,13 @@ def from_file(path: Any) -> str:
         raise ValueError("The file has no rows: it needs the columns text and label.")
     if len(rows) > MAX_ROWS:
         raise ValueError(f"The file has more than {MAX_ROWS} rows, which the app takes: leave some out.")
-    return "\n".join(_line(number, row) for number, row in enumerate(rows, 1))
+    lines = [_line(number, row) for number, row in enumerate(rows, 1)]
+    labels = [value for row in rows for name, value in row.values.items() if name.strip().lower() == "label"]
+    if len({float if isinstance(label, int) and not isinstance(label, bool) else type(label) for label in labels}) > 1:
+        raise ValueError(
+            "The labels of the file are of several kinds: make them all texts, all numbers or all booleans."
+        )
+    return "\n".join(lines)
 
 
 def _line(number: int, row: tables.Row) -> str:
@@ -310,9 +317,12 @@ def _line(number: int, row: tables.Row) -> str:
     for column in ("label", "text"):
         if column not in values:
             raise ValueError(f"Row {number} of the file has no column {column}: call the columns text and label.")
-        if not isinstance(values[column], str | int) or not str(values[column]).strip():
+        value = values[column]
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, str | int) or not str(value).strip():
             raise ValueError(f"Row {number} of the file has no {column}: write one, or leave the row out.")
-        cells.append(" ".join(str(values[column]).split()))
+        cells.append(" ".join(str(value).split()))
     if len(cells[0]) > MAX_LABEL:
         raise ValueError(f"The label of row {number} has more than {MAX_LABEL} characters: shorten it.")
     _check_length(cells[1], f"The text of row {number}")

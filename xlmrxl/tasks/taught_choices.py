@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.choose import ChooseResult, checked_choices, checked_questions, choice_tokens, joined, weighed
 from xlmrxl.tasks.features import POOLINGS, features
+from xlmrxl.tasks.labels import to_plain_scalar
 from xlmrxl.tasks.logistic import scikit_learn
 from xlmrxl.tasks.result import Source
 
@@ -83,19 +84,21 @@ def teach_choices(
     Args:
         session: with any head; its features are frozen.
         prompts, choices, question, language: as in `choose`.
-        answers: index of the right choice of each prompt.
+        answers: index of the right choice of each prompt, from 0; whole numbers as data sets have them, 1.0 and numpy's
+            among them.
         layers, pooling: which to try; see `tasks.features.features`.
         penalty: of the squared weights; scikit-learn's 1 / C.
         progress: called with the texts that are read and how many there are; True shows a bar.
 
     Raises:
+        TypeError: an answer is no whole number.
         ValueError: what `choose` says, fewer than five prompts, or an answer that is no index of a choice.
         ModuleNotFoundError: there is no scikit-learn.
     """
     regression, _ = scikit_learn()
     prompts, options = checked_choices(session, prompts, choices)
     questions, languages = checked_questions(question, language, prompts)
-    answers = list(answers)
+    answers = [_to_index(answer, number) for number, answer in enumerate(answers, 1)]
     if len(answers) != len(prompts):
         raise ValueError(f"There are {len(prompts)} prompts and {len(answers)} answers; give one for each.")
     if len(prompts) < FOLDS:
@@ -138,6 +141,20 @@ def teach_choices(
     accuracy, i, j = best[0], -best[1], -best[2]
     weight = fitted(differences[:, i, j]).float()
     return TaughtChoices(Source.of(session, penalty=penalty), tried[i], pooling[j], weight, accuracy)
+
+
+def _to_index(answer: Any, number: int) -> int:
+    """Return the index of a choice as an int of Python.
+
+    Raises:
+        TypeError: it is something else. A boolean is, since it says that a choice is right rather than which one.
+    """
+    index = to_plain_scalar(answer)
+    if isinstance(index, float) and index.is_integer():
+        index = int(index)
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise TypeError(f"Answer {number} is {index!r}; it must be the index of the right choice, a whole number.")
+    return index
 
 
 def _features(

@@ -31,6 +31,7 @@ from xlmrxl.progress import Progress, shown
 from xlmrxl.strict_json import read_json_object
 from xlmrxl.tasks.attribution import Attribution, attribute
 from xlmrxl.tasks.features import POOLINGS, checked_texts, features
+from xlmrxl.tasks.labels import Label, sort_labels, to_label_texts
 from xlmrxl.tasks.logistic import HEAD, fit, inputs_of, scikit_learn, statistics, validated
 from xlmrxl.tasks.report import TeachReport
 from xlmrxl.tasks.result import Result, Source
@@ -142,7 +143,7 @@ class Taught:
     def report(
         self,
         texts: Sequence[str],
-        labels: Sequence[str],
+        labels: Sequence[Label],
         languages: Sequence[str] | None = None,
         *,
         center: bool = False,
@@ -152,16 +153,17 @@ class Taught:
 
         Args:
             texts: none of them empty.
-            labels: the true ones.
+            labels: the true ones, as in `teach`. They are compared as texts, so that 1 is what was taught as "1".
             languages: of each text, for the accuracy in each.
             center: take off each language's mean, as `classify` does where languages are given to it.
             progress: as in `classify`.
 
         Raises:
-            TypeError: something other than a text.
-            ValueError: no texts, an empty one, not a label (or language) for each, or a label that was not taught.
+            TypeError: something other than a text, or what is no label.
+            ValueError: no texts, an empty one, not a label (or language) for each, labels of several kinds, or a label
+                that was not taught.
         """
-        texts, truth = checked_texts(texts), checked_texts(labels, "labels")
+        texts, truth = checked_texts(texts), to_label_texts(labels)
         _check_lengths(texts, labels=truth, languages=languages)
         if not texts:
             raise ValueError("There are no texts to report on.")
@@ -173,20 +175,22 @@ class Taught:
         probabilities, _ = self._probabilities(texts, languages if center else None, progress)
         return TeachReport.of(self._source(centred=center), self.labels, probabilities.tolist(), truth, languages)
 
-    def attribute(self, text: str, label: str | None = None, *, progress: Progress | bool = True) -> Attribution:
+    def attribute(self, text: str, label: Label | None = None, *, progress: Progress | bool = True) -> Attribution:
         """What each word does for the probability of a label, the best one if none is given; see `attribute`."""
         if label is None:
-            label = self.classify(text, progress=False).label
-        elif label not in self.labels:
-            raise ValueError(f"label is {label!r}, which was not taught, only {', '.join(self.labels)}.")
-        place = self.labels.index(label)
+            name = self.classify(text, progress=False).label
+        else:
+            (name,) = to_label_texts([label], lambda _: "label")
+        if name not in self.labels:
+            raise ValueError(f"label is {name!r}, which was not taught, only {', '.join(self.labels)}.")
+        place = self.labels.index(name)
 
         def predict(texts: list[str]) -> list[float]:
             column: list[float] = self._probabilities(texts, None, False)[0][:, place].tolist()
             return column
 
         source = self._source(centred=False)
-        return attribute(text, predict, session=self.session, source=source, label=label, progress=progress)
+        return attribute(text, predict, session=self.session, source=source, label=name, progress=progress)
 
     def to_head(self) -> XLMRobertaXLForSequenceClassification:
         """A model with a classification head whose logits are this classifier's, but for rounding in float32.
@@ -320,7 +324,7 @@ class Taught:
 def teach(
     session: Session,
     texts: Sequence[str],
-    labels: Sequence[str],
+    labels: Sequence[Label],
     *,
     layer: int | None = None,
     pooling: str | None = None,
@@ -338,7 +342,8 @@ def teach(
     Args:
         session: with any head.
         texts: none of them empty.
-        labels: of each text.
+        labels: of each text: all texts, all whole numbers, or all booleans, as data sets have them. Results carry them
+            as texts, `"1"` or `"True"`.
         layer: 0 for the embeddings, to the number of layers.
         pooling: `"mean"`, `"first"`, or `"head"` (see `Taught.to_head`), which is the last layer's.
         C: the inverse strength of the penalty on the weights.
@@ -347,12 +352,12 @@ def teach(
         progress: a callback, told how many steps are done and how many there are; True for a bar, False for none.
 
     Raises:
-        TypeError: a text or a label is no string.
-        ValueError: an empty text or label, one label only, fewer than two examples of one, lists of different lengths,
-            or a layer, pooling or C that cannot be.
+        TypeError: a text is no string, or a label no string, number or boolean.
+        ValueError: an empty text or label, labels of several kinds, a number that is not whole, one label only, fewer
+            than two examples of one, lists of different lengths, or a layer, pooling or C that cannot be.
         ModuleNotFoundError: scikit-learn is missing.
     """
-    texts, truth = checked_texts(texts), checked_texts(labels, "labels")
+    texts, truth = checked_texts(texts), to_label_texts(labels)
     _check_lengths(texts, labels=truth, languages=languages)
     examples = _check_labels(truth)
     candidates = _candidates(session.model.config.num_hidden_layers, layer, pooling)
@@ -413,7 +418,7 @@ def _check_labels(labels: list[str]) -> dict[str, int]:
         raise ValueError(
             f"There is one example of {', '.join(map(repr, single))}; each label needs two or more, better eight."
         )
-    return dict(sorted(counts.items()))
+    return {label: counts[label] for label in sort_labels(counts)}
 
 
 def _candidates(count: int, layer: int | None, pooling: str | None) -> list[tuple[int, str]]:
