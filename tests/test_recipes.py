@@ -11,9 +11,7 @@ import torch
 
 from xlmrxl import (
     AutoModelForMaskedLM,
-    AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
     AutoTokenizer,
 )
 

@@ -98,7 +98,7 @@ def quantize(
                 save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
             config = copy.deepcopy(config)
             config.torch_dtype = dtype
-            config.quantization_config = quantization_config(hold)  # type: ignore[attr-defined]
+            config.quantization_config = quantization_config(hold)
             config.save_pretrained(partial)
             tokenizer.save_pretrained(partial)
             if folder.exists():

@@ -18,7 +18,7 @@ from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel
 __all__ = ["Trainer", "TrainingArguments"]
 
 
-class Trainer(transformers.Trainer):  # type: ignore[misc] # untyped
+class Trainer(transformers.Trainer):
     """`transformers.Trainer`, whose checkpoints are folders that `from_pretrained` reads."""
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
@@ -27,11 +27,11 @@ class Trainer(transformers.Trainer):  # type: ignore[misc] # untyped
         if not isinstance(model, XLMRobertaXLPreTrainedModel):
             super()._save(output_dir, state_dict)
             return
-        folder = output_dir or self.args.output_dir
+        folder = output_dir or self.args.output_dir or "trainer_output"  # as TrainingArguments has it
         model.save_pretrained(folder, is_main_process=self.args.should_save, state_dict=state_dict)
         if not self.args.should_save:
             return
-        tokenizer = self.processing_class or getattr(self.data_collator, "tokenizer", None)
+        tokenizer: Any = self.processing_class or getattr(self.data_collator, "tokenizer", None)
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
         torch.save(self.args, os.path.join(folder, "training_args.bin"))
