@@ -50,6 +50,13 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def special_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of every command on texts, in which special tokens are text unless they are asked for."""
+    return click.option(
+        "--special-tokens", is_flag=True, help="Read </s> and the like in a text as special tokens, not as text."
+    )(command)
+
+
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option of every command that prints results."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")(command)
@@ -180,6 +187,7 @@ def show(results: Sequence[Result], as_json: bool) -> None:
 @click.option("--script", metavar="NAME", help="Only what is written in it: Latin, Cyrillic, Arabic, Han …")
 @click.option("--no-punctuation", is_flag=True, help="Offer no signs.")
 @click.option("--no-repeats", is_flag=True, help="Offer no words that the text has already.")
+@special_option
 @json_option
 @file_options
 @click.option("--text-column", default="text", show_default=True, help="Column of --input with the texts.")
@@ -198,11 +206,16 @@ def fill(
     max_pieces: int,
     beam: int,
     script: str | None,
+    special_tokens: bool,
     **options: Any,
 ) -> None:
     """Fill every <mask> in each TEXT; a TEXT of - reads texts from the standard input, one a line.
 
-    In --output, `fills` has the fills of each mask and `fill` the best one of each.
+    Letters that go on with what stands before them begin with …: app and …ear make appear. Signs, and characters of
+    scripts without spaces, begin with ▁ where a space is before them.
+
+    In --output, `fills` has the fills of each mask, `fill` the best one of each, and `begins_word` whether there is a
+    space before that.
 
     \b
     xlmrxl fill "The capital of France is <mask>."
@@ -221,6 +234,7 @@ def fill(
         "script": script,
         "punctuation": not no_punctuation,
         "repeats": not no_repeats,
+        "special_tokens": special_tokens,
     }
     if files is None:
         with failing():
@@ -239,6 +253,7 @@ def fill(
 @click.option(
     "--calibration", default="contextual", show_default=True, type=click.Choice(["contextual", "pmi", "none"])
 )
+@special_option
 @json_option
 @file_options
 @click.option("--text-column", default="text", show_default=True, help="Column of --input with the texts.")
@@ -264,6 +279,7 @@ def classify(
     language_column: str | None,
     taught: Path | None,
     explain: bool,
+    special_tokens: bool,
     **options: Any,
 ) -> None:
     """Say which label fits each TEXT, by a cloze or by the model's own head; - reads the standard input.
@@ -290,6 +306,7 @@ def classify(
         "language": language,
         "templates": list(templates) or None,
         "calibration": None if calibration == "none" else calibration,
+        "special_tokens": special_tokens,
     }
     with failing():
         classifier = None
@@ -297,6 +314,8 @@ def classify(
             from xlmrxl.tasks.teach import Taught  # noqa: PLC0415
 
             classifier = Taught.load(taught, session)
+            if special_tokens and not classifier.special_tokens:
+                raise ValueError("--taught reads texts as it was taught: teach it with --special-tokens instead.")
         if files is None:
             results: Sequence[Result]
             if explain:
@@ -322,6 +341,7 @@ def classify(
     "--layer", type=click.IntRange(min=0), help="Of the hidden states; chosen by cross-validation if not given."
 )
 @click.option("--pooling", type=click.Choice(["mean", "first", "head"]), help="Chosen as well, of mean and first.")
+@special_option
 @json_option
 @model_options
 def teach(
@@ -333,6 +353,7 @@ def teach(
     language_column: str | None,
     layer: int | None,
     pooling: str | None,
+    special_tokens: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -350,7 +371,7 @@ def teach(
         held_out = None if test is None else batch.labelled(test, columns)
     session = load_model(**options)
     with failing():
-        taught = session.teach(texts, labels, layer=layer, pooling=pooling)
+        taught = session.teach(texts, labels, layer=layer, pooling=pooling, special_tokens=special_tokens)
         taught.save(folder)
         click.echo(
             f"{folder}: layer {taught.layer}, pooling {taught.pooling}, cross-validated {taught.accuracy:.1%}", err=True
@@ -366,6 +387,7 @@ def teach(
 @click.option("--question", type=click.Choice(["cause", "effect"]), help="Whether the choices are causes or effects.")
 @click.option("--language", default="en", show_default=True, help="Of the connective for --question.")
 @click.option("--normalize", default="pmi", show_default=True, type=click.Choice(["pmi", "length", "none"]))
+@special_option
 @json_option
 @file_options
 @click.option("--prompt-column", default="prompt", show_default=True, help="Column of --input with the prompts.")
@@ -379,6 +401,7 @@ def choose(
     question: str | None,
     language: str,
     normalize: str,
+    special_tokens: bool,
     as_json: bool,
     files: Files | None,
     prompt_column: str,
@@ -399,6 +422,7 @@ def choose(
     check_given(prompt, files, "PROMPT CHOICE CHOICE...")
     session = load_model(**options)
     settings: dict[str, Any] = {"question": question, "language": language, "normalize": normalize}
+    settings["special_tokens"] = special_tokens
     if files is None:
         with failing():
             show([session.choose(prompt or "", list(choices), **settings)], as_json)
@@ -409,34 +433,44 @@ def choose(
 
 @main.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@special_option
 @json_option
 @model_options
-def tag(texts: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Label the words of each TEXT, with a model that has a head for it; - reads the standard input.
+def tag(texts: tuple[str, ...], special_tokens: bool, as_json: bool, **options: Any) -> None:
+    """Label the words of each TEXT, of any length, with a model that has a head for it; - reads the standard input.
 
     \b
     xlmrxl tag "Angela lives in Kyiv." --model FOLDER
     """
     session = load_model(**options)
     with failing():
-        show(session.tag(texts_from(texts)), as_json)
+        show(session.tag(texts_from(texts), special_tokens=special_tokens), as_json)
 
 
 @main.command()
 @click.argument("question")
 @click.argument("context")
 @click.option("--top-k", default=3, show_default=True, type=click.IntRange(min=1), help="Answers.")
+@click.option(
+    "--null-threshold",
+    type=float,
+    metavar="NUMBER",
+    help="Say that there is no answer where that is rated higher than the best one by more than this: 0 for a start. "
+    "For heads taught with questions without an answer, as those of SQuAD 2.0.",
+)
+@special_option
 @json_option
 @model_options
-def answer(question: str, context: str, top_k: int, as_json: bool, **options: Any) -> None:
+def answer(question: str, context: str, as_json: bool, **options: Any) -> None:
     """Find the answer to a QUESTION in a CONTEXT, with a model that has a head for it; - reads the standard input.
 
     \b
     xlmrxl answer "Where does Angela live?" "Angela lives in Kyiv." --model FOLDER
     """
+    asked = {name: options.pop(name) for name in ("top_k", "null_threshold", "special_tokens")}
     session = load_model(**options)
     with failing():
-        show([session.answer(question, sys.stdin.read() if context == "-" else context, top_k=top_k)], as_json)
+        show([session.answer(question, sys.stdin.read() if context == "-" else context, **asked)], as_json)
 
 
 @main.command()
