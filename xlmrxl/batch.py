@@ -108,8 +108,10 @@ def fill(session: Session, settings: Values, text: str = "text") -> RowTask:
         return session.fill_mask([row[text] for row in rows], **settings, progress=False)
 
     def cells(found: Values) -> Values:
-        best = [mask["fills"][0] if mask["fills"] else {"text": "", "begins_word": None} for mask in found["masks"]]
-        fills, begins = ([fill[name] for fill in best] for name in ("text", "begins_word"))
+        none: Values = {"text": "", "begins_word": None}
+        best = [mask["fills"][0] if mask["fills"] else none for mask in found["masks"]]
+        fills = [fill["text"] for fill in best]
+        begins = [fill["begins_word"] for fill in best]
         ways = found.get("joint", [])
         if ways:
             fills, begins = ways[0]["fills"], ways[0]["begins_word"]

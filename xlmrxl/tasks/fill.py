@@ -19,6 +19,7 @@ from xlmrxl.tasks.masked import (
     entropy_of,
     kind_of,
     log_probabilities,
+    pieces_at,
     pseudo_log_likelihoods,
     room,
     spell,
@@ -34,6 +35,8 @@ from xlmrxl.tokenizer_json import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
+
+__all__ = ["Fill", "FillResult", "JointFill", "MaskFills", "fill_mask"]
 
 NO_MASK = (
     "There is no <mask> in the text. Write <mask> where a word is missing, as in 'The capital of France is <mask>.'"
@@ -133,9 +136,11 @@ def fill_mask(
 
 @dataclass(frozen=True)
 class Job:
+    """A text whose masks are filled."""
+
     text: str
     tokens: list[Token]
-    row: Row
+    row: Row  # all of it, and the places of its masks
 
 
 class Filler:
@@ -206,16 +211,11 @@ class Filler:
     def _fills(self, job: Job, place: int, ids: Sequence[int], probabilities: Sequence[float]) -> tuple[Fill, ...]:
         return tuple(
             Fill(i, piece, readable(piece), probability)
-            for i, piece, probability in zip(ids, self.pieces_at(job, place, ids), probabilities, strict=True)
+            for i, piece, probability in zip(
+                ids, pieces_at(self.tokenizer, self.before(job, place), ids), probabilities, strict=True
+            )
             if probability > 0  # a filter may leave fewer than were asked for
         )
-
-    def pieces_at(self, job: Job, place: int, ids: Sequence[int]) -> list[str]:
-        """Return the piece of each of several ids at a mask; an added token has a "▁" where it begins a word."""
-        pieces = self.tokenizer.convert_ids_to_tokens(list(ids))
-        if (added := self.tokenizer.get_added_vocab()) and not self.before(job, place):
-            pieces = [SPACE + piece if piece in added else piece for piece in pieces]
-        return pieces
 
     def before(self, job: Job, place: int) -> str:
         """Return what touches a mask on its left."""
@@ -382,6 +382,6 @@ class Filler:
         for (text, ways), score in zip(likely, scores, strict=True):
             _, ids = max(ways)
             probability = math.fsum(math.exp(log) for log, other in ways if len(other) == len(ids))
-            piece = "".join(self.pieces_at(job, place, ids))
+            piece = "".join(pieces_at(self.tokenizer, self.before(job, place), ids))
             fills.append(Fill(ids[0], piece, text, probability, ids, math.fsum(score)))
         return tuple(sorted(fills, key=lambda fill: -(fill.score or 0))[: self.top_k])

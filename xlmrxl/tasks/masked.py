@@ -14,7 +14,7 @@ from torch import Tensor
 
 from xlmrxl.encoding import kept
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tokenizer import LIMITLESS, XLMRobertaTokenizer
+from xlmrxl.tokenizer import LIMITLESS, AddedToken, XLMRobertaTokenizer
 from xlmrxl.tokenizer_json import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
@@ -189,13 +189,42 @@ def spell(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_tokens
 def spell_words(
     tokenizer: XLMRobertaTokenizer, before: str, words: Sequence[str], special_tokens: bool = False
 ) -> list[tuple[int, ...]]:
-    """Return the pieces of each of many words, as `spell` does; in less time where they begin after a space."""
+    """Return the pieces of each of many words, as `spell` does; in less time where they begin after a space.
+
+    The same words at many texts are spelled once.
+    """
+    added = tuple(tokenizer.added_tokens_decoder.items())
+    return list(_spell_words(tokenizer, added, before, tuple(words), special_tokens))
+
+
+@lru_cache(maxsize=8)
+def _spell_words(
+    tokenizer: XLMRobertaTokenizer,
+    _added: tuple[tuple[int, AddedToken], ...],  # what the pieces depend on beside the tokenizer, and may change
+    before: str,
+    words: tuple[str, ...],
+    special_tokens: bool,
+) -> tuple[tuple[int, ...], ...]:
     if before or special_tokens or not is_whole("".join(words)):
-        return [spell(tokenizer, before, word, special_tokens) for word in words]
+        return tuple(spell(tokenizer, before, word, special_tokens) for word in words)
     found = tokenizer._vocabulary.encode_words(words, written_plainly(tokenizer))
     if all(found) and {tokenizer.unk_token_id, tokenizer.mask_token_id}.isdisjoint(chain.from_iterable(found)):
-        return list(map(tuple, found))
-    return [spell(tokenizer, before, word) for word in words]  # says which is wrong, and how
+        return tuple(map(tuple, found))
+    return tuple(spell(tokenizer, before, word) for word in words)  # says which is wrong, and how
+
+
+def pieces_at(tokenizer: XLMRobertaTokenizer, before: str, ids: Sequence[int]) -> list[str]:
+    """Return the piece of each of several ids at a mask; an added token has a "▁" where it begins a word.
+
+    Args:
+        tokenizer: the model's own.
+        before: what touches the mask on its left.
+        ids: of what may stand there.
+    """
+    pieces = tokenizer.convert_ids_to_tokens(list(ids))
+    if not before and (added := tokenizer.get_added_vocab()):
+        return [SPACE + piece if piece in added else piece for piece in pieces]
+    return pieces
 
 
 def touching(text: str, start: int) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.tasks.masked import kind_of
-from xlmrxl.tokenizer import XLMRobertaTokenizer
+from xlmrxl.tokenizer import AddedToken, XLMRobertaTokenizer
 from xlmrxl.tokenizer_json import SPACE
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def _joins(character: str) -> bool:
 
 def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuation: bool, rows: int) -> Tensor:
     """Return (rows,) booleans: what is never offered. Rows that no token stands for are among it."""
-    return _barred_pieces(tokenizer, tuple(tokenizer.get_added_vocab().items()), script, punctuation, rows)
+    return _barred_pieces(tokenizer, tuple(tokenizer.added_tokens_decoder.items()), script, punctuation, rows)
 
 
 @lru_cache(maxsize=8)
 def _barred_pieces(
     tokenizer: XLMRobertaTokenizer,
-    _added: tuple[tuple[str, int], ...],  # what the rows depend on beside the tokenizer, which may get more of them
+    _added: tuple[tuple[int, AddedToken], ...],  # what the rows depend on beside the tokenizer, and may change
     script: str | None,
     punctuation: bool,
     rows: int,
