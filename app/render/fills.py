@@ -154,18 +154,22 @@ def shown(fill: Fill) -> str:
     return fill.text if fill.text.strip() else fill.piece
 
 
+def labelled(fill: Fill) -> str:
+    """The fill as tables show it, with a mark where it goes on with what stands before it."""
+    return fill.label if fill.text.strip() else fill.piece
+
+
 def fill_html(fill: Fill, spoken: bool = False) -> str:
-    """The fill as a table has it, marked where it goes on with what stands before it.
+    """The fill as it is `labelled`, in its own direction.
 
     Args:
         fill: a piece or a word.
         spoken: whether a screen reader is told what the mark means, which it may pass over.
     """
-    text = fill.label if fill.text.strip() else fill.piece
     said = ""
     if spoken and fill.label != fill.text:
         said = f'<span class="x-unseen"> {"after a space" if fill.begins_word else "without a space before it"}</span>'
-    return f"<bdi {attributes(fill.text)}>{escape(text)}</bdi>{said}"
+    return f"<bdi {attributes(fill.text)}>{escape(labelled(fill))}</bdi>{said}"
 
 
 def _marks(results: Sequence[FillResult]) -> str:
