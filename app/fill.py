@@ -293,8 +293,9 @@ def _endpoints(work: _Work) -> None:
         top_k: how many fills for each mask, from 1 to 20.
         way: pieces of words, whole words, or joint for all masks together: pieces, words or joint.
         targets: up to 20 words or phrases with commas between them; each mask is then compared among these alone.
-        Returns the text and, for each mask in order, its fills with their probabilities, the most probable first; for
-            joint also the best ways to fill all masks, each with its log-probability in nats.
+        Returns the text and, for each mask in order, its fills with their probabilities, the most probable first, and
+            whether each begins a word (after "app", the fill "ear" that does not makes "appear"); for joint also the
+            best ways to fill all masks, each with its log-probability in nats.
         """
         return cast(ResultJson, answered(work.fill(text, top_k, way, targets)).content())
 

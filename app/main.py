@@ -45,7 +45,7 @@ TABS: dict[str, tuple[str, Callable[[Served, Run], Linked]]] = {
 }
 
 
-def create_app(session: Session | Served, *, run: Run = here, models: Sequence[str] | None = ()) -> gr.Blocks:
+def create_app(session: Session | Served, *, run: Run = here, models: str | Sequence[str] | None = ()) -> gr.Blocks:
     """Build the app around a loaded model. Nothing is served yet; its look is given at launch, see `theme.look`.
 
     Args:
@@ -98,7 +98,7 @@ def launch(
     open_browser: bool = True,
     block: bool = True,
     run: Run = here,
-    models: Sequence[str] | None = (),
+    models: str | Sequence[str] | None = (),
     mcp: bool = False,
 ) -> gr.Blocks:
     """Serve the app until it is interrupted, or in the background if not `block`; `close()` on what returns ends it.

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from xlmrxl.hub import local_folder
+from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -38,7 +39,7 @@ class Served:
     """
 
     def __init__(
-        self, session: Session, models: Sequence[str] | None = (), loading: Mapping[str, Any] | None = None
+        self, session: Session, models: str | Sequence[str] | None = (), loading: Mapping[str, Any] | None = None
     ) -> None:
         self.forgotten: list[Callable[[], None]] = []
         self.loading = dict(loading or {})
@@ -47,7 +48,9 @@ class Served:
         self._wanted = ""  # the name of the model that is being loaded
         self._session: Session | None = None
         self._take(session)
-        self.models = None if models is None else _named([session.name, *models] if models else [])
+        self.models = (
+            None if models is None else _named([session.name, *check_texts(models, "models")] if models else [])
+        )
 
     @property
     def session(self) -> Session:

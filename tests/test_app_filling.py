@@ -40,7 +40,7 @@ from xlmrxl.app.together import Together
 from xlmrxl.compare import Comparison, Difference
 from xlmrxl.inspection.lens import Lens, LensCell
 from xlmrxl.session import Session
-from xlmrxl.tasks.fill import Fill, FillResult, MaskFills
+from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
 from xlmrxl.tasks.masked import Token
 from xlmrxl.tasks.result import Source
 
@@ -296,6 +296,37 @@ def test_given_words_show_their_place_and_small_probabilities() -> None:
     assert "in the whole vocabulary" not in fills.result_html(filled("a <mask>", Fill(7, "▁cat", "cat", 0.00034)))
 
 
+def test_fills_that_go_on_with_a_word_are_marked() -> None:
+    """In every table, with what a screen reader says of the mark and what it means; in the sentence stands the text."""
+    one, two = Fill(7, "▁ear", "ear", 0.5), Fill(8, "ear", "ear", 0.25)
+    right = Fill(9, "ية", "ية", 0.1)
+    spaced = Fill(10, "▁.", ".", 0.1)
+    plain = filled("app <mask>", one)
+    assert "…" not in fills.result_html(plain)
+    result = dataclasses.replace(plain, masks=(MaskFills(1, (two, one, right, spaced), 1.0),))
+    joint = dataclasses.replace(plain, joint=(JointFill((two,), -1.0, (0,)), JointFill((one,), -2.0, (0,))))
+    said = "without a space before it</span>"
+    for html, count in (
+        (fills.result_html(result), 2),
+        (fills.result_html(joint), 1),
+        (fills.lines_html(filling.Lines(TINY, (plain, result))), 2),
+    ):
+        assert html.count('<bdi dir="ltr">…ear</bdi>') == 1
+        assert html.count('<bdi dir="ltr">ear</bdi>') >= 1
+        assert html.count(said) == count
+        assert html.count(fills.MARKS) == 1
+        assert "<bdi>ear</bdi></mark>" in html
+    html = fills.result_html(result)
+    assert '<bdi dir="rtl">…ية</bdi>' in html
+    assert '<bdi dir="ltr">▁.</bdi><span class="x-unseen"> after a space</span>' in html
+    assert 'data-fill="ear"' in html
+    layers = fills.layers_html(lens_of(two, one))
+    assert layers.count("…ear</bdi>") == layers.count(">ear</bdi>") == 1
+    assert layers.count(fills.MARKS) == 1
+    differences = (Difference("fp32", 0.0, 1.0, (0.0, 0.0)), Difference("bf16", 0.1, 1.0, (0.0, 0.1)))
+    assert "…ear</bdi>" in comparison.comparison_html(Comparison("tiny", 1, 1, differences, (result, result)))
+
+
 def test_layers_mark_where_the_final_piece_comes_first() -> None:
     cat, dog = Fill(7, "▁cat", "cat", 0.5), Fill(8, "▁dog", "dog", 0.5)
     html = fills.layers_html(lens_of(cat, dog, cat, cat))
@@ -421,6 +452,7 @@ def test_fills_of_the_endpoint(client: Any, session: Session) -> None:
         answer = client.predict(TEXT, 3, way, api_name="/fill")
         assert answer == approximate(session.fill_mask(TEXT, top_k=3, **options).content())
         assert ("joint" in answer) == (way == "joint")
+        assert all(isinstance(fill["begins_word"], bool) for mask in answer["masks"] for fill in mask["fills"])
     answer = client.predict(TEXT, 3, "pieces", "a, the dog", api_name="/fill")
     assert answer == approximate(session.fill_mask(TEXT, targets=["a", "the dog"]).content())
     assert client.predict(TEXT, api_name="/fill") == approximate(session.fill_mask(TEXT).content())

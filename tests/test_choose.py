@@ -247,7 +247,9 @@ def test_what_a_result_prints(session: Session):
         ([" "], [PEOPLE], {}, "Prompt 1 is empty"),
         (["."], [PEOPLE], {"question": "cause"}, "Prompt 1 is empty"),
         (["The <mask> is old."], [PEOPLE], {}, "<mask> stands in 'The <mask> is old.' of prompt 1"),
-        ([HOUSE], [["Paris.", "</s>"]], {}, "</s> stands in '</s>' of prompt 1"),
+        ([HOUSE], [["Paris.", "</s>"]], {"special_tokens": True}, "Choice '</s>' of prompt 1 has nothing"),
+        ([HOUSE], ["Paris."], {}, "Prompt 1 has 1 choice"),
+        ([HOUSE], PEOPLE, {}, "1 prompts and 3 lists of choices"),
         ([HOUSE], [["Paris.", "Paris is old. " * 20]], {}, "Choice 'Paris is old. .* of prompt 1: The text has"),
         ([HOUSE], [["Paris.", "\U0001f600"]], {}, "Choice '\U0001f600' of prompt 1 has nothing that the vocabulary"),
         ([HOUSE], [["Paris.", "\u200b"]], {}, "of prompt 1 has nothing that the vocabulary can spell"),
@@ -268,8 +270,6 @@ def test_wrong_texts_and_options_get_a_sentence(session: Session, prompts, choic
 @pytest.mark.parametrize(
     ("prompts", "choices", "words"),
     [
-        (HOUSE, [PEOPLE], "prompts is one string"),
-        ([HOUSE], PEOPLE, r"choices\[0\] is one string"),
         ([HOUSE], "Paris", "choices is a list"),
         ([HOUSE], None, "choices is a list"),
         ([HOUSE], [math.nan], r"choices\[0\] is nan"),

@@ -342,9 +342,7 @@ def test_other_wrong_calls_get_a_sentence(session: Session):
         classify(session, TEXTS, task="colour")
     with pytest.raises(ValueError, match="language is 'xx'; for topic there are ar, de, en"):
         classify(session, TEXTS, LABELS, language="xx")
-    with pytest.raises(TypeError, match="Give a list of texts"):
-        classify(session, TEXTS[0], LABELS, templates=TEMPLATES)
-    with pytest.raises(TypeError, match="Give a list of labels"):
+    with pytest.raises(ValueError, match="There is one label"):
         classify(session, TEXTS, "dog", templates=TEMPLATES)
     with pytest.raises(TypeError, match="not nan"):
         classify(session, TEXTS, ["dog", math.nan], templates=TEMPLATES)  # type: ignore[list-item]

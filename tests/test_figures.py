@@ -288,9 +288,9 @@ def test_numbers_of_the_lens(seen: Inspection):
     for i, line in enumerate(result.cells):
         for j, cell in enumerate(line):
             assert trace["z"][i, j] == np.float32(cell.fills[0].probability)
-            assert trace["text"][i][j] == look.literal(look.short(cell.fills[0].text, 14))
+            assert trace["text"][i][j] == look.literal(look.short(cell.fills[0].label, 14))
             listed = trace["customdata"][i][j].split("<br>")
-            assert listed == [f"{fill.probability:.2%} {look.literal(fill.text)}" for fill in cell.fills]
+            assert listed == [f"{fill.probability:.2%} {look.literal(fill.label)}" for fill in cell.fills]
     for measure, read in (("probability", result.probabilities), ("rank", result.ranks)):
         traces = page(figures.lens_targets(result, measure=measure))["data"]
         assert len(traces) == 4

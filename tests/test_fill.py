@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import csv
 import dataclasses
 import io
@@ -15,7 +17,9 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
-from xlmrxl.tasks.masked import batches, kind_of
+from xlmrxl.tasks.fills import Fill
+from xlmrxl.tasks.masked import batches, kind_of, spell, spell_words
+from xlmrxl.tasks.pieces import readable
 
 TEXTS = [
     "The capital of <mask> is Paris.",
@@ -107,7 +111,12 @@ def test_what_a_result_prints(session: Session):
     assert values == {
         "text": TEXTS[1],
         "masks": [
-            {"fills": [{"text": fill.text, "probability": fill.probability} for fill in mask.fills]}
+            {
+                "fills": [
+                    {"text": fill.text, "begins_word": fill.piece[0] == "▁", "probability": fill.probability}
+                    for fill in mask.fills
+                ]
+            }
             for mask in result.masks
         ],
         "source": {
@@ -148,7 +157,7 @@ def test_wrong_counts_get_a_sentence(session: Session, top_k: int):
 
 
 def test_what_is_no_text_gets_a_sentence(session: Session):
-    with pytest.raises(TypeError, match="not a int"):
+    with pytest.raises(TypeError, match=r"texts\[1\] is 7, a int"):
         session.fill_mask([TEXTS[0], 7])  # type: ignore[list-item]
     with pytest.raises(TypeError):
         session.fill_mask(None)  # type: ignore[arg-type]
@@ -259,6 +268,131 @@ def test_targets_of_any_length(session: Session):
     assert len({len(fill.ids) for fill in fills}) > 1
 
 
+def test_words_of_one_piece_share_one_forward_of_all_masks(session: Session, monkeypatch: pytest.MonkeyPatch):
+    """As many as one likes, and each has what it has alone; those of several pieces share what they begin with."""
+    read: list[tuple[int, int]] = []
+    forward = session.model.forward
+
+    def counting(ids, *args, **kwargs):
+        read.append(tuple(ids.shape))
+        return forward(ids, *args, **kwargs)
+
+    tokenizer = session.tokenizer
+    pieces = tokenizer.convert_ids_to_tokens(list(range(5, tokenizer.vocab_size - 1)))
+    words = [p[1:] for p in pieces if p[0] == "▁" and p[1:] and tokenizer.tokenize(p[1:]) == [p]]
+    assert len(words) > 8
+    text = "The <mask> of Spain (<mask>) is old."
+    alone = {word: session.fill_mask(text, targets=[word]) for word in words[:5]}
+    monkeypatch.setattr(session.model, "forward", counting)
+    result = session.fill_mask(text, targets=words)
+    rows = sum(count for count, _ in read)
+    spelled = {fill.ids for mask in result.masks for fill in mask.fills}
+    assert rows <= 1 + sum(len(ids) for ids in spelled if len(ids) > 1)
+    for number, mask in enumerate(result.masks):
+        found = {fill.text: fill for fill in mask.fills}
+        for word, other in alone.items():
+            (expected,) = other.masks[number].fills
+            assert (found[word].ids, found[word].piece) == (expected.ids, expected.piece)
+            assert found[word].probability == pytest.approx(expected.probability, rel=1e-4)
+            assert found[word].rank == expected.rank
+    read.clear()
+    session.fill_mask([text.replace("(<mask>)", "<mask>")], targets=words)
+    assert read == [(1, 22)]
+
+
+def test_one_target_is_one_word(session: Session):
+    text = "The <mask> of Spain is old."
+    one, listed = (session.fill_mask(text, targets=targets) for targets in ("Paris", ["Paris"]))
+    assert one == listed
+    assert [fill.text for fill in one.masks[0].fills] == ["Paris"]
+
+
+def test_many_words_are_spelled_as_each_is(session: Session):
+    """Also where one is written otherwise, holds a token that was added, or stands for several pieces."""
+    tokenizer = copy.deepcopy(session.tokenizer)
+    words = ["Paris", "Ｐaris", "the", "bridge house", "old", "o", "oo", "oooo", "狗", "<mask", "a\nb"]
+    words = [word for word in words if tokenizer.unk_token_id not in tokenizer(word)["input_ids"]]
+    assert len(words) > 7
+    for before in ("", "("):
+        assert spell_words(tokenizer, before, words) == [spell(tokenizer, before, word) for word in words]
+    tokenizer.add_tokens(["Paris", "ld"])  # normalised, and a part of a word
+    tokenizer.add_tokens(["house"], special_tokens=True)
+    for special in (False, True):
+        found = []
+        for word in words:
+            with contextlib.suppress(ValueError):
+                found.append((word, spell(tokenizer, "", word, special)))
+        assert len(found) >= len(words) - 1
+        assert spell_words(tokenizer, "", [word for word, _ in found], special) == [ids for _, ids in found]
+
+
+def test_fills_say_whether_they_begin_a_word(session: Session):
+    """In Python, JSON, CSV and print; two pieces that read alike are told apart."""
+    tokenizer = session.tokenizer
+    twins = [
+        (i, j)
+        for i, piece in enumerate(tokenizer.convert_ids_to_tokens(list(range(5, tokenizer.vocab_size - 1))), 5)
+        if piece[0] == "▁" and (j := tokenizer.convert_tokens_to_ids(piece[1:])) != tokenizer.unk_token_id
+    ]
+    assert len(twins) > 5
+    result = session.fill_mask("The <mask> is old.", top_k=tokenizer.vocab_size - 5)
+    fills = {fill.id: fill for fill in result.masks[0].fills}
+    printed = str(result).splitlines()[1:]
+    rows = {int(fill.id): row for fill, row in zip(result.masks[0].fills, result.rows(), strict=True)}
+    for begins, goes_on in twins:
+        first, second = fills[begins], fills[goes_on]
+        assert first.text == second.text
+        assert (first.begins_word, second.begins_word) == (True, False)
+        assert (first.content()["begins_word"], second.content()["begins_word"]) == (True, False)
+        assert (rows[begins]["begins_word"], rows[goes_on]["begins_word"]) == (True, False)
+        assert first.label != second.label
+    assert len({fill.label for fill in fills.values()}) == len(fills)
+    assert all(line.endswith(f"  {fill.label}") for line, fill in zip(printed, fills.values(), strict=True))
+    assert "begins_word" in result.to_csv().splitlines()[0]
+    joint = session.fill_mask("The <mask> is <mask>.", method="joint", top_k=3)
+    for way, row, json_way in zip(joint.joint, joint.rows(), joint.content()["joint"], strict=True):
+        begins = [fill.piece[0] == "▁" for fill in way.fills]
+        assert [row["mask 1 begins_word"], row["mask 2 begins_word"]] == json_way["begins_word"] == begins
+        assert " | ".join(fill.label for fill in way.fills) in str(joint)
+
+
+@pytest.mark.parametrize(
+    ("piece", "label"),
+    [
+        ("▁ear", "ear"),
+        ("ear", "…ear"),
+        ("ا", "…ا"),
+        ("▁ا", "ا"),
+        ("3", "…3"),
+        (".", "."),
+        ("▁.", "▁."),
+        ("狗", "狗"),
+        ("▁狗", "▁狗"),
+        ("\u094d", "…◌\u094d"),
+        ("▁", "▁"),
+    ],
+)
+def test_what_is_unusual_is_marked(piece: str, label: str):
+    """Letters that go on, and signs or characters of scripts without spaces that have one before them."""
+    assert Fill(7, piece, readable(piece), 0.5).label == label
+
+
+def test_no_piece_reads_like_a_mark():
+    """Normalisation leaves no … in any vocabulary of the family, so that none can be taken for the mark."""
+    tokenizer = xlmrxl.AutoTokenizer.from_pretrained("default")
+    assert not any("…" in piece for piece in tokenizer.get_vocab())
+    assert tokenizer.tokenize("…") == tokenizer.tokenize("...")
+
+
+def test_an_added_token_begins_a_word_where_a_space_is_before_it(session: Session):
+    other = dataclasses.replace(session, tokenizer=copy.deepcopy(session.tokenizer))
+    other.tokenizer.add_tokens(["[NEW]"])
+    (new,) = other.tokenizer.get_added_vocab().values()
+    for text, begins in (("The <mask>", True), ("The (<mask>)", False)):
+        fills = other.fill_mask(text, top_k=len(other.tokenizer) - 5).masks[0].fills
+        assert [fill.begins_word for fill in fills if fill.id == new] == [begins]
+
+
 def test_rows_of_targets_have_the_same_columns(session: Session):
     """Whichever comes first: those of several pieces have no rank."""
     found = session.fill_mask("The <mask> is old.", targets=["D", "old", "bridge house"])
@@ -363,7 +497,15 @@ def test_filters(session: Session):
         ("a <mask>", {"targets": ["old", " "]}, "one or more"),
         ("a <mask>", {"targets": ["old", "old "]}, "twice"),
         ("a <mask>", {"targets": ["☃"]}, "cannot spell '☃'"),
-        ("a <mask>", {"targets": ["</s>"]}, "special token"),
+        ("a <mask>", {"targets": ["</s>"], "special_tokens": True}, "special token"),
+        ("a <mask>", {"targets": ["old", "<mask>"]}, "special token"),
+        ("a <mask>", {"targets": ["old", "\ud800"]}, "surrogate"),
+        ("a <mask>", {"targets": ["old", "☃ old"]}, "cannot spell '☃ old'"),
+        (
+            " <mask>" + " a" * 60,
+            {"targets": ["old", "the house of Paris"]},
+            "With 'the house of Paris' the text is longer",
+        ),
         ("a <mask>", {"script": "Klingon"}, "no script 'Klingon'"),
         ("un<mask> is", {"words": True}, "touches 'n'"),
         ("a <mask>s is", {"words": True}, "touches 's'"),

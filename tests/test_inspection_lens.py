@@ -139,8 +139,8 @@ def test_the_last_state_is_what_fill_mask_says(session: Session):
 def test_what_the_lens_cannot_do(inspection, tiny_config, vocabulary_file):
     with pytest.raises(ValueError, match=r"'perro' has 4 pieces at token 5 \(▁pe \+ r \+ r \+ o\)"):
         inspection.lens(targets=["perro"])
-    with pytest.raises(TypeError, match="targets is one string, 'la'; give a list"):
-        inspection.lens(targets="la")
+    with pytest.raises(TypeError, match=r"targets\[1\] is 7, a int"):
+        inspection.lens(targets=["la", 7])
     for top_k in (0, 10_000):
         with pytest.raises(ValueError, match=f"top_k is {top_k}; it must be between 1 and"):
             inspection.lens(top_k=top_k)

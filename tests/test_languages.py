@@ -260,8 +260,10 @@ def test_what_is_wrong_is_said(session: Session, together: Parallel):
         session.parallel(["a"] * 13)
     with pytest.raises(ValueError, match="2 texts and 1 languages"):
         session.parallel(["a", "b"], ["en"])
-    with pytest.raises(TypeError, match="one string"):
+    with pytest.raises(ValueError, match="There are 1 texts"):
         session.parallel("a text")
+    with pytest.raises(ValueError, match="2 texts and 1 languages"):
+        session.parallel(["a", "b"], "en")
     with pytest.raises(TypeError, match=r"texts\[1\] is None"):
         session.parallel(["a", None])
     with pytest.raises(ValueError, match="argmax, itermax, match"):

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 import xlmrxl
 from xlmrxl import (
@@ -22,8 +23,10 @@ from xlmrxl import (
     XLMRobertaXLForQuestionAnswering,
     XLMRobertaXLForTokenClassification,
 )
+from xlmrxl.cli import main
 from xlmrxl.hub import CheckpointError
 from xlmrxl.tasks.answer import answer
+from xlmrxl.tasks.masked import read, words
 from xlmrxl.tasks.tag import Span, spans_of, tag
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
@@ -176,13 +179,68 @@ def test_what_a_tagged_text_prints(tagger: Session):
     assert all(span.text in str(result) for span in result.spans)
 
 
+def test_a_text_of_any_length_is_tagged_in_windows(tagger: Session):
+    """Against windows made here one by one: half of one after the other, between words, most context wins."""
+    exact = copy.deepcopy(tagger.model).double()
+    text = " ".join([LONG] * 3)
+    tokens = read(tagger.tokenizer, text)
+    count, width = len(tokens) - 2, 62
+    assert count > 5 * width
+    ranges = [range(word.start - 1, word.stop - 1) for word in words(tokens)]
+    cuts = {0, count} | {word.start for word in ranges} | {word.stop for word in ranges}
+    windows, start = [], 0
+    while not windows or windows[-1].stop < count:
+        windows.append(range(start, max(cut for cut in cuts if start < cut <= start + width)))
+        start = max(cut for cut in cuts if start < cut <= start + width // 2)
+    assert len(windows) > 8
+    probabilities = []
+    for window in windows:
+        row = [0, *(tokens[i + 1].id for i in window), 2]
+        with torch.no_grad():
+            probabilities.append(exact(torch.tensor([row])).logits[0].softmax(-1))
+    expected, several = [], 0
+    for word in ranges:
+        if all(tokens[i + 1].end == tokens[i + 1].start for i in word):
+            continue
+        whole = [(i, w) for i, w in enumerate(windows) if word.start >= w.start and word.stop <= w.stop]
+        several += len(whole) > 1
+
+        def context(pair, word=word):
+            left = word.start - pair[1].start if pair[1].start else count
+            right = pair[1].stop - word.stop if pair[1].stop < count else count
+            return min(left, right)
+
+        i, window = max(whole, key=context)
+        score, best = probabilities[i][word.start - window.start + 1].max(-1)
+        expected.append((LABELS[best], score.item()))
+    assert several > len(ranges) / 3
+    (result,) = tag(tagger, text)
+    assert [word.label for word in result.words] == [label for label, _ in expected]
+    assert [word.score for word in result.words] == pytest.approx([score for _, score in expected], rel=1e-3)
+    assert all(text[word.start : word.end] == word.text for word in result.words)
+    # Where all fits one window nothing is cut, and beside longer texts it is the same.
+    both = tag(tagger, [text, TEXTS[0]])
+    assert [word.label for word in both[1].words] == [word.label for word in tag(tagger, TEXTS[0])[0].words]
+    assert [word.label for word in both[0].words] == [word.label for word in result.words]
+
+
+def test_a_word_longer_than_a_window_is_tagged_too(tagger: Session):
+    text = "Paris " + "capital" * 30 + " Madrid"
+    (result,) = tag(tagger, text)
+    assert [word.text for word in result.words] == text.split()
+
+
+def test_progress_counts_windows(tagger: Session):
+    told: list[tuple[int, int]] = []
+    tag(tagger, [LONG, "Paris"], progress=lambda done, total: told.append((done, total)))
+    assert told[-1][0] == told[-1][1] > 2
+
+
 def test_wrong_texts_to_tag_get_a_sentence(tagger: Session, reader: Session):
-    with pytest.raises(ValueError, match=r"Text 2: The text has .* at most 64"):
-        tag(tagger, ["Paris", "Paris " * 100])
+    with pytest.raises(ValueError, match=r"Text 2: .*surrogate"):
+        tag(tagger, ["Paris", "\ud800"])
     with pytest.raises(TypeError, match=r"texts\[1\] is nan"):
         tag(tagger, ["Paris", math.nan])  # type: ignore[list-item]
-    with pytest.raises(TypeError, match="texts is one string"):
-        tag(tagger, "Paris")
     with pytest.raises(CheckpointError, match="the classification of tokens"):
         tag(reader, ["Paris"])
 
@@ -236,6 +294,66 @@ def test_answers_are_the_best_of_all_stretches(reader: Session, question: str, c
     assert [(a.start, a.end) for a in result.answers] == [(start, end) for start, end, _ in expected]
     assert [a.score for a in result.answers] == pytest.approx([score for *_, score in expected], rel=1e-3)
     assert all(a.text == context[a.start : a.end] == a.text.strip() for a in result.answers)
+
+
+@pytest.mark.parametrize(("question", "context"), [(QUESTIONS[0], CONTEXTS[0]), (QUESTIONS[1], LONG)])
+def test_whether_there_is_an_answer(reader: Session, question: str, context: str):
+    """The smallest null score of all windows, beside every stretch; weighed against the best of them."""
+    exact = copy.deepcopy(reader.model).double()
+    asked = reader.tokenizer(question)["input_ids"]
+    encoding = reader.tokenizer(context, return_offsets_mapping=True)
+    ids, spans = encoding["input_ids"][1:-1], encoding["offset_mapping"][1:-1]
+    width = 64 - len(asked) - 2
+    nulls, sums = [], {}
+    offset = 0
+    while True:
+        window = ids[offset : offset + width]
+        with torch.no_grad():
+            out = exact(torch.tensor([[*asked, 2, *window, 2]]))
+        starts, ends = out.start_logits[0], out.end_logits[0]
+        nulls.append((starts[0] + ends[0]).item())
+        first = len(asked) + 1
+        for i in range(len(window)):
+            for j in range(i, min(i + 4, len(window))):
+                if spans[offset + i][0] < spans[offset + j][1]:
+                    key = offset + i, offset + j
+                    sums[key] = max((starts[first + i] + ends[first + j]).item(), sums.get(key, -math.inf))
+        if offset + width >= len(ids):
+            break
+        offset += width // 2
+    null, best = min(nulls), max(sums.values())
+    assert len(nulls) == 1 or max(nulls) > null
+    share = math.exp(null) / (math.exp(null) + math.fsum(map(math.exp, sums.values())))
+    (plain,) = answer(reader, question, context, max_answer_tokens=4)
+    assert plain.null_probability == pytest.approx(share, rel=1e-3)
+    assert (plain.is_impossible, plain.best) == (False, plain.answers[0])
+    for threshold, none in ((null - best - 0.01, True), (null - best + 0.01, False), (math.inf, False)):
+        (result,) = answer(reader, question, context, max_answer_tokens=4, null_threshold=threshold)
+        assert result.answers == plain.answers
+        assert (result.is_impossible, result.best) == (none, None if none else plain.answers[0])
+        assert result.null_probability == plain.null_probability
+        assert result.source.settings["null_threshold"] == threshold
+    with pytest.raises(ValueError, match="null_threshold is no number"):
+        answer(reader, question, context, null_threshold=math.nan)
+
+
+def test_that_there_is_no_answer_is_said(reader: Session):
+    """In JSON, CSV, print and on the command line."""
+    asked = ["answer", QUESTIONS[2], CONTEXTS[2], "--model", reader.name]
+    for threshold, none in ((-1000.0, True), (1000.0, False)):
+        (result,) = answer(reader, QUESTIONS[2], CONTEXTS[2], null_threshold=threshold)
+        values = json.loads(result.to_json())
+        assert (values["is_impossible"], values["null_probability"]) == (none, result.null_probability)
+        for row in csv.DictReader(io.StringIO(result.to_csv())):
+            assert (row["is_impossible"], float(row["null_probability"])) == (str(none), result.null_probability)
+        lines = str(result).splitlines()
+        said = f"no answer in the context: {result.null_probability:.2%}"
+        assert lines[1 if none else -1] == said
+        assert (lines[2] == "if there were one:") == none
+        done = CliRunner().invoke(main, [*asked, "--null-threshold", str(threshold)])
+        assert done.stdout.rstrip("\n") == str(result)
+        done = CliRunner().invoke(main, [*asked, "--null-threshold", str(threshold), "--json"])
+        assert json.loads(done.stdout) == values
 
 
 def test_answering_many_gives_the_same_as_one_by_one(reader: Session):
@@ -300,8 +418,8 @@ def test_wrong_questions_get_a_sentence(reader: Session, questions, contexts, op
 
 
 def test_what_is_no_question_gets_a_sentence(reader: Session, tagger: Session):
-    with pytest.raises(TypeError, match="questions is one string"):
-        answer(reader, "Paris?", ["Paris"])
+    with pytest.raises(TypeError, match="questions is 7, a int"):
+        answer(reader, 7, ["Paris"])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"contexts\[0\] is nan"):
         answer(reader, ["Paris?"], [math.nan])  # type: ignore[list-item]
     with pytest.raises(CheckpointError, match="question answering"):

@@ -78,6 +78,19 @@ def test_filler_says_what_the_session_says(session: Session, way: str, options: 
     assert (widget.error, widget.working, widget.progress) == ("", False, [])
 
 
+def test_filler_tells_the_page_what_goes_on_with_a_word(session: Session):
+    """Pieces that read alike have other labels, and what a screen reader says of the mark."""
+    widget = MaskFiller(session, "The <mask> is old.", top_k=150)
+    shown = widget.found["masks"][0]["fills"]
+    fills = session.fill_mask("The <mask> is old.", top_k=150).masks[0].fills
+    assert [fill["label"] for fill in shown] == [fill.label for fill in fills]
+    assert [fill["text"] for fill in shown] == [fill.text for fill in fills]
+    assert {"", "without a space before it"} <= {fill["said"] for fill in shown}
+    assert all(bool(fill["said"]) == (fill["label"] != fill["text"]) for fill in shown)
+    assert len({fill["label"] for fill in shown}) == len(shown) > len({fill["text"] for fill in shown})
+    assert [fill["begins_word"] for fill in widget.fills[0]] == [fill.begins_word for fill in fills]
+
+
 def test_filler_follows_its_traits(session: Session):
     widget = MaskFiller(session)
     assert (widget.fills, widget.sentence, widget.found, widget.error) == ([], "", {}, "")

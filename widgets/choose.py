@@ -11,6 +11,7 @@ from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.choose import QUESTIONS, connectives
+from xlmrxl.tasks.texts import check_texts
 from xlmrxl.widgets.task import Name, TaskWidget, opened, script
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class ChoiceScorer(TaskWidget):
         self,
         model: Session | Name = DEFAULT,
         prompt: str = "",
-        choices: Sequence[str] = (),
+        choices: str | Sequence[str] = (),
         *,
         question: str | None = None,
         language: str = "en",
@@ -61,7 +62,13 @@ class ChoiceScorer(TaskWidget):
         # A head of its own is not asked for causes and effects.
         asks = isinstance(self._session.model, XLMRobertaXLForMaskedLM)
         form = {"languages": sorted(connectives()) if asks else []}
-        super().__init__(prompt=prompt, choices=list(choices), question=question or "", language=language, form=form)
+        super().__init__(
+            prompt=prompt,
+            choices=check_texts(choices, "choices"),
+            question=question or "",
+            language=language,
+            form=form,
+        )
 
     def _question(self) -> dict[str, Any] | None:
         choices = [choice for choice in self.choices if choice.strip()]

@@ -14,6 +14,7 @@ from xlmrxl.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.teach import Taught, TaughtResult
 from xlmrxl.tasks.templates import FOLDER
+from xlmrxl.tasks.texts import check_texts
 from xlmrxl.widgets.task import Name, TaskWidget, opened, script
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class TextClassifier(TaskWidget):
         text: str = "",
         *,
         second: str = "",
-        labels: Sequence[str] | Mapping[str, Sequence[str]] = (),
+        labels: str | Sequence[str] | Mapping[str, Sequence[str]] = (),
         task: str = "topic",
         language: str = "en",
         explained: str = "",
@@ -79,7 +80,7 @@ class TextClassifier(TaskWidget):
         super().__init__(
             text=text,
             second=second,
-            labels=dict(labels) if isinstance(labels, Mapping) else list(labels),
+            labels=dict(labels) if isinstance(labels, Mapping) else check_texts(labels, "labels"),
             task=task,
             language=language,
             explained=explained,

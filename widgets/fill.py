@@ -40,7 +40,7 @@ class MaskFiller(TaskWidget):
         traitlets.Int(min=0), help="Of each mask, which fill stands in the sentence, 0 the best."
     ).tag(sync=True)
     fills: traitlets.List[list[dict[str, Any]]] = traitlets.List(
-        help="Of each mask its fills, dicts with `text` and `probability`, the best first."
+        help="Of each mask its fills, dicts with `text`, `begins_word` and `probability`, the best first."
     )
     scores = traitlets.List(traitlets.Float(), help="Of each way to fill all masks together its log-probability, nats.")
     sentence = traitlets.Unicode("", help="The text with the selected fills in it.")
@@ -134,7 +134,9 @@ def _parts(result: FillResult) -> list[str]:
 
 def _fill(fill: Fill) -> dict[str, Any]:
     shown = fill.text if fill.text.strip() else fill.piece  # what could not be seen is shown as its piece
-    return {"text": shown, "piece": fill.piece, "probability": fill.probability}
+    label = fill.label if fill.text.strip() else fill.piece
+    said = "" if label == shown else "after a space" if fill.begins_word else "without a space before it"
+    return {"text": shown, "label": label, "said": said, "piece": fill.piece, "probability": fill.probability}
 
 
 def _tokens(tokens: tuple[Token, ...], masks: list[int]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.languages import Parallel, default_state, parallel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
+from xlmrxl.tasks.texts import check_texts
 from xlmrxl.views.states import UNITS, VIEWS, Asked, View, drawn
 from xlmrxl.widgets.drawing import Drawing
 from xlmrxl.widgets.task import Name, TaskWidget, opened, script
@@ -69,7 +70,7 @@ class HiddenStateExplorer(Drawing, TaskWidget):
         layer: int | None = None,
         position: int | None = None,
         of: str = "tokens",
-        targets: Sequence[str] = (),
+        targets: str | Sequence[str] = (),
     ) -> None:
         known = opened(model)
         given = _given(known)
@@ -81,7 +82,7 @@ class HiddenStateExplorer(Drawing, TaskWidget):
             self._session = cast("Session", known)
             if isinstance(texts, Mapping):
                 languages, texts = list(texts), list(texts.values())
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = check_texts(texts)
         self._texts = (tuple(texts), tuple(languages)), given
         self._results: dict[tuple[tuple[str, str], ...], Result] = {}
         layers = self._session.model.config.num_hidden_layers
@@ -92,7 +93,7 @@ class HiddenStateExplorer(Drawing, TaskWidget):
             layer=default_state(layers) if layer is None else layer,
             position=position,
             of=of,
-            targets=list(targets),
+            targets=check_texts(targets, "targets"),
         )
         self.on_msg(self._reply)
 

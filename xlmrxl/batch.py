@@ -135,11 +135,16 @@ def fill(session: Session, settings: Values, text: str = "text") -> RowTask:
         return session.fill_mask([row[text] for row in rows], **settings, progress=False)
 
     def cells(found: Values) -> Values:
-        best = [mask["fills"][0]["text"] if mask["fills"] else "" for mask in found["masks"]]
+        none: Values = {"text": "", "begins_word": None}
+        best = [mask["fills"][0] if mask["fills"] else none for mask in found["masks"]]
+        fills = [fill["text"] for fill in best]
+        begins = [fill["begins_word"] for fill in best]
         ways = found.get("joint", [])
-        return {"fill": " | ".join(ways[0]["fills"] if ways else best), "fills": found["masks"], "joint": ways}
+        if ways:
+            fills, begins = ways[0]["fills"], ways[0]["begins_word"]
+        return {"fill": " | ".join(fills), "begins_word": begins, "fills": found["masks"], "joint": ways}
 
-    results = ["fill", "fills", *(["joint"] if settings.get("method") == "joint" else [])]
+    results = ["fill", "begins_word", "fills", *(["joint"] if settings.get("method") == "joint" else [])]
     return RowTask("fill", call, cells, [text], results, settings, {text: "<mask>"})
 
 

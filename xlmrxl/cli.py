@@ -23,6 +23,7 @@ from xlmrxl.cli_options import (
     file_options,
     json_option,
     model_options,
+    special_option,
     table_options,
     text_column_option,
 )
@@ -137,6 +138,7 @@ def show(results: Sequence[Result], as_json: bool) -> None:
 @click.option("--script", metavar="NAME", help="Only what is written in it: Latin, Cyrillic, Arabic, Han …")
 @click.option("--no-punctuation", is_flag=True, help="Offer no signs.")
 @click.option("--no-repeats", is_flag=True, help="Offer no words that the text has already.")
+@special_option
 @json_option
 @file_options
 @text_column_option
@@ -156,6 +158,7 @@ def fill(
     max_pieces: int,
     beam: int,
     script: str | None,
+    special_tokens: bool,
     **options: Any,
 ) -> None:
     """Fill every <mask> in each TEXT.
@@ -163,7 +166,11 @@ def fill(
     A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
     bad one is named, the others are filled, and the exit status is 1.
 
-    In --output, `fills` has the fills of each mask and `fill` the best one of each.
+    Letters that go on with what stands before them begin with …: app and …ear make appear. Signs, and characters of
+    scripts without spaces, begin with ▁ where a space is before them.
+
+    In --output, `fills` has the fills of each mask, `fill` the best one of each, and `begins_word` whether there is a
+    space before that.
 
     \b
     xlmrxl fill "The capital of France is <mask>."
@@ -182,6 +189,7 @@ def fill(
         "script": script,
         "punctuation": not no_punctuation,
         "repeats": not no_repeats,
+        "special_tokens": special_tokens,
     }
     if files is not None:
         files.run(session, batch.fill(session, settings, text_column))
@@ -203,6 +211,7 @@ def fill(
 @click.option(
     "--calibration", default="contextual", show_default=True, type=click.Choice(["contextual", "pmi", "none"])
 )
+@special_option
 @json_option
 @file_options
 @text_column_option
@@ -229,6 +238,7 @@ def classify(
     language_column: str | None,
     taught: Path | None,
     explain: bool,
+    special_tokens: bool,
     **options: Any,
 ) -> None:
     """Say which label fits each TEXT, by a cloze or by the model's own head.
@@ -261,6 +271,7 @@ def classify(
         "language": language,
         "templates": list(templates) or None,
         "calibration": None if calibration == "none" else calibration,
+        "special_tokens": special_tokens,
     }
     with failing():
         classifier = None
@@ -268,6 +279,8 @@ def classify(
             from xlmrxl.tasks.teach import Taught  # noqa: PLC0415
 
             classifier = Taught.load(taught, session)
+            if special_tokens and not classifier.special_tokens:
+                raise ValueError("--taught reads texts as it was taught: teach it with --special-tokens instead.")
     if files is not None:
         files.run(session, batch.classify(session, settings, text_column, pair_column, language_column, classifier))
         return
@@ -297,6 +310,7 @@ def classify(
     "--layer", type=click.IntRange(min=0), help="Of the hidden states; chosen by cross-validation if not given."
 )
 @click.option("--pooling", type=click.Choice(["mean", "first", "head"]), help="Chosen as well, of mean and first.")
+@special_option
 @json_option
 @table_options
 @model_options
@@ -309,6 +323,7 @@ def teach(
     language_column: str | None,
     layer: int | None,
     pooling: str | None,
+    special_tokens: bool,
     as_json: bool,
     table: TableOptions,
     **options: Any,
@@ -330,7 +345,7 @@ def teach(
             held_out = batch.read_examples(test, text_column, label_column, language_column, table)
     session = load_model(**options)
     with failing():
-        taught = session.teach(texts, labels, layer=layer, pooling=pooling)
+        taught = session.teach(texts, labels, layer=layer, pooling=pooling, special_tokens=special_tokens)
         taught.save(folder)
         click.echo(
             f"{folder}: layer {taught.layer}, pooling {taught.pooling}, cross-validated {taught.accuracy:.1%}", err=True
@@ -346,6 +361,7 @@ def teach(
 @click.option("--question", type=click.Choice(["cause", "effect"]), help="Whether the choices are causes or effects.")
 @click.option("--language", default="en", show_default=True, help="Of the connective for --question.")
 @click.option("--normalize", default="pmi", show_default=True, type=click.Choice(["pmi", "length", "none"]))
+@special_option
 @json_option
 @file_options
 @click.option("--prompt-column", default="prompt", show_default=True, help="Column of --input with the prompts.")
@@ -359,6 +375,7 @@ def choose(
     question: str | None,
     language: str,
     normalize: str,
+    special_tokens: bool,
     as_json: bool,
     files: Files | None,
     table: TableOptions,
@@ -382,6 +399,7 @@ def choose(
         raise click.UsageError("--delimiter, --quoting and --encoding are for --input.")
     session = load_model(**options)
     settings: dict[str, Any] = {"question": question, "language": language, "normalize": normalize}
+    settings["special_tokens"] = special_tokens
     if files is None:
         with failing():
             show([session.choose(prompt or "", list(choices), **settings)], as_json)
@@ -392,12 +410,20 @@ def choose(
 
 @main.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@special_option
 @json_option
 @text_column_option
 @table_options
 @model_options
-def tag(texts: tuple[str, ...], as_json: bool, text_column: str, table: TableOptions, **options: Any) -> None:
-    """Label the words of each TEXT, with a model that has a head for it.
+def tag(
+    texts: tuple[str, ...],
+    special_tokens: bool,
+    as_json: bool,
+    text_column: str,
+    table: TableOptions,
+    **options: Any,
+) -> None:
+    """Label the words of each TEXT, of any length, with a model that has a head for it.
 
     A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
     bad one is named, the others are labelled, and the exit status is 1.
@@ -407,17 +433,29 @@ def tag(texts: tuple[str, ...], as_json: bool, text_column: str, table: TableOpt
     """
     given = given_texts(texts, text_column, table)
     session = load_model(**options)
-    show_each(given, [each.text for each in given], session.tag, batch.EXAMPLE[0], as_json)
+
+    def call(part: list[str]) -> Sequence[Result]:
+        return session.tag(part, special_tokens=special_tokens)
+
+    show_each(given, [each.text for each in given], call, batch.EXAMPLE[0], as_json)
 
 
 @main.command()
 @click.argument("question")
 @click.argument("context")
 @click.option("--top-k", default=3, show_default=True, type=click.IntRange(min=1), help="Answers.")
+@click.option(
+    "--null-threshold",
+    type=float,
+    metavar="NUMBER",
+    help="Say that there is no answer where that is rated higher than the best one by more than this: 0 for a start. "
+    "For heads taught with questions without an answer, as those of SQuAD 2.0.",
+)
+@special_option
 @json_option
 @encoding_option
 @model_options
-def answer(question: str, context: str, top_k: int, as_json: bool, encoding: str, **options: Any) -> None:
+def answer(question: str, context: str, as_json: bool, encoding: str, **options: Any) -> None:
     """Find the answer to a QUESTION in a CONTEXT, with a model that has a head for it.
 
     A CONTEXT that names a file stands for all of it, - for all of the standard input.
@@ -425,11 +463,12 @@ def answer(question: str, context: str, top_k: int, as_json: bool, encoding: str
     \b
     xlmrxl answer "Where does Angela live?" "Angela lives in Kyiv." --model FOLDER
     """
+    asked = {name: options.pop(name) for name in ("top_k", "null_threshold", "special_tokens")}
     with failing():
         text = read_document(context, standard_input, check_encoding(encoding))
     session = load_model(**options)
     with failing():
-        show([session.answer(question, text, top_k=top_k)], as_json)
+        show([session.answer(question, text, **asked)], as_json)
 
 
 @main.command()

@@ -48,6 +48,13 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def special_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option of every command on texts, in which special tokens are text unless they are asked for."""
+    return click.option(
+        "--special-tokens", is_flag=True, help="Read </s> and the like in a text as special tokens, not as text."
+    )(command)
+
+
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option of every command that prints results."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object a text.")(command)

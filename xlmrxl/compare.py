@@ -19,6 +19,7 @@ from torch import Tensor
 from xlmrxl.session import Session, load
 from xlmrxl.tasks.fill import FillResult
 from xlmrxl.tasks.masked import require_finite, room, tokens_of
+from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
 HIDDEN_SHARE = 0.15
@@ -72,7 +73,7 @@ class Comparison:
                 if len(self.fills[0].masks) > 1:
                     lines.append(f"<mask> {number + 1}")
                 columns = [
-                    [f"{fill.probability:7.2%} {fill.text}" for fill in result.masks[number].fills]
+                    [f"{fill.probability:7.2%} {fill.label}" for fill in result.masks[number].fills]
                     for result in self.fills
                 ]
                 widths = [max(map(len, [name, *column])) for name, column in zip(names, columns, strict=True)]
@@ -99,7 +100,7 @@ def _spread(count: int, most: int = 5) -> list[int]:
 def compare(
     name: str | os.PathLike[str],
     texts: str | Sequence[str],
-    precisions: Sequence[str] = ("bf16", "8bit", "4bit"),
+    precisions: str | Sequence[str] = ("bf16", "8bit", "4bit"),
     *,
     top_k: int = 5,
     **options: Any,
@@ -119,6 +120,7 @@ def compare(
         CheckpointError: as `load`.
     """
     rows = [texts] if isinstance(texts, str) else [text for text in texts if text.strip()]
+    precisions = check_texts(precisions, "precisions")
     if len(precisions) < 2 or len(set(precisions)) < len(precisions):
         raise ValueError("Give two or more different precisions, such as bf16,8bit,4bit.")
     if not rows:

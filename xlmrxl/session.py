@@ -125,8 +125,7 @@ class Session:
     def fill_mask(self, text: list[str], top_k: int = 5, **options: Any) -> list[FillResult]: ...
     def fill_mask(self, text: str | list[str], top_k: int = 5, **options: Any) -> FillResult | list[FillResult]:
         """What the model expects at each `<mask>` of a text, or of several; see `tasks.fill.fill_mask`."""
-        texts = [text] if isinstance(text, str) else list(text)
-        results = fill_mask(self, texts, top_k=top_k, **options)
+        results = fill_mask(self, text, top_k=top_k, **options)
         return results[0] if isinstance(text, str) else results
 
     @overload
@@ -147,6 +146,7 @@ class Session:
         labels: Labels = None,
         *,
         label: str | None = None,
+        special_tokens: bool = False,
         progress: Progress | bool = True,
         **options: Any,
     ) -> Attribution:
@@ -156,8 +156,10 @@ class Session:
             text: what is classified.
             labels: and `**options`, as in `classify`.
             label: the one to explain; the best if not given.
+            special_tokens: as in `classify`.
             progress: called with the texts that are done and how many there are; True for a bar.
         """
+        options["special_tokens"] = special_tokens
         wanted = label or classify(self, [text], labels, progress=False, **options)[0].labels[0].label
 
         def predict(texts: list[str]) -> list[float]:
@@ -167,9 +169,9 @@ class Session:
                 raise ValueError(f"There is no label {wanted!r}, only {', '.join(scores[0])}.")
             return [score[wanted] for score in scores]
 
-        return attribute(text, predict, label=wanted, session=self, progress=progress)
+        return attribute(text, predict, label=wanted, session=self, special_tokens=special_tokens, progress=progress)
 
-    def teach(self, texts: Sequence[str], labels: Sequence[Label], **options: Any) -> Taught:
+    def teach(self, texts: str | Sequence[str], labels: str | Sequence[Label], **options: Any) -> Taught:
         """Fit a classifier of one's own on this model's frozen features; see `tasks.teach.teach`."""
         return teach(self, texts, labels, **options)
 
@@ -195,7 +197,7 @@ class Session:
     def tag(self, text: list[str], **options: Any) -> list[TagResult]: ...
     def tag(self, text: str | list[str], **options: Any) -> TagResult | list[TagResult]:
         """The label of each word, and the spans they make; see `tasks.tag.tag`."""
-        results = tag(self, [text] if isinstance(text, str) else text, **options)
+        results = tag(self, text, **options)
         return results[0] if isinstance(text, str) else results
 
     @overload

@@ -35,11 +35,12 @@ OPTIONS: dict[str, dict[str, Any]] = {PIECES: {}, WORDS: {"words": True}, JOINT:
 
 class _Fill(TypedDict):
     text: str
+    begins_word: bool
     probability: float
 
 
 class FillJson(_Fill, total=False):
-    """One fill: the text it puts in place of the mask, and its probability from 0 to 1.
+    """One fill: the text it puts in place of the mask, whether there is a space before it, and its probability.
 
     A whole word also has its score (how well it fits its neighbours, nats), a word that was given its log-odds (nats)
     and, if it is one piece, its rank in the whole vocabulary.
@@ -57,9 +58,13 @@ class MaskJson(TypedDict):
 
 
 class JointJson(TypedDict):
-    """One way to fill all masks: what each gets, log P of all together (nats), the order in which they were filled."""
+    """One way to fill all masks: what each gets, log P of all together (nats), the order in which they were filled.
+
+    `begins_word` says of each fill whether there is a space before it.
+    """
 
     fills: list[str]
+    begins_word: list[bool]
     score: float
     order: list[int]
 
@@ -76,9 +81,13 @@ class ResultJson(_Result, total=False):
 
 
 class RankedJson(TypedDict):
-    """One fill of a layer: its text, its probability, and its rank in the whole vocabulary."""
+    """One fill of a layer: its text, its probability, and its rank in the whole vocabulary.
+
+    `begins_word` says whether there is a space before it.
+    """
 
     text: str
+    begins_word: bool
     probability: float
     rank: int
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from xlmrxl.app.render import attributes, axis_end, percent, width
-from xlmrxl.app.render.fills import shown
+from xlmrxl.app.render import axis_end, percent, width
+from xlmrxl.app.render.fills import fill_html
 
 if TYPE_CHECKING:
     from xlmrxl.compare import Comparison, Difference
@@ -45,7 +45,7 @@ def comparison_html(found: Comparison) -> str:
 
 def _fill(fill: Fill, axis: float) -> str:
     return (
-        f"<td><bdi {attributes(fill.text)}>{escape(shown(fill))}</bdi> <span>{percent(fill.probability)}</span>"
+        f"<td>{fill_html(fill)} <span>{percent(fill.probability)}</span>"
         f'<div class="x-bar" aria-hidden="true"><div style="width:{width(fill.probability, axis)}"></div></div></td>'
     )
 

@@ -28,6 +28,10 @@ GIVEN = (
     "the product of theirs, filled in from the left, with as many masks as it has pieces. The place of a piece is the "
     "one in the whole vocabulary."
 )
+MARKS = (
+    "What begins with … goes on with what stands before the mask, without a space: app and …ear make appear. A sign, "
+    "or a character of a script without spaces, begins with ▁ where a space is before it."
+)
 LAYERS = (
     "The logit lens (nostalgebraist, 2020), here on an encoder: the final layer norm and the masked-LM head are put on "
     "each state, though only the last was trained for them. State 0 is the embeddings, each other one what a layer "
@@ -43,7 +47,7 @@ def result_html(result: FillResult) -> str:
     masks = _ways(result) if result.joint else tables
     return (
         f'<div class="x-result" data-text="{escape(result.text)}">{_status(result)}{sentence}'
-        f'{_tokens(result)}<div class="x-masks">{masks}</div>{_note(result)}</div>'
+        f'{_tokens(result)}<div class="x-masks">{masks}</div>{_note(result)}{_marks([result])}</div>'
     )
 
 
@@ -61,7 +65,8 @@ def lines_html(found: Lines) -> str:
     return (
         f'<div class="x-result" data-text="{escape(found.text)}"><p class="x-unseen" role="status">Filled.</p>'
         f'<section><h2>Side by side <span>{len(found.results)}</span></h2><ol class="x-cards" role="list">{cards}</ol>'
-        f'<p class="x-note">All bars have one scale.</p>{_note(found.results[0])}</section></div>'
+        f'<p class="x-note">All bars have one scale.</p>{_note(found.results[0])}{_marks(found.results)}'
+        "</section></div>"
     )
 
 
@@ -76,9 +81,10 @@ def layers_button_html(text: str, now: bool = False) -> str:
 def layers_html(lens: Lens) -> str:
     """What each state would have put at each mask, from the embeddings to the last."""
     masks = "".join(_layers(lens, place) for place in range(len(lens.positions)))
+    marks = _marks_note([fill for states in lens.cells for cell in states for fill in cell.fills])
     return (
         f'<button type="button" class="x-action" data-layers="{escape(lens.text)}" aria-expanded="true">Layer by layer'
-        f'</button><div class="x-result">{masks}</div><p class="x-note">{LAYERS}</p>'
+        f'</button><div class="x-result">{masks}</div><p class="x-note">{LAYERS}</p>{marks}'
     )
 
 
@@ -102,7 +108,7 @@ def _state(cell: LensCell, state: int, final: int) -> str:
     html = ""
     for rank, fill in enumerate(cell.fills):
         kind = ' class="x-final"' if rank == 0 and fill.id == final else ""
-        text = f"<bdi {attributes(fill.text)}>{escape(shown(fill))}</bdi><span>{percent(fill.probability)}</span>"
+        text = f"{fill_html(fill)}<span>{percent(fill.probability)}</span>"
         tip = f'title="{escape(fill.piece)}" translate="no"'
         html += f'<td{kind} style="--x-share:{fill.probability:.3f}" {tip}><div>{text}</div></td>'
     return f'<tr><th scope="row">{state}</th>{html}</tr>'
@@ -146,6 +152,35 @@ def _status(result: FillResult) -> str:
 def shown(fill: Fill) -> str:
     """The fill as text, or its raw piece where the text would be invisible."""
     return fill.text if fill.text.strip() else fill.piece
+
+
+def labelled(fill: Fill) -> str:
+    """The fill as tables show it, with a mark where it goes on with what stands before it."""
+    return fill.label if fill.text.strip() else fill.piece
+
+
+def fill_html(fill: Fill, spoken: bool = False) -> str:
+    """The fill as it is `labelled`, in its own direction.
+
+    Args:
+        fill: a piece or a word.
+        spoken: whether a screen reader is told what the mark means, which it may pass over.
+    """
+    said = ""
+    if spoken and fill.label != fill.text:
+        said = f'<span class="x-unseen"> {"after a space" if fill.begins_word else "without a space before it"}</span>'
+    return f"<bdi {attributes(fill.text)}>{escape(labelled(fill))}</bdi>{said}"
+
+
+def _marks(results: Sequence[FillResult]) -> str:
+    """What the marks of fills mean, if there are such."""
+    masks = [fill for result in results if not result.joint for mask in result.masks for fill in mask.fills]
+    ways = [fill for result in results for way in result.joint for fill in way.fills]
+    return _marks_note([*masks, *ways])
+
+
+def _marks_note(fills: Sequence[Fill]) -> str:
+    return f'<p class="x-note">{MARKS}</p>' if any(fill.label != fill.text for fill in fills) else ""
 
 
 def _sentence(result: FillResult, before: int = 0) -> str:
@@ -256,11 +291,11 @@ def _ways(result: FillResult) -> str:
 def _way(way: JointFill, rank: int) -> str:
     texts = escape(json.dumps([shown(fill) for fill in way.fills], ensure_ascii=False))
     first = way.fills[0]
-    cells = "".join(f"<td><bdi {attributes(fill.text)}>{escape(shown(fill))}</bdi></td>" for fill in way.fills[1:])
+    cells = "".join(f"<td>{fill_html(fill, spoken=True)}</td>" for fill in way.fills[1:])
     return (
         f'<tr><td class="x-rank">{rank}</td><th scope="row"><button type="button" data-way="{texts}" '
         f'aria-pressed="{"true" if rank == 1 else "false"}" tabindex="{0 if rank == 1 else -1}" '
-        f'title="Show this way in the sentence"><bdi {attributes(first.text)}>{escape(shown(first))}</bdi></button>'
+        f'title="Show this way in the sentence">{fill_html(first, spoken=True)}</button>'
         f'</th>{cells}<td class="x-percent">{signed(way.score, 2)}</td>'
         f'<td class="x-percent">{percent(math.exp(way.score))}</td></tr>'
     )
@@ -276,7 +311,7 @@ def _row(fill: Fill, number: int, rank: int, axis: float, ranked: bool) -> str:
         f'<tr><td class="x-rank">{rank}</td><th scope="row"><button type="button" data-mark="{number}" '
         f'data-fill="{text}" aria-pressed="{pressed}" tabindex="{0 if rank == 1 else -1}" '
         f'title="Piece {escape(fill.piece)}: show it in the sentence">'
-        f"<bdi {attributes(fill.text)}>{text}</bdi></button></th>"
+        f"{fill_html(fill, spoken=True)}</button></th>"
         f'<td class="x-bar" aria-hidden="true"><div style="width:{width(fill.probability, axis)}"></div></td>'
         f'<td class="x-percent">{probability}</td>{place}</tr>'
     )

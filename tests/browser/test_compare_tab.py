@@ -11,6 +11,7 @@ from running_app import serve
 
 from xlmrxl.app.handlers.comparing import precisions
 from xlmrxl.app.render import percent
+from xlmrxl.app.render.fills import labelled
 from xlmrxl.compare import compare
 from xlmrxl.hub import DEFAULT
 
@@ -40,7 +41,7 @@ def test_the_figures_are_those_of_compare(tab) -> None:
     assert heads == ["rank", *precisions()]
     cells = tab.locator("#compare-output .x-beside tbody tr").first.locator("td").all_inner_texts()[1:]
     best = [result.masks[0].fills[0] for result in found.fills]
-    assert [cell.split() for cell in cells] == [[fill.text, percent(fill.probability)] for fill in best]
+    assert [cell.split() for cell in cells] == [[labelled(fill), percent(fill.probability)] for fill in best]
     rows = tab.locator("#compare-output .x-measured tbody tr").all()
     for row, difference in zip(rows, found.differences[1:], strict=True):
         assert row.locator("th").inner_text() == difference.precision

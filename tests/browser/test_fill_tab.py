@@ -13,7 +13,7 @@ from xlmrxl.app.examples import EXAMPLES, TEMPLATES
 from xlmrxl.app.handlers import filling
 from xlmrxl.app.handlers.filling import MAX_FILLS, MAX_SEARCHED
 from xlmrxl.app.render import percent
-from xlmrxl.app.render.fills import shown
+from xlmrxl.app.render.fills import labelled, shown
 from xlmrxl.session import Session
 
 pytestmark = pytest.mark.browser
@@ -36,7 +36,7 @@ def on_screen(page) -> list[list[tuple[str, str]]]:
     tables = page.locator("#fill-output .x-fills").all()
     return [
         [
-            (row.locator("th").inner_text(), row.locator(".x-percent").inner_text())
+            (row.locator("th bdi").inner_text(), row.locator(".x-percent").inner_text())
             for row in table.locator("tbody tr").all()
         ]
         for table in tables
@@ -45,7 +45,7 @@ def on_screen(page) -> list[list[tuple[str, str]]]:
 
 def expected(session: Session, text: str, top_k: int = 5) -> list[list[tuple[str, str]]]:
     masks = session.fill_mask(text, top_k=top_k).masks
-    return [[(shown(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
+    return [[(labelled(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
 
 
 def test_typed_sentence_shows_what_the_session_answers(page, session: Session) -> None:
@@ -70,7 +70,7 @@ def test_whole_words(page, session: Session) -> None:
     fill(page, TWO_MASKS)
     wait_for_result(page, TWO_MASKS)
     masks = session.fill_mask(TWO_MASKS, words=True).masks
-    assert on_screen(page) == [[(shown(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
+    assert on_screen(page) == [[(labelled(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
 
 
 def test_looking_for_words_is_told_and_can_be_stopped(page, session: Session) -> None:
@@ -110,7 +110,9 @@ def test_only_given_words(page, session: Session) -> None:
     fill(page, TWO_MASKS)
     wait_for_result(page, TWO_MASKS)
     found = session.fill_mask(TWO_MASKS, targets=given).masks
-    assert [[text for text, _ in rows] for rows in on_screen(page)] == [[f.text for f in mask.fills] for mask in found]
+    assert [[text for text, _ in rows] for rows in on_screen(page)] == [
+        [labelled(f) for f in mask.fills] for mask in found
+    ]
     places = page.locator(".x-fills").first.locator("tbody tr td:last-child").all_inner_texts()
     assert places == ["" if f.rank is None else f"{f.rank:,}" for f in found[0].fills]
     assert sorted(map(bool, places)) == [False, True]
@@ -132,7 +134,7 @@ def test_a_template_in_many_languages(page, session: Session, width: int) -> Non
         best = shown(result.masks[0].fills[0])
         assert card.locator(".x-sentence").inner_text() == result.text.replace("<mask>", best)
         rows = card.locator("tbody tr").all()
-        assert [row.locator("th").inner_text() for row in rows] == [shown(f) for f in result.masks[0].fills]
+        assert [row.locator("th bdi").inner_text() for row in rows] == [labelled(f) for f in result.masks[0].fills]
     directions = cards.locator(".x-sentence").evaluate_all("all => all.map((it) => getComputedStyle(it).direction)")
     rtl = {"ar", "he"}
     assert directions == ["rtl" if language in rtl else "ltr" for language in TEMPLATES[1].languages]

@@ -46,7 +46,7 @@ def test_filler(notebook, checkpoint: Path, session: Session) -> None:
     found = session.fill_mask(TEXT, top_k=3)
     fills = [fill for mask in found.masks for fill in mask.fills]
     assert rows.locator(".x-percent").all_inner_texts() == [percent(fill.probability) for fill in fills]
-    assert rows.locator("button").all_text_contents() == [fill.text for fill in fills]
+    assert rows.locator("button bdi").all_text_contents() == [fill.label for fill in fills]
     assert EVIL in widget.locator("p.x-sentence").inner_text()
 
     # A fill is clicked, and Python knows it.

@@ -1,6 +1,8 @@
 const WAYS = { pieces: "pieces", words: "whole words", joint: "all masks together" };
 const ENTROPY = "How undecided the model is here: 0 bits where it is sure of one piece, and one bit more for each "
   + "doubling of the pieces that it takes for equally likely.";
+const MARKS = "What begins with … goes on with what stands before the mask, without a space: app and …ear make appear. A "
+  + "sign, or a character of a script without spaces, begins with ▁ where a space is before it.";
 const IDLE = "Click a token to mask it and fill again.";
 
 function render({ model, el }) {
@@ -58,6 +60,7 @@ function render({ model, el }) {
         element("div", {}, heading("Completed"), sentence),
         chips(found),
         element("div", { class: "x-masks" }, ...tables),
+        ...(found.masks.some((mask) => mask.fills.some((fill) => fill.said)) ? [element("p", { class: "x-note" }, MARKS)] : []),
       ];
     }
 
@@ -97,10 +100,13 @@ function render({ model, el }) {
       return node;
     }
 
+    /** A fill with its mark, which a screen reader may pass over. */
+    const labelled = (fill) => [own(fill.label), fill.said ? unseen(` ${fill.said}`) : ""];
+
     function fillButton(fill, rank, number) {
       const pressed = model.get("selected")[number] === rank;
       return element("button", { type: "button", "aria-pressed": String(pressed), title: `${fill.piece}: put it in the sentence`,
-        click: () => select(number, rank) }, own(fill.text));
+        click: () => select(number, rank) }, ...labelled(fill));
     }
 
     function maskFills(mask, number, found, axis) {
@@ -139,7 +145,7 @@ function render({ model, el }) {
       const names = found.masks.map((_, number) => element("th", { scope: "col" }, `Mask ${number + 1}`));
       const rows = found.scores.map((score, rank) => element("tr", {},
         element("td", { class: "x-rank" }, String(rank + 1)),
-        ...found.masks.map((mask, number) => (number ? element("td", {}, own(mask.fills[rank].text))
+        ...found.masks.map((mask, number) => (number ? element("td", {}, ...labelled(mask.fills[rank]))
           : element("th", { scope: "row" }, fillButton(mask.fills[rank], rank, 0)))),
         element("td", { class: "x-percent" }, signed(score, 2)),
         element("td", { class: "x-percent" }, percent(Math.exp(score)))));

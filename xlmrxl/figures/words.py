@@ -22,10 +22,10 @@ def lens(result: Lens, *, dark: bool = False) -> Figure:
         z=np.array([[fill.probability for fill in line] for line in best], np.float32),
         zmin=0,
         zmax=1,
-        text=[[literal(short(fill.text, 14)) for fill in line] for line in best],
+        text=[[literal(short(fill.label, 14)) for fill in line] for line in best],
         texttemplate="%{text}" if len(result.pieces) <= MOST_COLUMNS else None,
         customdata=[
-            ["<br>".join(f"{fill.probability:.2%} {literal(fill.text)}" for fill in cell.fills) for cell in line]
+            ["<br>".join(f"{fill.probability:.2%} {literal(fill.label)}" for fill in cell.fills) for cell in line]
             for line in result.cells
         ],
         colorscale=colours(SEQUENTIAL, dark),

@@ -303,7 +303,7 @@ class Inspection:
     def lens(
         self,
         positions: Sequence[int] | None = None,
-        targets: Sequence[str] = (),
+        targets: str | Sequence[str] = (),
         top_k: int = 5,
         *,
         progress: Progress | bool = True,

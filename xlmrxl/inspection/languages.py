@@ -18,8 +18,9 @@ from xlmrxl.inspection.parts import Part, parts_of, state_name, vectors
 from xlmrxl.inspection.projection import Projection, project
 from xlmrxl.inspection.states import corrected, cosine, cosines
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.features import POOLINGS, checked_texts, features
+from xlmrxl.tasks.features import POOLINGS, features
 from xlmrxl.tasks.result import Result, Source
+from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -235,10 +236,12 @@ def parallel(
     """
     if isinstance(texts, Mapping):
         languages, texts = list(texts) if languages is None else languages, list(texts.values())
-    texts = checked_texts(texts)
+    texts = check_texts(texts)
     if not FEWEST <= len(texts) <= MOST:
         raise ValueError(f"There are {len(texts)} texts; give {FEWEST} to {MOST}.")
-    names = [f"text {n}" for n in range(1, len(texts) + 1)] if languages is None else list(languages)
+    names = (
+        [f"text {n}" for n in range(1, len(texts) + 1)] if languages is None else check_texts(languages, "languages")
+    )
     if len(names) != len(texts):
         raise ValueError(f"There are {len(texts)} texts and {len(names)} languages; give one for each.")
     inspections: list[Inspection] = []
@@ -346,7 +349,7 @@ def retrieval(
         TypeError: something other than a text.
         ValueError: too few or too many texts, not as many of both, an empty one, or an unknown layer or pooling.
     """
-    pair = (checked_texts(first, "first"), checked_texts(second, "second"))
+    pair = (check_texts(first, "first"), check_texts(second, "second"))
     n = len(pair[0])
     if n != len(pair[1]):
         raise ValueError(f"There are {n} texts in first and {len(pair[1])} in second; give as many of both.")
@@ -354,15 +357,19 @@ def retrieval(
         raise ValueError(f"There are {n} pairs; give 2 to {MOST_PAIRS:,}.")
     if pooling not in POOLINGS:
         raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}.")
+    if len(names := check_texts(languages, "languages")) != 2:
+        raise ValueError(f"languages has {len(names)} names; give one for first and one for second.")
+    there, back = names
     with shown(progress, "Reading", "text") as told:
-        both = features(session, [*pair[0], *pair[1]], layers=layers, pooling=[pooling], progress=told)
+        both = features(
+            session, [*pair[0], *pair[1]], layers=layers, pooling=pooling, special_tokens=True, progress=told
+        )
     values = np.empty((2, len(both.layers)))
     for place, layer in enumerate(both.layers):
         x = both.of(layer, pooling).numpy().astype(np.float64)
         sides = [corrected(side, 0 if centre else None) for side in (x[:n], x[n:])]
         similarity = cosine(*sides)
         values[:, place] = found_share(similarity), found_share(similarity.T)
-    there, back = languages
     return Curves(
         Source.of(session, languages=languages, pairs=n, pooling=pooling, centre=centre, truncated=len(both.truncated)),
         "accuracy",

@@ -21,10 +21,11 @@ from xlmrxl.inspection.grid import Array, frozen, source_of
 from xlmrxl.inspection.readout import one_piece
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.attribution import FOR, OPACITY
-from xlmrxl.tasks.fill import Fill
+from xlmrxl.tasks.fills import Fill
 from xlmrxl.tasks.masked import LOGITS_AT_ONCE
 from xlmrxl.tasks.pieces import barred_pieces, readable
 from xlmrxl.tasks.result import Result
+from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenizer import XLMRobertaTokenizer
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Lens(Result):
     cells: tuple[tuple[LensCell, ...], ...]  # by state, each with a cell for every position
 
     def content(self) -> dict[str, Any]:
-        """`{…, "states": [[{"fills": [{"text": …, "probability": …, "rank": …}, …], "targets": …, "entropy": …}]]}`."""
+        """`{…, "states": [[{"fills": [{"text": …, "probability": …, "rank": …, …}], "targets": …, "entropy": …}]]}`."""
         return {
             "text": self.text,
             "second": self.second,
@@ -82,6 +83,7 @@ class Lens(Result):
                 "token": piece,
                 "kind": kind,
                 "word": fill.text,
+                "begins_word": fill.begins_word,
                 "rank": fill.rank,
                 "probability": fill.probability,
             }
@@ -115,8 +117,8 @@ class Lens(Result):
         for n, (position, piece) in enumerate(zip(self.positions, self.pieces, strict=True)):
             lines.append(f"{piece} (token {position})")
             for line in self.cells:
-                words = [f"{fill.probability:7.2%} {fill.text}" for fill in line[n].fills]
-                asked = [f"{fill.text}: rank {fill.rank}, {fill.probability:.2%}" for fill in line[n].targets]
+                words = [f"{fill.probability:7.2%} {fill.label}" for fill in line[n].fills]
+                asked = [f"{fill.label}: rank {fill.rank}, {fill.probability:.2%}" for fill in line[n].targets]
                 lines.append(f"  {self.label(line[n].state):>12}  {'  '.join([*words, *asked])}")
         return "\n".join(lines)
 
@@ -139,8 +141,8 @@ class Lens(Result):
 
 def _cells(cell: LensCell) -> str:
     best = cell.fills[0]
-    title = "\n".join(f"{fill.probability:.2%} {fill.text}" for fill in cell.fills)
-    shown_ = _shaded(best.probability, f"{escape(best.text)} <small>{best.probability:.1%}</small>", title)
+    title = "\n".join(f"{fill.probability:.2%} {fill.label}" for fill in cell.fills)
+    shown_ = _shaded(best.probability, f"{escape(best.label)} <small>{best.probability:.1%}</small>", title)
     return shown_ + "".join(_shaded(t.probability, str(t.rank), f"{t.probability:.2%}") for t in cell.targets)
 
 
@@ -176,7 +178,7 @@ def _logits(inspection: Inspection, rows: Sequence[tuple[int, int]]) -> Tensor:
 def lens(
     inspection: Inspection,
     positions: Sequence[int] | None = None,
-    targets: Sequence[str] = (),
+    targets: str | Sequence[str] = (),
     top_k: int = 5,
     *,
     progress: Progress | bool = True,
@@ -186,7 +188,7 @@ def lens(
     Args:
         inspection: of a text, by a masked language model.
         positions: which tokens; if not given, the masks, or where there is none all tokens of the text.
-        targets: words of one piece whose probability and rank are wanted at each of them.
+        targets: a word of one piece, or several, whose probability and rank are wanted at each of them.
         top_k: how many of the likeliest tokens; special ones, and rows of the vocabulary without a token, are left out.
         progress: called with the states that are done and how many there are; True for a bar.
 
@@ -199,8 +201,7 @@ def lens(
     most = len(tokenizer) - len(tokenizer.all_special_ids)
     if not 1 <= top_k <= most:
         raise ValueError(f"top_k is {top_k}; it must be between 1 and {most}, the tokens of this vocabulary.")
-    if isinstance(targets, str):
-        raise TypeError(f"targets is one string, {targets!r}; give a list of words.")
+    targets = check_texts(targets, "targets")
     chosen = inspection.places("positions", inspection.masks or inspection.inner if positions is None else positions)
     spelled = {place: [one_piece(inspection, place, word) for word in targets] for place in chosen}
     barred = barred_pieces(tokenizer, None, True, model.config.vocab_size)

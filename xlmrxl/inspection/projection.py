@@ -11,6 +11,7 @@ import numpy as np
 from xlmrxl.inspection.grid import Array, frozen, source_of
 from xlmrxl.inspection.parts import Part, parts_of, points, several
 from xlmrxl.tasks.result import Result
+from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
@@ -215,5 +216,7 @@ def _group_names(chosen: Sequence[Sequence[Part]], groups: Sequence[str] | None)
     """The group of every part."""
     if groups is None and len(chosen) == 1:
         return tuple("special" if part.segment is None else f"text {part.segment + 1}" for part in chosen[0])
-    names = [f"text {n}" for n in range(1, len(chosen) + 1)] if groups is None else groups
+    names = [f"text {n}" for n in range(1, len(chosen) + 1)] if groups is None else check_texts(groups, "groups")
+    if len(names) != len(chosen):
+        raise ValueError(f"There are {len(chosen)} inspections and {len(names)} groups; give one for each.")
     return tuple(name for name, parts in zip(names, chosen, strict=True) for _ in parts)

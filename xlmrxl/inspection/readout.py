@@ -164,7 +164,7 @@ def one_piece(inspection: Inspection, place: int, word: str) -> int:
     """
     text = (inspection.second if inspection.segments[place] == 1 else inspection.text) or ""
     tokenizer = inspection.session.tokenizer
-    pieces = spell(tokenizer, touching(text, inspection.tokens[place].start), word.strip())
+    pieces = spell(tokenizer, touching(text, inspection.tokens[place].start), word.strip(), special_tokens=True)
     if len(pieces) > 1:
         spelled = " + ".join(tokenizer.convert_ids_to_tokens(list(pieces)))
         raise ValueError(

@@ -50,7 +50,7 @@ def tokens_and_segments(
 
 
 def _checked(session: Session, text: str, name: str) -> list[Token]:
-    tokens = tokens_of(session, text)
+    tokens = tokens_of(session, text, special_tokens=True)
     if not any(_is_text(token, session) for token in tokens):
         raise ValueError(f"{name} is empty, {text!r}: there is nothing to read.")
     return tokens

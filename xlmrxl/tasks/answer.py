@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from xlmrxl.heads import XLMRobertaXLForQuestionAnswering
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.features import checked_texts
 from xlmrxl.tasks.masked import pieces_of, room
 from xlmrxl.tasks.result import Result, Source, table_text
 from xlmrxl.tasks.rows import head_logits
+from xlmrxl.tasks.texts import check_texts
+from xlmrxl.tasks.windows import overlapping_windows
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -36,21 +38,39 @@ class AnswerResult(Result):
 
     question: str
     context: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Answer, ...]  # whatever is said of there being none
+    null_probability: float = 0.0  # that the context has no answer, among all stretches and that there is none
+    is_impossible: bool = False  # whether there is none, where `null_threshold` was given
+
+    @property
+    def best(self) -> Answer | None:
+        """The answer, None if the context has none."""
+        return None if self.is_impossible or not self.answers else self.answers[0]
 
     def content(self) -> dict[str, Any]:
-        """`{"question": …, "context": …, "answers": [{"text": …, "score": …, "start": …, "end": …}, …]}`."""
-        return {"question": self.question, "context": self.context, "answers": self._plain()}
+        """Return `{"question": …, "context": …, "is_impossible": …, "null_probability": …, "answers": [{…}, …]}`.
+
+        Each of the answers has `text`, `score`, `start` and `end`.
+        """
+        found = {"question": self.question, "context": self.context}
+        return found | self._null() | {"answers": self._plain()}
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row an answer."""
-        return [{"question": self.question, "rank": rank} | row for rank, row in enumerate(self._plain(), 1)]
+        """A row an answer, each of which says whether there is one at all."""
+        rows = enumerate(self._plain(), 1)
+        return [{"question": self.question, "rank": rank} | row | self._null() for rank, row in rows]
+
+    def _null(self) -> dict[str, Any]:
+        return {"is_impossible": self.is_impossible, "null_probability": self.null_probability}
 
     def _plain(self) -> list[dict[str, Any]]:
         return [{"text": a.text, "score": a.score, "start": a.start, "end": a.end} for a in self.answers]
 
     def __str__(self) -> str:
-        return "\n".join([self.question, table_text(self.rows(), ["score", "start", "end", "text"])])
+        said = [f"no answer in the context: {self.null_probability:.2%}"]
+        table = [table_text(self.rows(), ["score", "start", "end", "text"])]
+        lines = [*said, "if there were one:", *table] if self.is_impossible else [*table, *said]
+        return "\n".join([self.question, *filter(None, lines)])
 
 
 @dataclass(frozen=True)
@@ -60,17 +80,18 @@ class _Reading:
     question: list[int]
     context: list[int]
     spans: list[tuple[int, int]]  # of each token of the context, in characters
-    width: int  # tokens of the context in a window
-    starts: range  # of the windows, in tokens of the context
+    windows: list[range]  # in tokens of the context
 
 
 def answer(
     session: Session,
-    questions: Sequence[str],
-    contexts: Sequence[str],
+    questions: str | Sequence[str],
+    contexts: str | Sequence[str],
     *,
     top_k: int = 3,
     max_answer_tokens: int = 30,
+    null_threshold: float | None = None,
+    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> list[AnswerResult]:
     """Find the answers to some questions, each in its context.
@@ -81,12 +102,22 @@ def answer(
     the one before, or closer where the longest answer would not fit into what two share; a stretch that stands in
     several windows counts with the largest of its sums. Of answers that overlap the best is kept.
 
+    A head that was trained on questions without an answer, such as those of SQuAD 2.0, points at `<s>` where a window
+    has none (Devlin et al. 2019, BERT, 4.3). So the null score is the sum of both logits there, the smallest of all
+    windows, since an answer in one of them is enough. `null_probability` is its share in the softmax of the null score
+    and all stretches. Of a head that knows of answers alone it says nothing.
+
     Args:
         session: with a question-answering head.
         questions: as many as contexts.
         contexts: of any length.
         top_k: how many answers at most.
         max_answer_tokens: the longest answer.
+        null_threshold: say that a context has no answer (`is_impossible`) where the null score is higher than the best
+            stretch's sum by more than this, in units of the logits: 0 is where both weigh the same, higher finds more
+            answers; SQuAD 2.0 tunes it on questions whose answers are known. The answers are listed all the same. If
+            not given, there is always one.
+        special_tokens: whether "</s>" and the like in a text are special tokens; otherwise all but `<mask>` are text.
         progress: called with the windows that are done and how many there are; True shows a bar once it takes longer
             than a second.
 
@@ -99,20 +130,22 @@ def answer(
         CheckpointError: the model has another head.
     """
     model = session.require(XLMRobertaXLForQuestionAnswering)
-    questions, contexts = checked_texts(questions, "questions"), checked_texts(contexts, "contexts")
+    questions, contexts = check_texts(questions, "questions"), check_texts(contexts, "contexts")
     if len(questions) != len(contexts):
         raise ValueError(f"There are {len(questions)} questions and {len(contexts)} contexts; give one for each.")
     for name, value in (("top_k", top_k), ("max_answer_tokens", max_answer_tokens)):
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1.")
+    if null_threshold is not None and not -math.inf <= null_threshold <= math.inf:
+        raise ValueError("null_threshold is no number; give 0, or None to leave it out.")
     readings = [
-        _read(session, question, context, max_answer_tokens, number)
+        _read(session, question, context, max_answer_tokens, special_tokens, number)
         for number, (question, context) in enumerate(zip(questions, contexts, strict=True), 1)
     ]
     rows = [
-        session.tokenizer.build_inputs_with_special_tokens(r.question, r.context[start : start + r.width])
+        session.tokenizer.build_inputs_with_special_tokens(r.question, r.context[window.start : window.stop])
         for r in readings
-        for start in r.starts
+        for window in r.windows
     ]
 
     def head(ids: Tensor, attention_mask: Tensor | None) -> Tensor:
@@ -121,19 +154,27 @@ def answer(
 
     with shown(progress, "Answering", "window") as told:
         found = iter(head_logits(session, rows, head, told))
-    source = Source.of(session, top_k=top_k, max_answer_tokens=max_answer_tokens)
+    settings: dict[str, Any] = {"top_k": top_k, "max_answer_tokens": max_answer_tokens}
+    settings |= {} if null_threshold is None else {"null_threshold": null_threshold}
+    source = Source.of(session, special_tokens=special_tokens, **settings)
     results = []
     for question, context, reading in zip(questions, contexts, readings, strict=True):
-        sums = _sums(reading, [next(found) for _ in reading.starts], max_answer_tokens)
-        results.append(AnswerResult(source, question, context, _best(context, reading, sums, top_k)))
+        logits = [next(found) for _ in reading.windows]
+        sums = _sums(reading, logits, max_answer_tokens)
+        null = torch.stack([both[0].sum() for both in logits]).double().min()
+        probability = float((null - torch.cat([null[None], sums.flatten()]).logsumexp(0)).exp())
+        impossible = null_threshold is not None and float(null - sums.max()) > null_threshold
+        answers = _best(context, reading, sums, top_k)
+        results.append(AnswerResult(source, question, context, answers, probability, impossible))
     return results
 
 
-def _read(session: Session, question: str, context: str, longest: int, number: int) -> _Reading:
+def _read(session: Session, question: str, context: str, longest: int, special_tokens: bool, number: int) -> _Reading:
     tokenizer = session.tokenizer
 
     try:
-        asked, pieces = [i for i, _, _ in pieces_of(tokenizer, question)], pieces_of(tokenizer, context)
+        asked = [i for i, _, _ in pieces_of(tokenizer, question, special_tokens)]
+        pieces = pieces_of(tokenizer, context, special_tokens)
     except ValueError as error:
         raise ValueError(f"Question {number}: {error}") from None
     ids, spans = [i for i, _, _ in pieces], [(start, end) for _, start, end in pieces]
@@ -142,37 +183,37 @@ def _read(session: Session, question: str, context: str, longest: int, number: i
     if all(start == end for start, end in spans):
         raise ValueError(f"The context of question {number} is empty; give the text in which the answer stands.")
     width = room(session) - tokenizer.num_special_tokens_to_add(pair=True) - len(asked)
-    if len(ids) <= width:
-        return _Reading(asked, ids, spans, width, range(1))
-    if width <= longest:
+    if width < len(ids) and width <= longest:
         raise ValueError(
             f"Question {number} has {len(asked)} tokens and leaves {max(width, 0)} of the {room(session)} that the "
             f"model reads, too few for answers of {longest}; shorten the question, or lower max_answer_tokens."
         )
     stride = min(max(width // 2, 1), width - longest + 1)
-    return _Reading(asked, ids, spans, width, range(0, len(ids) - width + stride, stride))
+    return _Reading(asked, ids, spans, overlapping_windows(len(ids), width, stride))
 
 
 def _sums(reading: _Reading, logits: Sequence[Tensor], longest: int) -> Tensor:
-    """(tokens of the context, longest): start plus end logit of the stretch from token i to i + j, -inf if none."""
+    """Return (tokens of the context, longest): start plus end logit of the stretch from token i to i + j, -inf if none.
+
+    A lone space is no stretch.
+    """
     count = len(reading.context)
     sums = torch.full((count, min(longest, count)), -torch.inf)
     first = len(reading.question) + 3  # <s> question </s></s>
-    for offset, both in zip(reading.starts, logits, strict=True):
-        length = min(reading.width, count - offset)
+    for window, both in zip(reading.windows, logits, strict=True):
+        offset, length = window.start, len(window)
         starts, ends = both[first : first + length].unbind(-1)
         for more in range(min(sums.shape[1], length)):
             stop = offset + length - more
             sums[offset:stop, more] = torch.maximum(sums[offset:stop, more], starts[: length - more] + ends[more:])
-    return sums
+    begins, stops = torch.tensor(reading.spans).T
+    last = torch.arange(count)[:, None] + torch.arange(sums.shape[1])
+    return sums.masked_fill(stops[last.clamp(max=count - 1)] <= begins[:, None], -torch.inf).double()
 
 
 def _best(context: str, reading: _Reading, sums: Tensor, top_k: int) -> tuple[Answer, ...]:
     starts, ends = torch.tensor(reading.spans).T
-    last = torch.arange(len(starts))[:, None] + torch.arange(sums.shape[1])
-    # A lone space is no answer.
-    empty = ends[last.clamp(max=len(ends) - 1)] <= starts[:, None]
-    scores = sums.masked_fill(empty, -torch.inf).flatten().double().softmax(-1)
+    scores = sums.flatten().softmax(-1)
     answers: list[Answer] = []
     for place in scores.argsort(descending=True, stable=True).tolist():
         score = float(scores[place])

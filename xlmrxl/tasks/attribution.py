@@ -108,6 +108,7 @@ def attribute(
     session: Session | None = None,
     source: Source | None = None,
     label: str | None = None,
+    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> Attribution:
     """Leave out each word in turn, with the space after it, and see how much lower the score gets.
@@ -119,6 +120,7 @@ def attribute(
             stands between spaces.
         source: of the result that is explained.
         label: whose score it is.
+        special_tokens: whether "</s>" and the like in the text are special tokens, as `predict` has it.
         progress: a callback, told how many texts are done and how many there are; True for a bar, False for none.
 
     Raises:
@@ -127,7 +129,7 @@ def attribute(
     """
     if not isinstance(text, str):
         raise TypeError(f"A text is a string, not a {type(text).__name__}.")
-    spans = _spans(text, session)
+    spans = _spans(text, session, special_tokens)
     if len(spans) > MOST_WORDS:
         raise ValueError(f"The text has {len(spans)} words; at most {MOST_WORDS} can be left out in turn. Shorten it.")
     if len(spans) < 2:
@@ -148,12 +150,12 @@ def attribute(
     return Attribution(source, text, found, scores[0], label)
 
 
-def _spans(text: str, session: Session | None) -> list[tuple[int, int]]:
+def _spans(text: str, session: Session | None, special_tokens: bool) -> list[tuple[int, int]]:
     """Where the words are: between spaces, and within those in scripts without spaces by their tokens."""
     chunks = [match.span() for match in re.finditer(r"\S+", text)]
     if session is None or not any(kind_of(character) == "own" for character in text):
         return chunks
-    tokens = tokens_of(session, text)
+    tokens = tokens_of(session, text, special_tokens)
     pieces: list[tuple[int, int]] = []
     for word in words(tokens):
         start, end = tokens[word[0]].start, tokens[word[-1]].end

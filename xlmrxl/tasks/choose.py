@@ -15,11 +15,11 @@ from torch import Tensor
 
 from xlmrxl.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForMultipleChoice
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.features import checked_texts
-from xlmrxl.tasks.masked import Token, kind_of, pseudo_log_likelihoods, room, tokens_of
+from xlmrxl.tasks.masked import Token, input_ids, kind_of, pseudo_log_likelihoods, room, tokens_of
 from xlmrxl.tasks.result import Result, Source
 from xlmrxl.tasks.rows import head_logits
-from xlmrxl.tokenizer import LIMITLESS
+from xlmrxl.tasks.texts import check_texts
+from xlmrxl.tokenizer_json import MASK_TOKEN
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -155,6 +155,7 @@ def choose(
     question: str | Sequence[str | None] | None = None,
     language: str | Sequence[str] = "en",
     normalize: str = "pmi",
+    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> list[ChooseResult]:
     """Choose between continuations of some prompts.
@@ -178,6 +179,8 @@ def choose(
             none in scripts without. One for all prompts, or one for each.
         language: of the connective, a code in connectives.json. One for all prompts, or one for each.
         normalize: "pmi", "length" or "none".
+        special_tokens: whether "</s>" and the like in a text are special tokens, which have no part in the score;
+            otherwise they are text.
         progress: called with the hidden tokens (with a head, the pairs) that are done and how many there are; True
             shows a bar once it takes longer than a second.
 
@@ -186,16 +189,16 @@ def choose(
 
     Raises:
         ValueError: one choice, an empty or repeated one, one of which the vocabulary can spell nothing, an empty
-            prompt, a special token in a text, more tokens than the model reads, an unknown option.
+            prompt, a `<mask>` in a text, more tokens than the model reads, an unknown option.
         TypeError: something other than a text.
         CheckpointError: the model has another head.
     """
     if normalize not in NORMALIZATIONS:
         raise ValueError(f"normalize is {normalize!r}; it must be one of {', '.join(NORMALIZATIONS)}.")
-    prompts, options = checked_choices(session, prompts, choices)
+    prompts, options = checked_choices(prompts, choices)
     questions, languages = checked_questions(question, language, prompts)
     if isinstance(session.model, XLMRobertaXLForMultipleChoice):
-        return _by_head(session, prompts, options, questions, progress)
+        return _by_head(session, prompts, options, questions, special_tokens, progress)
     session.require(XLMRobertaXLForMaskedLM)
 
     tokens: dict[Scored, list[Token]] = {}
@@ -210,7 +213,7 @@ def choose(
             # Many prompts may share a choice, and then its prior.
             for scored in pair if normalize == "pmi" else pair[:1]:
                 if scored not in tokens:
-                    tokens[scored] = choice_tokens(session, scored.text, f"{text!r} of prompt {number}")
+                    tokens[scored] = choice_tokens(session, scored.text, f"{text!r} of prompt {number}", special_tokens)
                     places[scored], unknown[scored] = _places(
                         session, scored, tokens[scored], f"{text!r} of prompt {number}"
                     )
@@ -227,7 +230,8 @@ def choose(
             scores = [found[whole] - found[alone] for whole, alone in row]
         elif normalize == "length":
             scores = [raw / len(places[whole]) for raw, (whole, _) in zip(raws, row, strict=True)]
-        source = Source.of(session, method="pseudo-log-likelihood", language=code, normalize=normalize)
+        settings = {"method": "pseudo-log-likelihood", "language": code, "normalize": normalize}
+        source = Source.of(session, **settings, special_tokens=special_tokens)
         unread = [unknown[whole] for whole, _ in row]
         results.append(ChooseResult(source, prompt, asked, weighed(texts, scores, raws, priors, unread)))
     return results
@@ -238,6 +242,7 @@ def _by_head(
     prompts: list[str],
     options: list[list[str]],
     questions: list[str | None],
+    special_tokens: bool,
     progress: Progress | bool,
 ) -> list[ChooseResult]:
     if any(questions):
@@ -248,10 +253,10 @@ def _by_head(
     rows = []
     for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
         for text in texts:
-            ids = session.tokenizer(prompt, text, max_length=LIMITLESS, truncation=False)["input_ids"]
-            if len(ids) > room(session):
+            ids, total = input_ids(session, prompt, text, special_tokens)
+            if total > len(ids):
                 raise ValueError(
-                    f"Prompt {number} with its choice {text!r} has {len(ids)} tokens, but the model reads at most "
+                    f"Prompt {number} with its choice {text!r} has {total} tokens, but the model reads at most "
                     f"{room(session)}; shorten one of them."
                 )
             rows.append(ids)
@@ -265,7 +270,7 @@ def _by_head(
 
     with shown(progress, "Choosing", "pair") as told:
         logits = iter(head_logits(session, rows, head, told))
-    source = Source.of(session, method="multiple-choice head")
+    source = Source.of(session, method="multiple-choice head", special_tokens=special_tokens)
     results = []
     for prompt, texts in zip(prompts, options, strict=True):
         scores = [float(next(logits)) for _ in texts]
@@ -296,10 +301,10 @@ def weighed(
     )
 
 
-def choice_tokens(session: Session, text: str, name: str) -> list[Token]:
+def choice_tokens(session: Session, text: str, name: str, special_tokens: bool) -> list[Token]:
     """`tokens_of`, whose errors say which choice it is."""
     try:
-        return tokens_of(session, text)
+        return tokens_of(session, text, special_tokens)
     except ValueError as error:
         raise ValueError(f"Choice {name}: {error}") from None
 
@@ -315,17 +320,15 @@ def _places(session: Session, scored: Scored, tokens: list[Token], name: str) ->
 
 
 def checked_choices(
-    session: Session, prompts: Sequence[str], choices: Sequence[Sequence[str]]
+    prompts: str | Sequence[str], choices: Sequence[str | Sequence[str]]
 ) -> tuple[list[str], list[list[str]]]:
     """Prompts and choices, found in order."""
-    prompts = checked_texts(prompts, "prompts")
+    prompts = check_texts(prompts, "prompts")
     if isinstance(choices, str) or not isinstance(choices, Iterable):
         raise TypeError(f"choices is a list of choices for each prompt, not a {type(choices).__name__}.")
     options = []
     for i, texts in enumerate(choices):
-        if not isinstance(texts, Iterable):
-            raise TypeError(f"choices[{i}] is {texts!r}; give a list of choices for each prompt.")
-        options.append(checked_texts(texts, f"choices[{i}]"))
+        options.append(check_texts(texts, f"choices[{i}]"))
     if len(options) != len(prompts):
         raise ValueError(f"There are {len(prompts)} prompts and {len(options)} lists of choices; give one for each.")
     for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
@@ -340,11 +343,10 @@ def checked_choices(
             double = next(text for text in stripped if stripped.count(text) > 1)
             raise ValueError(f"Prompt {number} has the choice {double!r} twice; give each once.")
         for text in (prompt, *texts):
-            for special in session.tokenizer.all_special_tokens:
-                if special in text:
-                    raise ValueError(
-                        f"{special} stands in {text!r} of prompt {number}; take it out, prompts and choices are whole."
-                    )
+            if MASK_TOKEN in text:
+                raise ValueError(
+                    f"{MASK_TOKEN} stands in {text!r} of prompt {number}; take it out, prompts and choices are whole."
+                )
     return prompts, options
 
 

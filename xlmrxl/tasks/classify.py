@@ -14,12 +14,11 @@ from torch import Tensor
 from xlmrxl.encoding import kept
 from xlmrxl.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.masked import Row, log_probabilities, pieces_of, read, room, spell, touching
+from xlmrxl.tasks.masked import Row, input_ids, log_probabilities, pieces_of, read, room, spell, touching
 from xlmrxl.tasks.result import Result, Source, number
 from xlmrxl.tasks.rows import head_logits
 from xlmrxl.tasks.templates import PAIR, TEXT, checked_labels, checked_templates
 from xlmrxl.tasks.templates import templates as shipped
-from xlmrxl.tokenizer import LIMITLESS
 from xlmrxl.tokenizer_json import MASK_TOKEN
 
 if TYPE_CHECKING:
@@ -93,13 +92,14 @@ class ClassifyResult(Result):
 
 def classify(
     session: Session,
-    texts: Sequence[str | tuple[str, str]],
+    texts: str | Sequence[str | tuple[str, str]],
     labels: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     *,
     task: str = "topic",
     language: str = "en",
-    templates: Sequence[str] | None = None,
+    templates: str | Sequence[str] | None = None,
     calibration: str | None = "contextual",
+    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> list[ClassifyResult]:
     """Classify some texts, or pairs of texts.
@@ -122,6 +122,8 @@ def classify(
         calibration: of a cloze. `"contextual"` (Zhao et al., 2021): the probabilities are divided by the mean of those
             for texts that say nothing. `"pmi"` (Holtzman et al., 2021): by that for the template alone, without any
             text. None: as they are. A head is never calibrated.
+        special_tokens: whether "</s>" and the like in a text are special tokens; otherwise they are text. A `<mask>` is
+            a mask in either case, which a text may hold for a head, but not for a cloze.
         progress: called with how many forwards are done and how many there are; True for a bar.
 
     Returns:
@@ -129,19 +131,17 @@ def classify(
 
     Raises:
         CheckpointError: the model has another head.
-        ValueError: a text is empty or holds `<mask>`, labels or templates cannot be used, or a pair is not one.
+        ValueError: a text is empty or, for a cloze, holds `<mask>`; labels or templates cannot be used; a pair is none.
         TypeError: something other than a text.
     """
-    if isinstance(texts, str):
-        raise TypeError("texts is a single string. Give a list of texts.")
-    pairs = [_pair(item, n) for n, item in enumerate(texts, 1)]
+    pairs = [_pair(item, n) for n, item in enumerate([texts] if isinstance(texts, str) else texts, 1)]
     if isinstance(session.model, XLMRobertaXLForSequenceClassification):
         if labels is not None or templates is not None:
             raise ValueError(
                 f"{session.name} has been fine-tuned for its own labels and knows no others. Leave labels and "
                 "templates out, or load a masked language model."
             )
-        return _by_head(session, pairs, progress)
+        return _by_head(session, pairs, special_tokens, progress)
     session.require(XLMRobertaXLForMaskedLM)
     if calibration not in CONTENT_FREE:
         raise ValueError(f"calibration is {calibration!r}; it must be 'contextual', 'pmi' or None.")
@@ -154,7 +154,8 @@ def classify(
     settings |= {} if templates is None else {"templates": asked}
     for n, (text, pair) in enumerate(pairs, 1):
         _check(n, text, pair, PAIR in asked[0])
-    return _by_cloze(session, pairs, words, asked, calibration, Source.of(session, **settings), progress)
+    source = Source.of(session, special_tokens=special_tokens, **settings)
+    return _by_cloze(session, pairs, words, asked, calibration, source, special_tokens, progress)
 
 
 def _pair(item: Any, n: int) -> Texts:
@@ -194,6 +195,7 @@ def _by_cloze(
     templates: Sequence[str],
     calibration: str | None,
     source: Source,
+    special_tokens: bool,
     progress: Progress | bool,
 ) -> list[ClassifyResult]:
     if not pairs:
@@ -203,7 +205,7 @@ def _by_cloze(
     spare = max(len(pieces) for row in spelled for pieces in row) - 1
     paired = PAIR in templates[0]
     free: list[Texts] = [(text, text if paired else None) for text in CONTENT_FREE[calibration]]
-    filled = [_fill(session, templates, spare, *texts) for texts in [*pairs, *free]]
+    filled = [_fill(session, templates, spare, special_tokens, *texts) for texts in [*pairs, *free]]
     with shown(progress, "Classifying", "row") as told:
         logs = _word_logs(session, filled, spelled, told)
 
@@ -262,14 +264,16 @@ def _word_logs(
     return table
 
 
-def _fill(session: Session, templates: Sequence[str], spare: int, text: str, pair: str | None) -> _Filled:
+def _fill(
+    session: Session, templates: Sequence[str], spare: int, special_tokens: bool, text: str, pair: str | None
+) -> _Filled:
     """Put a text into the templates, cut at its end as far as all of them need with `spare` more masks.
 
     Raises:
         ValueError: a template leaves no room for a text.
     """
     tokenizer, most = session.tokenizer, room(session) - spare
-    ends, pair_ends = ([end for _, _, end in pieces_of(tokenizer, part or "")] for part in (text, pair))
+    ends, pair_ends = ([end for _, _, end in pieces_of(tokenizer, part or "", special_tokens)] for part in (text, pair))
     # `keep` falls at every turn, since what is cut may be split into other pieces than before.
     whole = keep = len(ends) + len(pair_ends)
     while True:
@@ -277,7 +281,9 @@ def _fill(session: Session, templates: Sequence[str], spare: int, text: str, pai
         parts = text, pair or ""
         if keep < whole:
             parts = text[: ends[first - 1]], parts[1][: pair_ends[second - 1] if second else 0]
-        ids = [[token.id for token in read(tokenizer, _put(template, *parts))] for template in templates]
+        ids = [
+            [token.id for token in read(tokenizer, _put(template, *parts), special_tokens)] for template in templates
+        ]
         over = max(map(len, ids)) - most
         if over <= 0:
             return _Filled(ids, keep, keep < whole)
@@ -300,14 +306,16 @@ def _touching(template: str) -> str:
     return _PLACES.split(left)[-1] or left
 
 
-def _by_head(session: Session, pairs: Sequence[Texts], progress: Progress | bool) -> list[ClassifyResult]:
+def _by_head(
+    session: Session, pairs: Sequence[Texts], special_tokens: bool, progress: Progress | bool
+) -> list[ClassifyResult]:
     """By the head of a checkpoint, several texts at a time."""
-    tokenizer, config, most = session.tokenizer, session.model.config, room(session)
+    tokenizer, config = session.tokenizer, session.model.config
     rows, cut = [], []
     for text, pair in pairs:
-        ids = tokenizer(text, pair, truncation=False, max_length=LIMITLESS)["input_ids"]
-        cut.append(len(ids) > most)
-        rows.append(tokenizer(text, pair, truncation=True, max_length=most)["input_ids"] if cut[-1] else ids)
+        ids, total = input_ids(session, text, pair, special_tokens)
+        cut.append(total > len(ids))
+        rows.append(ids)
     kind = "regression" if config.num_labels == 1 or config.problem_type == "regression" else "single"
     if config.problem_type == "multi_label_classification":
         kind = "multi"
@@ -317,7 +325,7 @@ def _by_head(session: Session, pairs: Sequence[Texts], progress: Progress | bool
             session, rows, lambda ids, mask: session.model(ids, attention_mask=mask, return_dict=True).logits, told
         )
     results = []
-    source = Source.of(session)
+    source = Source.of(session, special_tokens=special_tokens)
     for i, (text, pair) in enumerate(pairs):
         logit = logits[i].double()
         raw = logit.tolist()

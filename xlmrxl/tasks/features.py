@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tasks.masked import TOKENS_AT_ONCE, batches, padded, require_finite, room
+from xlmrxl.tasks.masked import TOKENS_AT_ONCE, batches, input_ids, padded, require_finite
+from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -35,27 +36,13 @@ class Features:
         return self.values[:, self.layers.index(layer), self.pooling.index(pooling)]
 
 
-def checked_texts(texts: Sequence[str], name: str = "texts") -> list[str]:
-    """The texts as a list.
-
-    Raises:
-        TypeError: it is one string, or one of them is no string (NaN in a table).
-    """
-    if isinstance(texts, str):
-        raise TypeError(f"{name} is one string; give a list of them.")
-    texts = list(texts)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"{name}[{i}] is {text!r}, a {type(text).__name__}; it must be a string.")
-    return texts
-
-
 def features(
     session: Session,
     texts: Sequence[str],
     *,
     layers: Sequence[int] | None = None,
-    pooling: Sequence[str] = POOLINGS,
+    pooling: str | Sequence[str] = POOLINGS,
+    special_tokens: bool = False,
     progress: Progress = nobody,
 ) -> Features:
     """Read some texts and keep their pooled hidden states.
@@ -68,6 +55,7 @@ def features(
         texts: none of them empty.
         layers: which, 0 for the embeddings; all if not given.
         pooling: `"mean"`, `"first"` or both.
+        special_tokens: whether "</s>" and the like in a text are special tokens; otherwise all but `<mask>` are text.
         progress: is told how many texts are done and how many there are.
 
     Raises:
@@ -80,10 +68,11 @@ def features(
     for layer in layers:
         if not 0 <= layer <= count:
             raise ValueError(f"layer is {layer}; this model has 0 (the embeddings) to {count}.")
+    pooling = tuple(check_texts(pooling, "pooling"))
     for name in pooling:
         if name not in POOLINGS:
             raise ValueError(f"pooling is {name!r}; it must be one of {', '.join(POOLINGS)}.")
-    rows, truncated = _rows(session, checked_texts(texts))
+    rows, truncated = _rows(session, check_texts(texts), special_tokens)
     values = torch.empty(len(rows), len(layers), len(pooling), config.hidden_size)
     token_bytes = (count + 1) * config.hidden_size * 4  # 16-bit weights on the CPU make float32 states too
     done = 0
@@ -103,21 +92,18 @@ def features(
         require_finite(session, values[group])
         done += len(group)
         progress(done, len(rows))
-    return Features(layers, tuple(pooling), values, truncated)
+    return Features(layers, pooling, values, truncated)
 
 
-def _rows(session: Session, texts: list[str]) -> tuple[list[list[int]], tuple[int, ...]]:
-    """The ids of each text, and which texts had more of them than the model reads."""
-    most = room(session)
+def _rows(session: Session, texts: list[str], special_tokens: bool) -> tuple[list[list[int]], tuple[int, ...]]:
+    """Return the ids of each text, and which texts had more of them than the model reads."""
     rows: list[list[int]] = []
     truncated = []
     for i, text in enumerate(texts):
-        # A length of its own, so that the tokenizer does not warn of what is reported here.
-        ids = session.tokenizer(text, truncation=False, max_length=most)["input_ids"]
-        if len(ids) > most:
-            ids = session.tokenizer(text, truncation=True, max_length=most)["input_ids"]
-            truncated.append(i)
+        ids, total = input_ids(session, text, special_tokens=special_tokens)
         if len(ids) < 3:
             raise ValueError(f"texts[{i}] is empty, {text!r}: there is nothing to read.")
+        if total > len(ids):
+            truncated.append(i)
         rows.append(ids)
     return rows, tuple(truncated)

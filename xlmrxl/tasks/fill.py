@@ -12,11 +12,14 @@ from torch import Tensor
 
 from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress, shown
+from xlmrxl.tasks.fills import Fill, FillResult, JointFill, MaskFills
 from xlmrxl.tasks.masked import (
     Row,
     Token,
+    entropy_of,
     kind_of,
     log_probabilities,
+    pieces_at,
     pseudo_log_likelihoods,
     room,
     spell,
@@ -25,11 +28,15 @@ from xlmrxl.tasks.masked import (
     words,
 )
 from xlmrxl.tasks.pieces import NEVER_FIRST, NEVER_LAST, barred_pieces, readable, shapes
-from xlmrxl.tasks.result import Result, Source
+from xlmrxl.tasks.result import Source
+from xlmrxl.tasks.targets import score_targets
+from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenizer_json import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
+
+__all__ = ["Fill", "FillResult", "JointFill", "MaskFills", "fill_mask"]
 
 NO_MASK = (
     "There is no <mask> in the text. Write <mask> where a word is missing, as in 'The capital of France is <mask>.'"
@@ -46,119 +53,20 @@ NEIGHBOURS = 16
 """Tokens on either side of a word that count when words of different lengths are compared."""
 
 
-@dataclass(frozen=True)
-class Fill:
-    """One token, or one word of several, that may stand at a mask."""
-
-    id: int  # of its first piece
-    piece: str  # its pieces, one after the other
-    text: str  # as it is read, without the space before it
-    probability: float  # among all rows of the vocabulary; of a word, among those of as many pieces
-    ids: tuple[int, ...] = ()  # of all pieces, where there are several
-    score: float | None = None  # of a word: pseudo-log-likelihood of it and its neighbours, nats
-    rank: int | None = None  # of a target of one piece: its place in the whole vocabulary, from 1
-    log_odds: float | None = None  # of a target, nats
-
-    def content(self) -> dict[str, Any]:
-        extra = {"score": self.score, "rank": self.rank, "log_odds": self.log_odds}
-        return {
-            "text": self.text,
-            "probability": self.probability,
-            **{name: value for name, value in extra.items() if value is not None},
-        }
-
-
-@dataclass(frozen=True)
-class MaskFills:
-    """What the model expects at one mask."""
-
-    position: int  # index among the tokens
-    fills: tuple[Fill, ...]  # the best first
-    entropy: float | None = None  # of the distribution over the whole vocabulary, nats
-
-    @property
-    def covered(self) -> float:
-        """The share of the probability that the fills have together."""
-        return math.fsum(fill.probability for fill in self.fills)
-
-
-@dataclass(frozen=True)
-class JointFill:
-    """One way to fill all masks of a text."""
-
-    fills: tuple[Fill, ...]  # of each mask in turn; the probability is the one at which it was filled
-    score: float  # log-probability of all together, nats
-    order: tuple[int, ...]  # in which the masks were filled, from 0
-
-
-@dataclass(frozen=True)
-class FillResult(Result):
-    """A text and what the model expects at each of its masks, in order."""
-
-    text: str
-    tokens: tuple[Token, ...]
-    masks: tuple[MaskFills, ...]  # each on its own, the others left open
-    joint: tuple[JointFill, ...] = ()  # all together, the best first, where that was asked for
-
-    def content(self) -> dict[str, Any]:
-        """`{"text": …, "masks": [{"fills": [{"text": …, "probability": …}, …]}, …]}`, and `joint` if there is such."""
-        masks = [{"fills": [fill.content() for fill in mask.fills]} for mask in self.masks]
-        found: dict[str, Any] = {"text": self.text, "masks": masks}
-        if self.joint:
-            found["joint"] = [
-                {"fills": [fill.text for fill in way.fills], "score": way.score, "order": list(way.order)}
-                for way in self.joint
-            ]
-        return found
-
-    def rows(self) -> list[dict[str, Any]]:
-        """A row a fill; of a joint result, a row a way, with a column for each mask."""
-        if self.joint:
-            return [
-                {"text": self.text}
-                | {f"mask {number}": fill.text for number, fill in enumerate(way.fills, 1)}
-                | {"score": way.score}
-                for way in self.joint
-            ]
-        rows = [
-            {"text": self.text, "mask": number} | {"fill" if k == "text" else k: v for k, v in fill.content().items()}
-            for number, mask in enumerate(self.masks, 1)
-            for fill in mask.fills
-        ]
-        columns = dict.fromkeys(name for row in rows for name in row)  # targets of several pieces have no rank
-        return [{name: row.get(name) for name in columns} for row in rows]
-
-    def __str__(self) -> str:
-        lines = [self.text]
-        for way in self.joint:
-            lines.append(f"  {way.score:8.2f}  " + " | ".join(fill.text for fill in way.fills))
-        if self.joint:
-            return "\n".join([*lines, "  log-probability of all masks together, nats"])
-        for number, mask in enumerate(self.masks, 1):
-            if len(self.masks) > 1:
-                lines.append(f"<mask> {number}")
-            width = max((fill.probability for fill in mask.fills), default=1.0)
-            for fill in mask.fills:
-                bar = "█" * max(1, round(16 * fill.probability / width)) if width else ""
-                score = "" if fill.score is None else f"{fill.score:8.2f}  "
-                rank = "" if fill.rank is None else f"  rank {fill.rank}"
-                lines.append(f"  {score}{fill.probability:7.2%}  {bar:<16}  {fill.text}{rank}")
-        return "\n".join(lines)
-
-
 def fill_mask(
     session: Session,
-    texts: Sequence[str],
+    texts: str | Sequence[str],
     *,
     top_k: int = 5,
     method: str = "independent",
     words: bool = False,
     max_pieces: int = 3,
     beam: int = 5,
-    targets: Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     script: str | None = None,
     punctuation: bool = True,
     repeats: bool = True,
+    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> list[FillResult]:
     """Fill the masks of some texts.
@@ -178,10 +86,12 @@ def fill_mask(
             al., 2020), a word's later pieces hidden as well (Kauf and Ivanova, 2023).
         max_pieces: of a word, up to 6.
         beam: how many ways the joint search keeps.
-        targets: only these words or phrases, of any number of pieces.
+        targets: only these words or phrases, of any number of pieces. Those of one piece share one forward a text.
         script: only what is written in this script, by its name in Unicode: `"Latin"`, `"Cyrillic"`, `"Han"` …
         punctuation: offer signs as well as letters and digits.
         repeats: offer words that the text has already.
+        special_tokens: whether "</s>" and the like in a text or a target are special tokens. Otherwise they are text,
+            all but `<mask>`.
         progress: called with how many forwards are done and how many there are; True for a bar.
 
     Returns:
@@ -205,15 +115,17 @@ def fill_mask(
     settings: dict[str, Any] = {"top_k": top_k}
     settings |= {"method": method, "beam": beam} if method == "joint" else {}
     settings |= {"words": True, "max_pieces": max_pieces} if words else {}
-    settings |= {"targets": list(targets)} if targets is not None else {}
+    if targets is not None:
+        settings["targets"] = targets = check_texts(targets, "targets")
     settings |= {"script": script} if script else {}
     settings |= {} if punctuation else {"punctuation": False}
     settings |= {} if repeats else {"repeats": False}
-    filler = _Filler(session, Source.of(session, **settings), top_k, script, punctuation, repeats)
-    jobs = [filler.job(text) for text in texts]
+    source = Source.of(session, special_tokens=special_tokens, **settings)
+    filler = Filler(session, source, top_k, script, punctuation, repeats, special_tokens)
+    jobs = [filler.job(text) for text in check_texts(texts)]
     with shown(progress, "Filling masks", "row") as told:
         if targets is not None:
-            return [filler.targets(job, targets) for job in jobs]
+            return score_targets(filler, jobs, targets, told)
         if words:
             return [filler.words(job, max_pieces, told) for job in jobs]
         results = filler.independent(jobs, told)
@@ -223,43 +135,53 @@ def fill_mask(
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
+    """A text whose masks are filled."""
+
     text: str
     tokens: list[Token]
-    row: Row
+    row: Row  # all of it, and the places of its masks
 
 
-class _Filler:
+class Filler:
     """The ways to fill, with what they share."""
 
     def __init__(
-        self, session: Session, source: Source, top_k: int, script: str | None, punctuation: bool, repeats: bool
+        self,
+        session: Session,
+        source: Source,
+        top_k: int,
+        script: str | None,
+        punctuation: bool,
+        repeats: bool,
+        special_tokens: bool,
     ) -> None:
         self.session, self.source, self.top_k, self.repeats = session, source, top_k, repeats
+        self.special_tokens = special_tokens
         self.tokenizer = session.tokenizer
         self.barred = barred_pieces(self.tokenizer, script, punctuation, session.model.config.vocab_size).to(
             session.device
         )
 
-    def job(self, text: str) -> _Job:
-        tokens = tokens_of(self.session, text)
+    def job(self, text: str) -> Job:
+        tokens = tokens_of(self.session, text, self.special_tokens)
         ids = [token.id for token in tokens]
         places = [place for place, i in enumerate(ids) if i == self.tokenizer.mask_token_id]
         if not places:
             raise ValueError(NO_MASK)
-        return _Job(text, tokens, Row(ids, places))
+        return Job(text, tokens, Row(ids, places))
 
-    def result(self, job: _Job, masks: Sequence[MaskFills]) -> FillResult:
+    def result(self, job: Job, masks: Sequence[MaskFills]) -> FillResult:
         return FillResult(self.source, job.text, tuple(job.tokens), tuple(masks))
 
-    def allowed(self, job: _Job, logs: Tensor) -> Tensor:
+    def allowed(self, job: Job, logs: Tensor) -> Tensor:
         """The log-probabilities with -inf at what is not to be offered."""
         logs = logs.masked_fill(self.barred, -math.inf)
         if not self.repeats:
             logs[..., self._repeated(job)] = -math.inf
         return logs
 
-    def _repeated(self, job: _Job) -> list[int]:
+    def _repeated(self, job: Job) -> list[int]:
         there = {
             job.text[job.tokens[word[0]].start : job.tokens[word[-1]].end].casefold() for word in words(job.tokens)
         }
@@ -267,18 +189,18 @@ class _Filler:
         found = {self.tokenizer.convert_tokens_to_ids(mark + form) for form in forms for mark in (SPACE, "")}
         return sorted(found | {token.id for token in job.tokens if not token.special})
 
-    def independent(self, jobs: Sequence[_Job], progress: Progress) -> list[FillResult]:
+    def independent(self, jobs: Sequence[Job], progress: Progress) -> list[FillResult]:
         """Single pieces, each mask on its own."""
 
         def read(i: int, logs: Tensor) -> list[MaskFills]:
             best = self.allowed(jobs[i], logs).topk(self.top_k, dim=-1)
             return [
-                MaskFills(place, self._fills(ids, values), entropy)
+                MaskFills(place, self._fills(jobs[i], place, ids, values), entropy)
                 for place, ids, values, entropy in zip(
                     jobs[i].row.places,
                     best.indices.tolist(),
                     best.values.exp().tolist(),
-                    _entropy(logs).tolist(),
+                    entropy_of(logs).tolist(),
                     strict=True,
                 )
             ]
@@ -286,15 +208,20 @@ class _Filler:
         found = log_probabilities(self.session, [job.row for job in jobs], read, progress)
         return [self.result(job, masks) for job, masks in zip(jobs, found, strict=True)]
 
-    def _fills(self, ids: Sequence[int], probabilities: Sequence[float]) -> tuple[Fill, ...]:
-        pieces = self.tokenizer.convert_ids_to_tokens(list(ids))
+    def _fills(self, job: Job, place: int, ids: Sequence[int], probabilities: Sequence[float]) -> tuple[Fill, ...]:
         return tuple(
             Fill(i, piece, readable(piece), probability)
-            for i, piece, probability in zip(ids, pieces, probabilities, strict=True)
+            for i, piece, probability in zip(
+                ids, pieces_at(self.tokenizer, self.before(job, place), ids), probabilities, strict=True
+            )
             if probability > 0  # a filter may leave fewer than were asked for
         )
 
-    def jointly(self, job: _Job, alone: FillResult, beam: int) -> FillResult:
+    def before(self, job: Job, place: int) -> str:
+        """Return what touches a mask on its left."""
+        return touching(job.text, job.tokens[place].end - len(MASK_TOKEN))  # a mask takes the space before it
+
+    def jointly(self, job: Job, alone: FillResult, beam: int) -> FillResult:
         """All masks together: every step fills, in each of the best ways so far, whichever mask has the likeliest fill.
 
         The score is that of the chain rule, ∏ P(fill | text, fills before it). Ways that come to the same are one.
@@ -333,65 +260,28 @@ class _Filler:
             ways = sorted(grown.values(), key=lambda pair: -pair[0])[:width]
         joint = []
         for score, filled in ways[: self.top_k]:
-            fills = tuple(self._fills([filled[place][0]], [math.exp(filled[place][1])])[0] for place in places)
+            fills = tuple(
+                self._fills(job, place, [filled[place][0]], [math.exp(filled[place][1])])[0] for place in places
+            )
             joint.append(JointFill(fills, score, tuple(places.index(place) for place in filled)))
         return FillResult(self.source, job.text, alone.tokens, alone.masks, tuple(joint))
 
-    def targets(self, job: _Job, targets: Sequence[str]) -> FillResult:
-        """Given words: log P of their pieces, from the left, with as many masks as there are pieces."""
-        if not targets or any(not isinstance(word, str) or not word.strip() for word in targets):
-            raise ValueError("targets must be words or phrases, one or more.")
-        if len({word.strip() for word in targets}) < len(targets):
-            raise ValueError("A target is there twice. Give each once.")
-        masks = []
-        for place in job.row.places:
-            spelled = [self._spell(job, place, word.strip()) for word in targets]
-            rows, wanted = [], []
-            for ids in spelled:
-                for done in range(len(ids)):
-                    rows.append(self._with(job, place, ids[:done], len(ids)))
-                    wanted.append(ids[done])
-
-            def read(i: int, logs: Tensor, wanted: list[int] = wanted) -> tuple[float, int, float]:
-                log = logs[0, wanted[i]]
-                return float(log), int((logs[0] > log).sum()) + 1, float(_entropy(logs))
-
-            found = iter(log_probabilities(self.session, rows, read))
-            fills, entropy = [], None
-            for word, ids in zip(targets, spelled, strict=True):
-                steps = [next(found) for _ in ids]
-                log = math.fsum(step[0] for step in steps)
-                if len(ids) == 1:
-                    entropy = steps[0][2]
-                piece = "".join(self.tokenizer.convert_ids_to_tokens(list(ids)))
-                odds = log - math.log(-math.expm1(log)) if log < 0 else math.inf
-                rank = steps[0][1] if len(ids) == 1 else None
-                fills.append(Fill(ids[0], piece, word.strip(), math.exp(log), ids, rank=rank, log_odds=odds))
-            fills.sort(key=lambda fill: -fill.probability)
-            masks.append(MaskFills(place, tuple(fills), entropy))
-        return self.result(job, masks)
-
-    def _spell(self, job: _Job, place: int, word: str) -> tuple[int, ...]:
+    def _spell(self, job: Job, place: int, word: str) -> tuple[int, ...]:
         """The pieces of a word where a mask stands."""
-        token = job.tokens[place]
-        start = token.end - len(MASK_TOKEN)  # a mask takes the space before it
-        ids = spell(self.tokenizer, touching(job.text, start), word)
-        if len(job.row.ids) - 1 + len(ids) > room(self.session):
-            raise ValueError(f"With {word!r} the text is longer than the model reads. Shorten it.")
-        return ids
+        return spell(self.tokenizer, self.before(job, place), word, self.special_tokens)
 
-    def _with(self, job: _Job, place: int, ids: Sequence[int], count: int) -> Row:
+    def row_with(self, job: Job, place: int, ids: Sequence[int], count: int) -> Row:
         """The text with `count` places at a mask, the first of them filled; the next one is read."""
         there = [*ids, *[self.tokenizer.mask_token_id] * (count - len(ids))]
         return Row(job.row.ids[:place] + there + job.row.ids[place + 1 :], [place + len(ids)])
 
-    def words(self, job: _Job, most: int, progress: Progress) -> FillResult:
+    def words(self, job: Job, most: int, progress: Progress) -> FillResult:
         """Whole words of up to `most` pieces."""
         most = min(most, room(self.session) - len(job.row.ids) + 1)
         masks = [self._words_at(job, place, most, progress) for place in job.row.places]
         return self.result(job, masks)
 
-    def _words_at(self, job: _Job, place: int, most: int, progress: Progress) -> MaskFills:
+    def _words_at(self, job: Job, place: int, most: int, progress: Progress) -> MaskFills:
         width = 2 * self.top_k + 6
         first, inside = self._edges(job, place)
         entropy: float | None = None
@@ -399,14 +289,14 @@ class _Filler:
         open_: list[tuple[int, float, tuple[int, ...]]] = [(count, 0.0, ()) for count in range(1, most + 1)]
         found: dict[str, list[tuple[float, tuple[int, ...]]]] = {}
         for done in range(most):
-            rows = [self._with(job, place, ids, count) for count, _, ids in open_]
+            rows = [self.row_with(job, place, ids, count) for count, _, ids in open_]
 
             def read(i: int, logs: Tensor, ways: Any = open_) -> tuple[list[float], list[int], float | None]:
                 ids = ways[i][2]
                 able = inside[self._kind(ids[0])] if ids else first
                 kept = self.allowed(job, logs)[0].masked_fill(~able, -math.inf)
                 values, indices = kept.topk(min(width, len(kept)))
-                return values.tolist(), indices.tolist(), None if ids else float(_entropy(logs))
+                return values.tolist(), indices.tolist(), None if ids else float(entropy_of(logs))
 
             best = log_probabilities(self.session, rows, read, progress)
             grown: list[tuple[int, float, tuple[int, ...]]] = []
@@ -435,11 +325,11 @@ class _Filler:
         piece = self.tokenizer.convert_ids_to_tokens(i).removeprefix(SPACE)
         return next((kind for kind in map(kind_of, piece) if kind != "mark"), "mark")
 
-    def _edges(self, job: _Job, place: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def _edges(self, job: Job, place: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Which pieces can begin a word here, and which can go on, by the kind of its letters."""
         there = shapes(self.tokenizer, self.session.model.config.vocab_size)
         begins, goes, own_begins, own = (shape.to(self.session.device) for shape in there)
-        before = touching(job.text, job.tokens[place].end - len(MASK_TOKEN))
+        before = self.before(job, place)
         if not before:
             first = begins | own_begins
         elif kind_of(before[-1]) == "letter":
@@ -451,7 +341,7 @@ class _Filler:
             raise ValueError(TOUCHING.format(after))
         return first, {"letter": goes, "own": own, "mark": goes | own}
 
-    def _word(self, job: _Job, place: int, ids: tuple[int, ...]) -> str | None:
+    def _word(self, job: Job, place: int, ids: tuple[int, ...]) -> str | None:
         """The word that pieces make, or None: it is none, mixes scripts, or the vocabulary spells it otherwise."""
         pieces = self.tokenizer.convert_ids_to_tokens(list(ids))
         text = readable("".join(pieces))
@@ -466,14 +356,14 @@ class _Filler:
             return None
         return text
 
-    def _spelled(self, job: _Job, place: int, text: str, ids: tuple[int, ...]) -> bool:
+    def _spelled(self, job: Job, place: int, text: str, ids: tuple[int, ...]) -> bool:
         try:
             return self._spell(job, place, text) == ids
         except ValueError:
             return False
 
     def _ranked(
-        self, job: _Job, place: int, found: dict[str, list[tuple[float, tuple[int, ...]]]], progress: Progress
+        self, job: Job, place: int, found: dict[str, list[tuple[float, tuple[int, ...]]]], progress: Progress
     ) -> tuple[Fill, ...]:
         """The likeliest words of all lengths, in the order of the pseudo-log-likelihood near them."""
         token = job.tokens[place]
@@ -481,7 +371,8 @@ class _Filler:
         filled, near = [], []
         for text, _ in likely:
             start = token.end - len(MASK_TOKEN)
-            tokens = tokens_of(self.session, job.text[:start] + text + job.text[token.end :])
+            filling = job.text[:start] + text + job.text[token.end :]
+            tokens = tokens_of(self.session, filling, self.special_tokens)
             inside = [i for i, t in enumerate(tokens) if t.end > start and t.start < start + len(text)]
             window = range(max(0, inside[0] - NEIGHBOURS), min(len(tokens), inside[-1] + 1 + NEIGHBOURS))
             filled.append(tokens)
@@ -491,11 +382,6 @@ class _Filler:
         for (text, ways), score in zip(likely, scores, strict=True):
             _, ids = max(ways)
             probability = math.fsum(math.exp(log) for log, other in ways if len(other) == len(ids))
-            piece = "".join(self.tokenizer.convert_ids_to_tokens(list(ids)))
+            piece = "".join(pieces_at(self.tokenizer, self.before(job, place), ids))
             fills.append(Fill(ids[0], piece, text, probability, ids, math.fsum(score)))
         return tuple(sorted(fills, key=lambda fill: -(fill.score or 0))[: self.top_k])
-
-
-def _entropy(logs: Tensor) -> Tensor:
-    """Of distributions over the vocabulary (…, vocabulary), in nats."""
-    return -(logs.exp() * logs).sum(-1)

@@ -20,19 +20,17 @@ def to_label_texts(labels: Iterable[Any], place: Callable[[int], str] | None = N
 
     Args:
         labels: texts, whole numbers (also as floats, since that is what pandas makes of them beside gaps) or booleans,
-            of Python, numpy or pandas.
+            of Python, numpy or pandas; a single text is a list of one.
         place: says where in a file a label stands, by its index; `labels[index]` if not given.
 
     Raises:
-        TypeError: `labels` is one string, or a label is something else.
+        TypeError: a label is something else.
         ValueError: a number is not whole, or the list mixes texts, numbers and booleans.
     """
-    if isinstance(labels, str):
-        raise TypeError("labels is one string; give a list of them.")
     where = place or (lambda index: f"labels[{index}]")
     found: list[str] = []
     first: type | None = None
-    for index, given in enumerate(labels):
+    for index, given in enumerate([labels] if isinstance(labels, str) else labels):
         label = _to_plain_label(given, where(index))
         if first is None:
             first = type(label)

@@ -6,13 +6,15 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from xlmrxl.encoding import kept
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tokenizer import LIMITLESS, XLMRobertaTokenizer
+from xlmrxl.tokenizer import LIMITLESS, AddedToken, XLMRobertaTokenizer
 from xlmrxl.tokenizer_json import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
@@ -53,22 +55,21 @@ def room(session: Session) -> int:
     return min(session.tokenizer.model_max_length, session.model.config.longest_input)
 
 
-def read(tokenizer: XLMRobertaTokenizer, text: str) -> list[Token]:
-    """The tokens of a text of any length, <s> and </s> included.
+def read(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False) -> list[Token]:
+    """Return the tokens of a text of any length, <s> and </s> included; for `special_tokens` see `pieces_of`.
 
     They are the tokenizer's but for one thing: what touches a `<mask>` on its right keeps touching it. The tokenizer
     takes up again after a mask as if at the beginning of a text, so that a full stop gets a space before it ("▁", "."),
     which the model has not met after a word: it then expects anything but a word there. A token that was added to the
     vocabulary gets a "▁" where it begins a word, as other pieces have one.
     """
-    encoding = tokenizer(text, return_offsets_mapping=True, truncation=False, max_length=LIMITLESS)
-    ids = encoding["input_ids"]
+    pieces = pieces_of(tokenizer, text, special_tokens)
+    ids = tokenizer.build_inputs_with_special_tokens([i for i, _, _ in pieces])
+    spans = [(0, 0), *((start, end) for _, start, end in pieces), (0, 0)]
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     added = set(tokenizer.get_added_vocab().values())
     tokens: list[Token] = []
-    for id_, piece, (start, end) in zip(
-        ids, tokenizer.convert_ids_to_tokens(ids), encoding["offset_mapping"], strict=True
-    ):
+    for id_, piece, (start, end) in zip(ids, tokenizer.convert_ids_to_tokens(ids), spans, strict=True):
         if id_ in added and id_ not in special and (not start or text[start - 1].isspace() or text[start].isspace()):
             piece = SPACE + piece  # noqa: PLW2901
         token = Token(id_, piece, start, end, id_ in special)
@@ -84,8 +85,8 @@ def read(tokenizer: XLMRobertaTokenizer, text: str) -> list[Token]:
     return tokens
 
 
-def tokens_of(session: Session, text: str) -> list[Token]:
-    """The tokens of a text, as from `read`.
+def tokens_of(session: Session, text: str, special_tokens: bool = False) -> list[Token]:
+    """Return the tokens of a text, as from `read`.
 
     Raises:
         TypeError: it is not a text.
@@ -93,7 +94,7 @@ def tokens_of(session: Session, text: str) -> list[Token]:
     """
     if not isinstance(text, str):
         raise TypeError(f"A text is a string, not a {type(text).__name__}.")
-    tokens = read(session.tokenizer, text)
+    tokens = read(session.tokenizer, text, special_tokens)
     if len(tokens) > room(session):
         raise ValueError(
             f"The text has {len(tokens)} tokens, but the model reads at most {room(session)}. Shorten it, or take its "
@@ -102,28 +103,76 @@ def tokens_of(session: Session, text: str) -> list[Token]:
     return tokens
 
 
-def pieces_of(tokenizer: XLMRobertaTokenizer, text: str) -> list[tuple[int, int, int]]:
-    """The (id, start, end) of each piece of a text of any length, without <s> and </s>."""
+def pieces_of(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False) -> list[tuple[int, int, int]]:
+    """Return the (id, start, end) of each piece of a text of any length, without <s> and </s> around it.
+
+    A `<mask>` in the text is a mask. Another special token ("</s>", "<unk>", or one that was added to the vocabulary)
+    is text like any other, since what people write about markup must not end their sentence; with `special_tokens` it
+    stands for itself, as it does for the tokenizer.
+
+    Raises:
+        ValueError: the text has half a character.
+    """
     found = tokenizer(
         text, add_special_tokens=False, truncation=False, max_length=LIMITLESS, return_offsets_mapping=True
     )
-    return [(i, *span) for i, span in zip(found["input_ids"], found["offset_mapping"], strict=True)]
+    ids, spans = found["input_ids"], found["offset_mapping"]
+    plain = frozenset() if special_tokens else written_plainly(tokenizer)
+    if not plain.isdisjoint(ids):
+        ids, spans = tokenizer._vocabulary.encode(text, True, plain)
+    return [(i, *span) for i, span in zip(ids, spans, strict=True)]
 
 
-def spell(tokenizer: XLMRobertaTokenizer, before: str, word: str) -> tuple[int, ...]:
-    """The pieces of a word that stands at a mask.
+def is_whole(text: str) -> bool:
+    """Return whether a text has no half a character (a lone surrogate), of which the tokenizer says where it stands."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def written_plainly(tokenizer: XLMRobertaTokenizer) -> frozenset[int]:
+    """Return the ids of the special tokens that are text like any other where a text has them: all but `<mask>`."""
+    return frozenset(tokenizer.all_special_ids) - {tokenizer.mask_token_id}
+
+
+def input_ids(
+    session: Session, text: str, text_pair: str | None = None, special_tokens: bool = False
+) -> tuple[list[int], int]:
+    """Return the ids of a text or a pair as the model reads it, cut to what it reads, and how many there were before.
+
+    Of a pair that is too long the longer text is cut first. For `special_tokens` see `pieces_of`.
+    """
+    tokenizer, most = session.tokenizer, room(session)
+    given = [text] if text_pair is None else [text, text_pair]
+    texts = [[i for i, _, _ in pieces_of(tokenizer, part, special_tokens)] for part in given]
+    added = tokenizer.num_special_tokens_to_add(text_pair is not None)
+    total = sum(map(len, texts)) + added
+    if total > most:
+        lengths = kept(len(texts[0]), None if text_pair is None else len(texts[1]), most - added, "longest_first")
+        left = tokenizer.truncation_side == "left"
+        texts = [
+            ids[len(ids) - length :] if left else ids[:length] for ids, length in zip(texts, lengths, strict=False)
+        ]
+    return tokenizer.build_inputs_with_special_tokens(*texts), total
+
+
+def spell(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_tokens: bool = False) -> tuple[int, ...]:
+    """Return the pieces of a word that stands at a mask.
 
     Args:
         tokenizer: the model's own.
         before: what touches the mask on its left; if there is nothing, the word begins after a space.
         word: one word, or several.
+        special_tokens: see `pieces_of`.
 
     Raises:
         ValueError: the vocabulary has no pieces for it, or it holds a special token.
     """
-    found = pieces_of(tokenizer, word)
+    found = pieces_of(tokenizer, word, special_tokens)
     if before:
-        behind = [piece for piece in pieces_of(tokenizer, before + word) if piece[2] > len(before)]
+        behind = [piece for piece in pieces_of(tokenizer, before + word, special_tokens) if piece[2] > len(before)]
         if behind and behind[0][1] >= len(before):
             found = behind
         # Otherwise the vocabulary has a piece across the edge, which cannot stand at the mask.
@@ -135,6 +184,47 @@ def spell(tokenizer: XLMRobertaTokenizer, before: str, word: str) -> tuple[int, 
     if not set(ids).isdisjoint(tokenizer.all_special_ids):
         raise ValueError(f"{word!r} holds a special token. Choose another word.")
     return ids
+
+
+def spell_words(
+    tokenizer: XLMRobertaTokenizer, before: str, words: Sequence[str], special_tokens: bool = False
+) -> list[tuple[int, ...]]:
+    """Return the pieces of each of many words, as `spell` does; in less time where they begin after a space.
+
+    The same words at many texts are spelled once.
+    """
+    added = tuple(tokenizer.added_tokens_decoder.items())
+    return list(_spell_words(tokenizer, added, before, tuple(words), special_tokens))
+
+
+@lru_cache(maxsize=8)
+def _spell_words(
+    tokenizer: XLMRobertaTokenizer,
+    _added: tuple[tuple[int, AddedToken], ...],  # what the pieces depend on beside the tokenizer, and may change
+    before: str,
+    words: tuple[str, ...],
+    special_tokens: bool,
+) -> tuple[tuple[int, ...], ...]:
+    if before or special_tokens or not is_whole("".join(words)):
+        return tuple(spell(tokenizer, before, word, special_tokens) for word in words)
+    found = tokenizer._vocabulary.encode_words(words, written_plainly(tokenizer))
+    if all(found) and {tokenizer.unk_token_id, tokenizer.mask_token_id}.isdisjoint(chain.from_iterable(found)):
+        return tuple(map(tuple, found))
+    return tuple(spell(tokenizer, before, word) for word in words)  # says which is wrong, and how
+
+
+def pieces_at(tokenizer: XLMRobertaTokenizer, before: str, ids: Sequence[int]) -> list[str]:
+    """Return the piece of each of several ids at a mask; an added token has a "▁" where it begins a word.
+
+    Args:
+        tokenizer: the model's own.
+        before: what touches the mask on its left.
+        ids: of what may stand there.
+    """
+    pieces = tokenizer.convert_ids_to_tokens(list(ids))
+    if not before and (added := tokenizer.get_added_vocab()):
+        return [SPACE + piece if piece in added else piece for piece in pieces]
+    return pieces
 
 
 def touching(text: str, start: int) -> str:
@@ -229,6 +319,11 @@ def log_probabilities(
             start = stop
         progress(len(kept), len(rows))
     return [kept[i] for i in range(len(rows))]
+
+
+def entropy_of(logs: Tensor) -> Tensor:
+    """Return the entropy of distributions over the vocabulary, given as log-probabilities (…, vocabulary), in nats."""
+    return -(logs.exp() * logs).sum(-1)
 
 
 @lru_cache(maxsize=65536)

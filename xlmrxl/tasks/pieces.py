@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.tasks.masked import kind_of
-from xlmrxl.tokenizer import XLMRobertaTokenizer
+from xlmrxl.tokenizer import AddedToken, XLMRobertaTokenizer
 from xlmrxl.tokenizer_json import SPACE
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 JOINER = "\u200d"
 DOTTED_CIRCLE = "◌"
+CONTINUED = "…"
+"""Before letters that go on with what stands before them."""
 JOINING = ((0x0600, 0x077F), (0x07C0, 0x07FF), (0x0840, 0x08FF), (0x1800, 0x18AF))
 """Arabic and its relatives, Syriac, N'Ko, Mandaic, Mongolian: letters change shape with their neighbours."""
 NEVER_FIRST = "ะาำๅๆฯ々ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"
@@ -30,6 +32,19 @@ NEVER_LAST = "เแโใไ"
 def readable(piece: str) -> str:
     """A piece without the space before it; a lone space is shown as such a mark, since it could not be seen."""
     return piece.replace(SPACE, " ").strip() or SPACE
+
+
+def label_fill(text: str, begins_word: bool) -> str:
+    """Return a fill as it is shown to people, so that "▁ear" and "ear", which read alike, are told apart.
+
+    What is unusual is marked: letters that go on with what stands before them ("…ear"), and signs or characters of a
+    script without spaces that a space parts from it ("▁."). The normalisation of the vocabulary turns "…" into three
+    full stops, so that no piece begins with it; from right to left it stands on the right, where reading begins.
+    """
+    kind = kind_of(text[0])
+    if kind in ("letter", "mark"):
+        return text if begins_word else CONTINUED + (DOTTED_CIRCLE if kind == "mark" else "") + text
+    return SPACE + text if begins_word and text != SPACE else text
 
 
 def continues(tokens: Sequence[Token], place: int) -> bool:
@@ -61,13 +76,13 @@ def _joins(character: str) -> bool:
 
 def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuation: bool, rows: int) -> Tensor:
     """Return (rows,) booleans: what is never offered. Rows that no token stands for are among it."""
-    return _barred_pieces(tokenizer, tuple(tokenizer.get_added_vocab().items()), script, punctuation, rows)
+    return _barred_pieces(tokenizer, tuple(tokenizer.added_tokens_decoder.items()), script, punctuation, rows)
 
 
 @lru_cache(maxsize=8)
 def _barred_pieces(
     tokenizer: XLMRobertaTokenizer,
-    _added: tuple[tuple[str, int], ...],  # what the rows depend on beside the tokenizer, which may get more of them
+    _added: tuple[tuple[int, AddedToken], ...],  # what the rows depend on beside the tokenizer, and may change
     script: str | None,
     punctuation: bool,
     rows: int,

@@ -36,9 +36,10 @@ class Source:
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the task was called with, texts excepted
 
     @classmethod
-    def of(cls, session: Session, **settings: Any) -> Source:
+    def of(cls, session: Session, *, special_tokens: bool = False, **settings: Any) -> Source:
         from xlmrxl import __version__  # noqa: PLC0415 - the package imports its modules late
 
+        settings |= {"special_tokens": True} if special_tokens else {}  # few ask for it
         return cls(session.name, session.revision, session.precision, __version__, settings)
 
     def to_dict(self) -> dict[str, Any]:

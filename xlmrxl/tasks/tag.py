@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from xlmrxl.heads import XLMRobertaXLForTokenClassification
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.features import checked_texts
-from xlmrxl.tasks.masked import Token, tokens_of, words
+from xlmrxl.tasks.masked import Token, read, room, words
 from xlmrxl.tasks.result import Result, Source, table_text
 from xlmrxl.tasks.rows import head_logits
+from xlmrxl.tasks.texts import check_texts
+from xlmrxl.tasks.windows import distance_to_edge, overlapping_windows
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -61,7 +63,13 @@ def _plain(spans: Sequence[Span]) -> list[dict[str, Any]]:
     ]
 
 
-def tag(session: Session, texts: Sequence[str], *, progress: Progress | bool = True) -> list[TagResult]:
+def tag(
+    session: Session,
+    texts: str | Sequence[str],
+    *,
+    special_tokens: bool = False,
+    progress: Progress | bool = True,
+) -> list[TagResult]:
     """Label the words of some texts.
 
     A word has the label and the probability of its first piece, on which taggers are trained (Devlin et al. 2019,
@@ -69,54 +77,87 @@ def tag(session: Session, texts: Sequence[str], *, progress: Progress | bool = T
     E- or S-, words are joined as these say: B- and S- begin a span, E- and S- end one, and an I- or E- that follows
     nothing of its kind begins one too. Otherwise neighbours with the same label make a span. "O" makes none.
 
+    A text that is longer than the model reads is read in windows, each half a window after the one before, which begin
+    and end between words (unless a word alone is longer than a window). A word that stands in several has its label
+    from the one in which it is farthest from where the text is cut.
+
     Args:
         session: with a token-classification head.
-        texts: of any language.
-        progress: called with the texts that are done and how many there are; True shows a bar once it takes longer
+        texts: of any language and length.
+        special_tokens: whether "</s>" and the like in a text are special tokens, which have no label; otherwise all
+            but `<mask>` are text.
+        progress: called with the windows that are done and how many there are; True shows a bar once it takes longer
             than a second.
 
     Returns:
         A result for each text, in order.
 
     Raises:
-        ValueError: a text has more tokens than the model reads.
+        ValueError: a text has half a character.
         TypeError: something other than a text.
         CheckpointError: the model has another head.
     """
     model = session.require(XLMRobertaXLForTokenClassification)
     encoded = []
-    for number, text in enumerate(checked_texts(texts, "texts"), 1):
+    for number, text in enumerate(check_texts(texts), 1):
         try:
-            encoded.append(tokens_of(session, text))
+            encoded.append((text, read(session.tokenizer, text, special_tokens)))
         except ValueError as error:
             raise ValueError(f"Text {number}: {error}") from None
+    windows = [_windows(session, tokens) for _, tokens in encoded]
+    rows = [
+        session.tokenizer.build_inputs_with_special_tokens([tokens[i + 1].id for i in window])
+        for (_, tokens), ranges in zip(encoded, windows, strict=True)
+        for window in ranges
+    ]
 
     def head(ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         logits: Tensor = model(ids, attention_mask=attention_mask, return_dict=True).logits
         return logits
 
-    with shown(progress, "Tagging", "text") as told:
-        found = head_logits(session, [[token.id for token in tokens] for tokens in encoded], head, told)
-    source = Source.of(session)
+    with shown(progress, "Tagging", "window") as told:
+        found = iter(head_logits(session, rows, head, told))
+    source = Source.of(session, special_tokens=special_tokens)
     names = model.config.id2label
     results = []
-    for text, tokens, logits in zip(texts, encoded, found, strict=True):
-        labelled = _words(text, tokens, logits.softmax(-1), names)
+    for (text, tokens), ranges in zip(encoded, windows, strict=True):
+        labelled = _words(text, tokens, [(window, next(found).softmax(-1)) for window in ranges], names)
         results.append(TagResult(source, text, labelled, spans_of(text, labelled, list(names.values()))))
     return results
 
 
-def _words(text: str, tokens: Sequence[Token], probabilities: Tensor, names: Mapping[int, str]) -> tuple[Span, ...]:
-    """The words with their labels; probabilities are (sequence, labels)."""
+def _windows(session: Session, tokens: Sequence[Token]) -> list[range]:
+    """Return the windows in which a text is read, in tokens without `<s>` and `</s>`."""
+    count, width = len(tokens) - 2, room(session) - 2
+    borders = {place - 1 for word in words(tokens) for place in (word.start, word.stop)}
+    return overlapping_windows(count, width, max(width // 2, 1), sorted(borders | {0, count}))
+
+
+def _words(
+    text: str, tokens: Sequence[Token], seen: Sequence[tuple[range, Tensor]], names: Mapping[int, str]
+) -> tuple[Span, ...]:
+    """Return the words with their labels.
+
+    Args:
+        text: what is tagged.
+        tokens: of the text, `<s>` and `</s>` included.
+        seen: the windows, in tokens without these, each with its probabilities (`<s>`, its tokens, …; labels).
+        names: of the labels.
+    """
     found = []
+    starts = [window.start for window, _ in seen]
     for word in words(tokens):
         # A lone space before a word begins where the word does not.
         pieces = [token for token in (tokens[i] for i in word) if token.end > token.start]
         if pieces:
-            best = int(probabilities[word.start].argmax())
+            inner = range(word.start - 1, word.stop - 1)
+            begun = bisect_right(starts, inner.start)  # a token stands in six windows at most
+            there = [pair for pair in seen[max(begun - 6, 0) : begun] if inner.start in pair[0]]
+            window, probabilities = max(there, key=lambda pair: distance_to_edge(pair[0], inner, len(tokens) - 2))
+            label = probabilities[inner.start - window.start + 1]
+            best = int(label.argmax())
             start, end = pieces[0].start, pieces[-1].end
-            score = float(probabilities[word.start, best])
-            found.append(Span(names[best], score, start, end, text[start:end]))
+            found.append(Span(names[best], float(label[best]), start, end, text[start:end]))
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from xlmrxl.tasks.features import POOLINGS, features
 from xlmrxl.tasks.labels import to_plain_scalar
 from xlmrxl.tasks.logistic import scikit_learn
 from xlmrxl.tasks.result import Source
+from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -31,6 +32,7 @@ class TaughtChoices:
     pooling: str
     weight: Tensor  # (hidden,)
     accuracy: float  # cross-validated: how often a right choice was before a wrong one of the same prompt
+    special_tokens: bool = False  # whether "</s>" and the like in a text are special tokens, otherwise they are text
 
     def choose(
         self,
@@ -49,10 +51,20 @@ class TaughtChoices:
         """
         if session.name != self.source.model:
             raise ValueError(f"This was taught on {self.source.model}, not on {session.name}; load that model.")
-        prompts, options = checked_choices(session, prompts, choices)
+        prompts, options = checked_choices(prompts, choices)
         questions, languages = checked_questions(question, language, prompts)
         with shown(progress, "Choosing", "text") as told:
-            values = _features(session, prompts, options, questions, languages, [self.layer], [self.pooling], told)
+            values = _features(
+                session,
+                prompts,
+                options,
+                questions,
+                languages,
+                [self.layer],
+                [self.pooling],
+                self.special_tokens,
+                told,
+            )
         scores = iter((values[:, 0, 0].double() @ self.weight.double()).tolist())
         results = []
         for prompt, texts, asked, code in zip(prompts, options, questions, languages, strict=True):
@@ -71,8 +83,9 @@ def teach_choices(
     question: str | Sequence[str | None] | None = None,
     language: str | Sequence[str] = "en",
     layers: Sequence[int] | None = None,
-    pooling: Sequence[str] = POOLINGS,
+    pooling: str | Sequence[str] = POOLINGS,
     penalty: float = 1.0,
+    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> TaughtChoices:
     """Teach a linear scorer to choose: logistic regression without intercept on differences of features.
@@ -83,7 +96,7 @@ def teach_choices(
 
     Args:
         session: with any head; its features are frozen.
-        prompts, choices, question, language: as in `choose`.
+        prompts, choices, question, language, special_tokens: as in `choose`.
         answers: index of the right choice of each prompt, from 0; whole numbers as data sets have them, 1.0 and numpy's
             among them.
         layers, pooling: which to try; see `tasks.features.features`.
@@ -96,7 +109,7 @@ def teach_choices(
         ModuleNotFoundError: there is no scikit-learn.
     """
     regression, _ = scikit_learn()
-    prompts, options = checked_choices(session, prompts, choices)
+    prompts, options = checked_choices(prompts, choices)
     questions, languages = checked_questions(question, language, prompts)
     answers = [_to_index(answer, number) for number, answer in enumerate(answers, 1)]
     if len(answers) != len(prompts):
@@ -108,9 +121,10 @@ def teach_choices(
             raise ValueError(f"Answer {number} is {right}; it must be an index of the choices, 0 to {len(texts) - 1}.")
     if not penalty > 0:
         raise ValueError(f"penalty is {penalty}; it must be above 0.")
+    pooling = check_texts(pooling, "pooling")
     tried = list(range(session.model.config.num_hidden_layers + 1)) if layers is None else list(layers)
     with shown(progress, "Reading", "text") as told:
-        values = _features(session, prompts, options, questions, languages, tried, pooling, told)
+        values = _features(session, prompts, options, questions, languages, tried, pooling, special_tokens, told)
 
     rights, wrongs, owners = [], [], []
     first = 0
@@ -140,7 +154,8 @@ def teach_choices(
             best = max(best, (accuracy, -i, -j))  # of equals the lower layer
     accuracy, i, j = best[0], -best[1], -best[2]
     weight = fitted(differences[:, i, j]).float()
-    return TaughtChoices(Source.of(session, penalty=penalty), tried[i], pooling[j], weight, accuracy)
+    source = Source.of(session, penalty=penalty, special_tokens=special_tokens)
+    return TaughtChoices(source, tried[i], pooling[j], weight, accuracy, special_tokens)
 
 
 def _to_index(answer: Any, number: int) -> int:
@@ -165,6 +180,7 @@ def _features(
     languages: list[str],
     layers: Sequence[int],
     pooling: Sequence[str],
+    special_tokens: bool,
     progress: Progress,
 ) -> Tensor:
     """(choices of all prompts, layers, poolings, hidden) features of each choice after its prompt and connective."""
@@ -172,5 +188,7 @@ def _features(
     for number, (prompt, row) in enumerate(zip(prompts, options, strict=True), 1):
         for text in row:
             texts.append(joined(prompt, text, questions[number - 1], languages[number - 1])[0].text)
-            choice_tokens(session, texts[-1], f"{text!r} of prompt {number}")  # too long is an error here
-    return features(session, texts, layers=layers, pooling=pooling, progress=progress).values
+            # Too long is an error here.
+            choice_tokens(session, texts[-1], f"{text!r} of prompt {number}", special_tokens)
+    found = features(session, texts, layers=layers, pooling=pooling, special_tokens=special_tokens, progress=progress)
+    return found.values

@@ -30,11 +30,12 @@ from xlmrxl.pretrained import without_values
 from xlmrxl.progress import Progress, shown
 from xlmrxl.strict_json import read_json_object
 from xlmrxl.tasks.attribution import Attribution, attribute
-from xlmrxl.tasks.features import POOLINGS, checked_texts, features
+from xlmrxl.tasks.features import POOLINGS, features
 from xlmrxl.tasks.labels import Label, sort_labels, to_label_texts
 from xlmrxl.tasks.logistic import HEAD, fit, inputs_of, scikit_learn, statistics, validated
 from xlmrxl.tasks.report import TeachReport
 from xlmrxl.tasks.result import Result, Source
+from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -104,17 +105,18 @@ class Taught:
     mean: Tensor = field(repr=False)  # (hidden,) of the features it was taught with
     scale: Tensor = field(repr=False)  # (hidden,) their standard deviation
     source: Source = field(repr=False)  # what it was taught with
+    special_tokens: bool = False  # whether "</s>" and the like in a text are special tokens; otherwise they are text
 
     @overload
     def classify(
-        self, texts: str, *, languages: Sequence[str] | None = None, progress: Progress | bool = True
+        self, texts: str, *, languages: str | Sequence[str] | None = None, progress: Progress | bool = True
     ) -> TaughtResult: ...
     @overload
     def classify(
-        self, texts: list[str], *, languages: Sequence[str] | None = None, progress: Progress | bool = True
+        self, texts: list[str], *, languages: str | Sequence[str] | None = None, progress: Progress | bool = True
     ) -> list[TaughtResult]: ...
     def classify(
-        self, texts: str | list[str], *, languages: Sequence[str] | None = None, progress: Progress | bool = True
+        self, texts: str | list[str], *, languages: str | Sequence[str] | None = None, progress: Progress | bool = True
     ) -> TaughtResult | list[TaughtResult]:
         """The labels of a text, or of several.
 
@@ -130,9 +132,10 @@ class Taught:
             TypeError: something other than a text.
             ValueError: an empty text, or not a language for each.
         """
-        given = [texts] if isinstance(texts, str) else checked_texts(texts)
-        probabilities, truncated = self._probabilities(given, languages, progress)
-        source = self._source(centred=languages is not None)
+        given = check_texts(texts)
+        tongues = _for_each(given, languages, "languages")
+        probabilities, truncated = self._probabilities(given, tongues, progress)
+        source = self._source(centred=tongues is not None)
         results = []
         for i, (text, row) in enumerate(zip(given, probabilities.tolist(), strict=True)):
             pairs = map(LabelProbability, self.labels, row)
@@ -142,9 +145,9 @@ class Taught:
 
     def report(
         self,
-        texts: Sequence[str],
-        labels: Sequence[Label],
-        languages: Sequence[str] | None = None,
+        texts: str | Sequence[str],
+        labels: str | Sequence[Label],
+        languages: str | Sequence[str] | None = None,
         *,
         center: bool = False,
         progress: Progress | bool = True,
@@ -163,17 +166,17 @@ class Taught:
             ValueError: no texts, an empty one, not a label (or language) for each, labels of several kinds, or a label
                 that was not taught.
         """
-        texts, truth = checked_texts(texts), to_label_texts(labels)
-        _check_lengths(texts, labels=truth, languages=languages)
+        texts = check_texts(texts)
+        truth, tongues = _for_each(texts, to_label_texts(labels), "labels"), _for_each(texts, languages, "languages")
         if not texts:
             raise ValueError("There are no texts to report on.")
         for i, label in enumerate(truth):
             if label not in self.labels:
                 raise ValueError(f"labels[{i}] is {label!r}, which was not taught, only {', '.join(self.labels)}.")
-        if center and languages is None:
+        if center and tongues is None:
             raise ValueError("center takes off the mean of each language, so it needs languages.")
-        probabilities, _ = self._probabilities(texts, languages if center else None, progress)
-        return TeachReport.of(self._source(centred=center), self.labels, probabilities.tolist(), truth, languages)
+        probabilities, _ = self._probabilities(texts, tongues if center else None, progress)
+        return TeachReport.of(self._source(centred=center), self.labels, probabilities.tolist(), truth, tongues)
 
     def attribute(self, text: str, label: Label | None = None, *, progress: Progress | bool = True) -> Attribution:
         """What each word does for the probability of a label, the best one if none is given; see `attribute`."""
@@ -190,7 +193,15 @@ class Taught:
             return column
 
         source = self._source(centred=False)
-        return attribute(text, predict, session=self.session, source=source, label=name, progress=progress)
+        return attribute(
+            text,
+            predict,
+            session=self.session,
+            source=source,
+            label=name,
+            special_tokens=self.special_tokens,
+            progress=progress,
+        )
 
     def to_head(self) -> XLMRobertaXLForSequenceClassification:
         """A model with a classification head whose logits are this classifier's, but for rounding in float32.
@@ -246,6 +257,7 @@ class Taught:
             "accuracy": self.accuracy,
             "folds": self.folds,
             "examples": self.examples,
+            "special_tokens": self.special_tokens,
             "hidden_size": config.hidden_size,
             "num_hidden_layers": config.num_hidden_layers,
             "source": self.source.to_dict(),
@@ -283,6 +295,8 @@ class Taught:
                 raise ValueError("its tensors are no floats")
             if not all(isinstance(label, str) for label in taught.labels):
                 raise ValueError("its labels are no texts")
+            if not isinstance(taught.special_tokens, bool):
+                raise ValueError("its special_tokens is neither true nor false")
             if not taught.weight.shape == shape or not taught.mean.shape == taught.scale.shape == shape[1:]:
                 raise ValueError(f"weight is {tuple(taught.weight.shape)}, not {shape}")
         except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
@@ -309,13 +323,19 @@ class Taught:
         )
 
     def _probabilities(
-        self, texts: list[str], languages: Sequence[str] | None, progress: Progress | bool
+        self, texts: list[str], languages: list[str] | None, progress: Progress | bool
     ) -> tuple[Tensor, frozenset[int]]:
         """(texts, labels) in float64, and which texts were too long."""
-        _check_lengths(texts, languages=languages)
         kind = _state(self.pooling)
         with shown(progress, "Classifying", "text") as told:
-            found = features(self.session, texts, layers=[self.layer], pooling=[kind], progress=told)
+            found = features(
+                self.session,
+                texts,
+                layers=[self.layer],
+                pooling=kind,
+                special_tokens=self.special_tokens,
+                progress=told,
+            )
         inputs = inputs_of(found.of(self.layer, kind), self.pooling, self.mean, self.scale, languages)
         logits = inputs @ self.weight.double().T + self.bias.double()
         return logits.softmax(-1), frozenset(found.truncated)
@@ -323,14 +343,15 @@ class Taught:
 
 def teach(
     session: Session,
-    texts: Sequence[str],
-    labels: Sequence[Label],
+    texts: str | Sequence[str],
+    labels: str | Sequence[Label],
     *,
     layer: int | None = None,
     pooling: str | None = None,
     C: float | None = None,
-    languages: Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     seed: int = 0,
+    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> Taught:
     """Teach a classifier from examples; eight of each label are enough for a start.
@@ -349,6 +370,8 @@ def teach(
         C: the inverse strength of the penalty on the weights.
         languages: of each text. Then each language's mean is taken off, as `Taught.classify` does.
         seed: of the folds, and of the choice of texts for them.
+        special_tokens: whether "</s>" and the like in a text are special tokens, here and in what the classifier reads
+            later; otherwise all but `<mask>` are text.
         progress: a callback, told how many steps are done and how many there are; True for a bar, False for none.
 
     Raises:
@@ -357,8 +380,8 @@ def teach(
             than two examples of one, lists of different lengths, or a layer, pooling or C that cannot be.
         ModuleNotFoundError: scikit-learn is missing.
     """
-    texts, truth = checked_texts(texts), to_label_texts(labels)
-    _check_lengths(texts, labels=truth, languages=languages)
+    texts = check_texts(texts)
+    truth, tongues = _for_each(texts, to_label_texts(labels), "labels"), _for_each(texts, languages, "languages")
     examples = _check_labels(truth)
     candidates = _candidates(session.model.config.num_hidden_layers, layer, pooling)
     if C is not None and not C > 0:
@@ -376,12 +399,13 @@ def teach(
             [texts[i] for i in chosen],
             layers=sorted({number for number, _ in candidates}),
             pooling=kinds,
+            special_tokens=special_tokens,
             progress=reading,
         )
-        tongues = None if languages is None else [languages[i] for i in chosen]
+        spoken = None if tongues is None else [tongues[i] for i in chosen]
         best = (float("inf"), 0.0, candidates[0], CS[0])
         for done, (number, name) in enumerate(candidates, 1):
-            inputs = inputs_of(found.of(number, _state(name)), name, None, None, tongues)
+            inputs = inputs_of(found.of(number, _state(name)), name, None, None, spoken)
             for c, loss, accuracy in validated(inputs, classes[chosen], CS if C is None else (C,), folds, seed):
                 if loss < best[0]:
                     best = (loss, accuracy, (number, name), c)
@@ -389,21 +413,32 @@ def teach(
         _, accuracy, (layer, pooling), C = best
         kind = _state(pooling)
         if rest:
-            found = features(session, texts, layers=[layer], pooling=[kind], progress=reading_all)
+            found = features(
+                session, texts, layers=[layer], pooling=kind, special_tokens=special_tokens, progress=reading_all
+            )
     values = found.of(layer, kind)
-    mean, scale = statistics(values, languages)
-    weight, bias = fit(inputs_of(values, pooling, mean, scale, languages), classes, C)
+    mean, scale = statistics(values, tongues)
+    weight, bias = fit(inputs_of(values, pooling, mean, scale, tongues), classes, C)
     settings = {"layer": layer, "pooling": pooling, "C": C, "seed": seed, "texts": len(texts)}
-    if languages is not None:
-        settings["languages"] = sorted(set(languages))
-    source = Source.of(session, **settings)
-    return Taught(session, names, layer, pooling, C, accuracy, folds, examples, weight, bias, mean, scale, source)
+    if tongues is not None:
+        settings["languages"] = sorted(set(tongues))
+    source = Source.of(session, special_tokens=special_tokens, **settings)
+    learnt = weight, bias, mean, scale
+    return Taught(session, names, layer, pooling, C, accuracy, folds, examples, *learnt, source, special_tokens)
 
 
-def _check_lengths(texts: list[str], **others: Sequence[str] | None) -> None:
-    for name, other in others.items():
-        if other is not None and len(checked_texts(other, name)) != len(texts):
-            raise ValueError(f"There are {len(texts)} texts but {len(other)} {name}; each text needs its own.")
+@overload
+def _for_each(texts: list[str], given: str | Sequence[str], name: str) -> list[str]: ...
+@overload
+def _for_each(texts: list[str], given: str | Sequence[str] | None, name: str) -> list[str] | None: ...
+def _for_each(texts: list[str], given: str | Sequence[str] | None, name: str) -> list[str] | None:
+    """Return the labels or languages of some texts as a list."""
+    if given is None:
+        return None
+    found = check_texts(given, name)
+    if len(found) != len(texts):
+        raise ValueError(f"There are {len(texts)} texts but {len(found)} {name}; each text needs its own.")
+    return found
 
 
 def _check_labels(labels: list[str]) -> dict[str, int]:

@@ -56,14 +56,14 @@ def templates(task: str, language: str) -> Templates:
         raise ValueError(f"{path.name} cannot be used for {language!r}: {error}") from error
 
 
-def checked_templates(given: Sequence[str]) -> tuple[str, ...]:
+def checked_templates(given: str | Sequence[str]) -> tuple[str, ...]:
     """Templates that can be filled.
 
     Raises:
         TypeError: one is no string.
         ValueError: there are none, one lacks its `{text}` or `<mask>`, or not all are for pairs that should be.
     """
-    found = (given,) if isinstance(given, str) else tuple(given)
+    found = (given,) if isinstance(given, str) else tuple(given)  # what is no string is said below
     if not found:
         raise ValueError("There is no template. Give one such as '{text} Topic: <mask>'.")
     for template in found:
@@ -82,15 +82,14 @@ def checked_templates(given: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def checked_labels(given: Sequence[str] | Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def checked_labels(given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Labels, each with its words: those given, or else the label itself.
 
     Raises:
         TypeError: a label or a word is no string.
         ValueError: there are fewer than two labels, one is empty or there twice, or has no words.
     """
-    if isinstance(given, str):
-        raise TypeError(f"labels is {given!r}, a single string. Give a list of labels.")
+    given = [given] if isinstance(given, str) else given
     found: dict[str, tuple[str, ...]] = {}
     for label in given:
         words = given[label] if isinstance(given, Mapping) else (label,)
