@@ -127,6 +127,8 @@ def test_padding_side_of_one_call(both):
         assert both[0](TEXTS, padding=True, padding_side=side) == dict(both[1](TEXTS, padding=True, padding_side=side))
     with pytest.raises(ValueError, match="padding_side is 'right' or 'left', not 'up'"):
         both[0].pad(rows, padding_side="up")
+    with pytest.raises(ValueError, match="padding_side is 'right' or 'left', not 'up'"):
+        both[0](TEXTS, padding_side="up")
 
 
 def test_ragged_labels(both):

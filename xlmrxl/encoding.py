@@ -5,11 +5,11 @@ The latter is worked out for a text when it is first asked for. Torch and numpy 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
-from xlmrxl.token_rows import add_special_tokens, pick
+from xlmrxl.token_rows import add_ends
 from xlmrxl.vocabulary import BOS, EOS, PAD, Span, Subwords, Vocabulary
 
 Text = str | Sequence[str]
@@ -99,15 +99,11 @@ class Encoding:
         return (i for i, sequence in enumerate(self.sequence_ids) if sequence == sequence_index)
 
 
-class Row(NamedTuple):
-    """What one row of an encoding was made of."""
-
-    first: Text
-    second: Text | None
-    windows: tuple[range, range | None] | None  # the tokens of each that are left; None: all
+Row = tuple[Text, Text | None, tuple[range, range | None] | None]
+"""What one row of an encoding was made of: a text, its second text, and the tokens of each that are left; None: all."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class RowReader:
     """Work out again, with all there is to say of each token, what a tokenizer made of a text.
 
@@ -140,12 +136,10 @@ class RowReader:
 
     def read(self, row: Row) -> Encoding:
         """Return a row, token by token."""
-        parts = [self.segment(text) for text in (row.first, row.second) if text is not None]
-        if row.windows is not None:
-            windows = [window for window in row.windows if window is not None]
-            parts = [
-                Subwords(*(pick(field, window) for field in part)) for part, window in zip(parts, windows, strict=True)
-            ]
+        first_text, second_text, cut = row
+        parts = [self.segment(text) for text in (first_text, second_text) if text is not None]
+        if cut is not None:
+            parts = [part.pick(window) for part, window in zip(parts, cut, strict=False) if window is not None]
         first, second = parts[0], parts[1] if len(parts) > 1 else None
         opening, closing = (self.vocabulary.token(i) for i in (BOS, EOS))
         count = [len(part.ids) for part in parts]
@@ -153,9 +147,7 @@ class RowReader:
         ones: list[int | None] | None = None if second is None else [1] * count[1]
 
         def surround(name: str, ends: tuple[Any, Any]) -> list[Any]:
-            return add_special_tokens(
-                getattr(first, name), None if second is None else getattr(second, name), self._ends(ends)
-            )
+            return add_ends(getattr(first, name), None if second is None else getattr(second, name), self._ends(ends))
 
         ids = surround("ids", (BOS, EOS))
         padding = max(0, (self.length or 0) - len(ids))
@@ -169,10 +161,10 @@ class RowReader:
             tokens=pad(surround("tokens", (opening, closing)), self.vocabulary.token(PAD)),
             type_ids=[0] * (len(ids) + padding),
             attention_mask=pad([1] * len(ids), 0),
-            special_tokens_mask=pad(add_special_tokens(zeros, others, self._ends((1, 1))), 1),
+            special_tokens_mask=pad(add_ends(zeros, others, self._ends((1, 1))), 1),
             offsets=pad(surround("spans", ((0, 0), (0, 0))), (0, 0)),
             word_ids=pad(surround("words", (None, None)), None),
-            sequence_ids=pad(add_special_tokens([*zeros], ones, self._ends((None, None))), None),
+            sequence_ids=pad(add_ends([*zeros], ones, self._ends((None, None))), None),
             n_sequences=len(parts),
         )
 
@@ -185,12 +177,12 @@ class LazyEncodings(Sequence[Encoding]):
 
     Args:
         rows: what they were made of.
-        read: makes an `Encoding` of one.
+        reader: makes an `Encoding` of one.
     """
 
-    def __init__(self, rows: Sequence[Row], read: Callable[[Row], Encoding]) -> None:
+    def __init__(self, rows: Sequence[Row], reader: RowReader) -> None:
         self._rows = rows
-        self._read = read
+        self._reader = reader
         self._made: dict[int, Encoding] = {}
 
     def __len__(self) -> int:
@@ -205,7 +197,7 @@ class LazyEncodings(Sequence[Encoding]):
             return [self[i] for i in range(*index.indices(len(self)))]
         place = range(len(self))[index]
         if place not in self._made:
-            self._made[place] = self._read(self._rows[place])
+            self._made[place] = self._reader.read(self._rows[place])
         return self._made[place]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LazyEncodings:
@@ -247,7 +239,8 @@ class BatchEncoding(dict[str, Any]):
         super().__init__(data or {})
         self._encodings = [encoding] if isinstance(encoding, Encoding) else encoding
         self._n_sequences = n_sequences
-        self.convert_to_tensors(tensor_type, prepend_batch_axis)
+        if tensor_type is not None:
+            self.convert_to_tensors(tensor_type, prepend_batch_axis)
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -14,7 +14,7 @@ from xlmrxl.encoding import BatchEncoding
 from xlmrxl.token_rows import (
     PADDINGS,
     TRUNCATIONS,
-    add_special_tokens,
+    add_ends,
     cut_windows,
     pad_rows,
     pair_windows,
@@ -24,7 +24,7 @@ from xlmrxl.token_rows import (
     truncated_lengths,
 )
 from xlmrxl.token_table import TokenTable
-from xlmrxl.vocabulary import BOS, EOS, Span
+from xlmrxl.vocabulary import BOS, EOS
 
 LIMITLESS = 10**9
 """A `model_max_length` beyond this (transformers writes 1e30) means that there is none."""
@@ -89,8 +89,11 @@ class InputPreparer(TokenTable):
             if limit < added:
                 raise ValueError("max_length is smaller than the number of special tokens; raise it.")
             first, second, overflow = self.truncate_sequences(first, second, excess, cut, stride)
-        columns = self._make_columns(return_token_type_ids, return_attention_mask, return_special_tokens_mask, False)
-        self._add_row(columns, first, second, None, None, add_special_tokens)
+        row = add_ends(first, second, (BOS, EOS) if add_special_tokens else None)
+        columns = self._make_columns([row], return_token_type_ids, return_attention_mask)
+        if return_special_tokens_mask:
+            mask = self.get_special_tokens_mask(first, second) if add_special_tokens else [0] * len(row)
+            columns["special_tokens_mask"] = [mask]
         self._pad(
             columns, pad, max_length, pad_to_multiple_of, self.padding_side if padding_side is None else padding_side
         )
@@ -147,7 +150,7 @@ class InputPreparer(TokenTable):
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
         """Return `<s> A </s>` or `<s> A </s></s> B </s>`, in ids."""
-        return add_special_tokens(list(token_ids_0), None if token_ids_1 is None else list(token_ids_1), (BOS, EOS))
+        return add_ends(list(token_ids_0), None if token_ids_1 is None else list(token_ids_1), (BOS, EOS))
 
     def get_special_tokens_mask(
         self,
@@ -162,7 +165,7 @@ class InputPreparer(TokenTable):
             special = set(self.all_special_ids)
             return [int(i in special) for i in read_ids(token_ids_0)]
         second = None if token_ids_1 is None else [0] * len(token_ids_1)
-        return add_special_tokens([0] * len(token_ids_0), second, (1, 1))
+        return add_ends([0] * len(token_ids_0), second, (1, 1))
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
@@ -252,39 +255,15 @@ class InputPreparer(TokenTable):
             raise ValueError(f"max_length, {limit}, is no multiple of pad_to_multiple_of, {multiple}.")
         return pad, cut, limit
 
-    def _make_columns(self, types: bool | None, attention: bool | None, special: bool, offsets: bool) -> dict[str, Any]:
-        """Return an empty column for each field that is asked for."""
-        asked = {
-            self.model_input_names[0]: True,
-            "token_type_ids": "token_type_ids" in self.model_input_names if types is None else types,
-            "attention_mask": "attention_mask" in self.model_input_names if attention is None else attention,
-            "special_tokens_mask": special,
-            "offset_mapping": offsets,
-        }
-        return {name: [] for name, wanted in asked.items() if wanted}
-
-    def _add_row(
-        self,
-        columns: dict[str, list[Any]],
-        first: list[int],
-        second: list[int] | None,
-        first_spans: list[Span] | None,
-        second_spans: list[Span] | None,
-        special_tokens: bool,
-    ) -> None:
-        """Add a text or pair to each column, with special tokens around if asked for."""
-        ids = add_special_tokens(first, second, (BOS, EOS) if special_tokens else None)
-        columns[self.model_input_names[0]].append(ids)
-        if "token_type_ids" in columns:
-            columns["token_type_ids"].append([0] * len(ids))
-        if "attention_mask" in columns:
-            columns["attention_mask"].append([1] * len(ids))
-        if "special_tokens_mask" in columns:
-            mask = self.get_special_tokens_mask(first, second) if special_tokens else [0] * len(ids)
-            columns["special_tokens_mask"].append(mask)
-        if "offset_mapping" in columns:
-            spans = add_special_tokens(first_spans or [], second_spans, ((0, 0), (0, 0)) if special_tokens else None)
-            columns["offset_mapping"].append(spans)
+    def _make_columns(self, ids: list[list[int]], types: bool | None, attention: bool | None) -> dict[str, list[Any]]:
+        """Return the fields of rows of ids: the ids, and the types and the attention mask where they are asked for."""
+        names = self.model_input_names
+        columns: dict[str, list[Any]] = {names[0]: ids}
+        if types or (types is None and "token_type_ids" in names):
+            columns["token_type_ids"] = [[0] * len(row) for row in ids]
+        if attention or (attention is None and "attention_mask" in names):
+            columns["attention_mask"] = [[1] * len(row) for row in ids]
+        return columns
 
     def _cut(
         self, first: int, second: int | None, max_length: int, strategy: str, stride: int, overflowing: bool

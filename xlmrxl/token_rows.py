@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from xlmrxl.hub import describe
 
@@ -43,7 +43,7 @@ def read_choice(name: str, value: bool | str | None, choices: Mapping[Any, str |
     return choices[value]
 
 
-def add_special_tokens(first: list[T], second: list[T] | None, ends: tuple[T, T] | None) -> list[T]:
+def add_ends(first: list[T], second: list[T] | None, ends: tuple[T, T] | None) -> list[T]:
     """Return `<s> A </s>` or `<s> A </s></s> B </s>`, with what stands for `<s>` and `</s>`; None leaves them out."""
     if ends is None:
         return first + (second or [])
@@ -110,9 +110,13 @@ def pair_windows(first: list[range], second: list[range] | None) -> list[tuple[r
     return [(first[0], second[0]), *rest, *((first[0], other) for other in second[1:])]
 
 
-def pick(row: list[T], window: range) -> list[T]:
-    """Return what a window shows of a row."""
-    return row[window.start : window.stop]
+@overload
+def pick(row: list[T], window: range) -> list[T]: ...
+@overload
+def pick(row: list[T] | None, window: range | None) -> list[T] | None: ...
+def pick(row: list[T] | None, window: range | None) -> list[T] | None:
+    """Return what a window shows of a row; None of one that is not there."""
+    return None if row is None or window is None else row[window.start : window.stop]
 
 
 def pad_rows(

@@ -16,7 +16,6 @@ The ids are those of transformers' tokenizers. Where those of 4.37.2 (a slow and
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,10 +27,7 @@ from xlmrxl.hub import CheckpointError, describe, resolve_file
 from xlmrxl.input_preparer import LIMITLESS, InputPreparer
 from xlmrxl.keywords import refuse_save_options, suggest, take_hub_options
 from xlmrxl.strict_json import read_json_object
-from xlmrxl.token_rows import (
-    check_side,
-    pick,
-)
+from xlmrxl.token_rows import add_ends, check_side, pick
 from xlmrxl.token_table import check_text
 from xlmrxl.tokenizer_files import (
     CONFIG_NAME,
@@ -42,11 +38,9 @@ from xlmrxl.tokenizer_files import (
     read_vocabulary,
     write_files,
 )
-from xlmrxl.vocabulary import Span
+from xlmrxl.vocabulary import BOS, EOS, Span
 
 __all__ = ["LIMITLESS", "AddedToken", "AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"]
-
-logger = logging.getLogger(__name__)
 
 
 class XLMRobertaTokenizer(InputPreparer):
@@ -327,7 +321,7 @@ class XLMRobertaTokenizer(InputPreparer):
                 its own text. (0, 0) for special tokens that were added, and an empty span for a lone "▁".
             return_length: `length`, the tokens of each row, padding included.
             split_special_tokens: whether special tokens written in a text are text like any other; by default the
-                attribute of that name.
+                attribute of that name. (transformers' fast tokenizers then find them again as words.)
             verbose: whether to log what may have been overlooked.
             pad_to_max_length, truncation_strategy: older names: of `padding="max_length"`, or "longest" where there
                 is no `max_length`, and of `truncation`.
@@ -341,12 +335,7 @@ class XLMRobertaTokenizer(InputPreparer):
         """
         if text_target is not None:
             options = {name: value for name, value in locals().items() if name not in _TEXTS}
-            target = self(text_target, text_pair_target, **options)
-            if text is None:
-                return target
-            encoding = self(text, text_pair, **options)
-            encoding["labels"] = target[self.model_input_names[0]]
-            return encoding
+            return self._encode_with_targets((text, text_pair), (text_target, text_pair_target), options)
         if text_pair_target is not None:
             raise ValueError("There is a text_pair_target, but no text_target.")
         if pad_to_max_length and padding is False:
@@ -358,16 +347,12 @@ class XLMRobertaTokenizer(InputPreparer):
         if split_special_tokens is None:
             split_special_tokens = self.split_special_tokens
         side = self.padding_side if padding_side is None else padding_side
-        reader = RowReader(self._vocabulary, add_special_tokens, split_special_tokens)
-        columns = self._make_columns(
-            return_token_type_ids, return_attention_mask, return_special_tokens_mask, return_offsets_mapping
-        )
-        main = self.model_input_names[0]
-        rows: list[Row] = []
-        samples: list[int] = []
+        check_side("padding_side", side)
+        reader = RowReader(self._vocabulary, add_special_tokens, split_special_tokens, None, side)
+        found = _RowCollector(add_special_tokens, return_special_tokens_mask, return_offsets_mapping)
         for sample, (first, second) in enumerate(pairs):
-            a, spans_a = self._encode(reader, first, return_offsets_mapping)
-            b, spans_b = (None, None) if second is None else self._encode(reader, second, return_offsets_mapping)
+            a, places = self._encode(reader, first, return_offsets_mapping)
+            b, others = (None, None) if second is None else self._encode(reader, second, return_offsets_mapping)
             added = self.num_special_tokens_to_add(b is not None) if add_special_tokens else 0
             total = len(a) + len(b or ()) + added
             if not cut or total <= limit:
@@ -375,32 +360,22 @@ class XLMRobertaTokenizer(InputPreparer):
                     self._log_once(
                         f"Text of {total} tokens, where a model reads {limit} at most: pass truncation=True.", verbose
                     )
-                self._add_row(columns, a, b, spans_a, spans_b, add_special_tokens)
-                rows.append(Row(first, second, None))
-                samples.append(sample)
+                found.add(sample, (first, second, None), a, b, places, others)
                 continue
-            for window, other in self._cut(
-                len(a), None if b is None else len(b), limit - added, cut, stride, return_overflowing_tokens
-            ):
-                self._add_row(
-                    columns,
-                    pick(a, window),
-                    b if b is None or other is None else pick(b, other),
-                    spans_a and pick(spans_a, window),
-                    spans_b if not spans_b or other is None else pick(spans_b, other),
-                    add_special_tokens,
-                )
-                rows.append(Row(first, second, (window, other)))
-                samples.append(sample)
-        length = self._pad(columns, pad, max_length, pad_to_multiple_of, side)
+            count = None if b is None else len(b)
+            for windows in self._cut(len(a), count, limit - added, cut, stride, return_overflowing_tokens):
+                one, two = windows
+                ids, spans = (pick(a, one), pick(b, two)), (pick(places, one), pick(others, two))
+                found.add(sample, (first, second, windows), *ids, *spans)
+        columns = self._make_columns(found.ids, return_token_type_ids, return_attention_mask) | found.columns
+        reader.length = self._pad(columns, pad, max_length, pad_to_multiple_of, side)
         if return_length:
-            columns["length"] = [len(row) for row in columns[main]]
+            columns["length"] = [len(row) for row in found.ids]
         if return_overflowing_tokens:
-            columns["overflow_to_sample_mapping"] = samples
-        reader = RowReader(self._vocabulary, add_special_tokens, split_special_tokens, length, side)
-        return self._to_batch_encoding(
-            columns, return_tensors, batched or return_overflowing_tokens, LazyEncodings(rows, reader.read)
-        )
+            columns["overflow_to_sample_mapping"] = found.samples
+        elif not batched and return_tensors is None:
+            columns = {name: rows[0] if isinstance(rows[0], list) else rows for name, rows in columns.items()}
+        return BatchEncoding(columns, LazyEncodings(found.rows, reader), tensor_type=return_tensors)
 
     def encode(self, text: Any, text_pair: Any = None, *args: Any, **options: Any) -> Any:
         """Return the ids of one text or pair: a list, or a tensor [1, length]; the options are those of a call."""
@@ -435,23 +410,70 @@ class XLMRobertaTokenizer(InputPreparer):
         """
         return self.encode_plus(text, pair, add_special_tokens, **{"verbose": False, **options}).tokens()
 
-    def _encode(self, reader: RowReader, text: Text, offsets: bool) -> tuple[list[int], list[Span] | None]:
+    def _encode_with_targets(
+        self, texts: tuple[Any, Any], targets: tuple[Any, Any], options: dict[str, Any]
+    ) -> BatchEncoding:
+        """Encode what a model is to answer, alone or as the labels of texts."""
+        target = self(*targets, **options)
+        if texts[0] is None:
+            return target
+        encoding = self(*texts, **options)
+        encoding["labels"] = target[self.model_input_names[0]]
+        return encoding
+
+    def _encode(self, reader: RowReader, text: Text, offsets: bool) -> tuple[list[int], list[Span]]:
         """Return the ids of a text, or of its words, and if asked for where they come from."""
         if offsets:
             found = reader.segment(text)
             return found.ids, found.spans
         if isinstance(text, str):
-            return self._vocabulary.encode(text, reader.split_special_tokens), None
-        return [i for word in text for i in self._vocabulary.encode(word, reader.split_special_tokens)], None
+            return self._vocabulary.encode(text, reader.split_special_tokens), []
+        return [i for word in text for i in self._vocabulary.encode(word, reader.split_special_tokens)], []
 
-    @staticmethod
-    def _to_batch_encoding(
-        columns: dict[str, list[Any]], tensors: str | None, batched: bool, encodings: LazyEncodings
-    ) -> BatchEncoding:
-        """Return the encoding of some rows: lists, one list where it was one text, or tensors [batch, length]."""
-        if tensors is None and not batched:
-            columns = {name: rows[0] if isinstance(rows[0], list) else rows for name, rows in columns.items()}
-        return BatchEncoding(columns, encodings, tensor_type=tensors)
+
+class _RowCollector:
+    """The rows of a call, of which the fields are made.
+
+    Args:
+        special_tokens: whether special tokens go around each.
+        masks: whether a special_tokens_mask is asked for.
+        offsets: whether an offset_mapping is asked for.
+    """
+
+    def __init__(self, special_tokens: bool, masks: bool, offsets: bool) -> None:
+        self._special_tokens = special_tokens
+        self._ends = (BOS, EOS) if special_tokens else None
+        self.ids: list[list[int]] = []
+        self.rows: list[Row] = []
+        self.samples: list[int] = []
+        self.columns: dict[str, list[Any]] = {}
+        if masks:
+            self.columns["special_tokens_mask"] = []
+        if offsets:
+            self.columns["offset_mapping"] = []
+
+    def add(
+        self,
+        sample: int,
+        row: Row,
+        first: list[int],
+        second: list[int] | None,
+        spans: list[Span],
+        second_spans: list[Span] | None,
+    ) -> None:
+        """Add the tokens of a text or pair, or a window of them."""
+        self.ids.append(add_ends(first, second, self._ends))
+        self.rows.append(row)
+        self.samples.append(sample)
+        if not self.columns:
+            return
+        if "special_tokens_mask" in self.columns:
+            zeros = None if second is None else [0] * len(second)
+            mask = add_ends([0] * len(first), zeros, (1, 1) if self._special_tokens else None)
+            self.columns["special_tokens_mask"].append(mask)
+        if "offset_mapping" in self.columns:
+            ends = ((0, 0), (0, 0)) if self._special_tokens else None
+            self.columns["offset_mapping"].append(add_ends(spans, second_spans, ends))
 
 
 class AutoTokenizer:

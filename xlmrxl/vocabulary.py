@@ -37,6 +37,11 @@ class Subwords(NamedTuple):
     spans: list[Span]  # where in the text it comes from
     words: list[int | None]  # in which word, from 0
 
+    def pick(self, window: range) -> Subwords:
+        """Return the tokens of a window."""
+        part = slice(window.start, window.stop)
+        return Subwords(self.ids[part], self.tokens[part], self.spans[part], self.words[part])
+
 
 class Part(NamedTuple):
     """A part of a text: a token that stands for itself, or what lies between two."""
@@ -148,6 +153,9 @@ class Vocabulary:
             text: the text.
             split_special_tokens: whether special tokens written in the text are text like any other.
         """
+        as_written, as_normalized = self._get_matchers(split_special_tokens)
+        if as_normalized is None and self.add_prefix_space and not as_written.find(text):  # most texts
+            return self._segment(text)[0]
         ids: list[int] = []
         for part in self._parts(text, split_special_tokens):
             ids += self._segment(part.text)[0] if part.id is None else [part.id]
