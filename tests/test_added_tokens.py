@@ -225,7 +225,7 @@ def test_special_no_longer(added: XLMRobertaTokenizer):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda t: t.add_tokens(""), "1 to 1,000 characters"),
+        (lambda t: t.add_tokens(["a", ""]), "1 to 1,000 characters"),
         (lambda t: t.add_tokens(["a", 3]), "1 to 1,000 characters"),
         (lambda t: t.add_tokens("\ud800"), "half a character"),
         (lambda t: t.add_tokens(AddedToken("a", lstrip="yes")), "true or false"),

@@ -107,7 +107,7 @@ def _is_word(character: str) -> bool:
 
 def read_added_tokens(
     fast: JsonFile | None, config: JsonFile | None, added: Path | None, special: JsonFile | None
-) -> tuple[dict[int, AddedToken], list[AddedToken]]:
+) -> tuple[dict[int, AddedToken], list[AddedToken], list[str]]:
     """Collect the added tokens that any file of a tokenizer names.
 
     Args:
@@ -117,7 +117,8 @@ def read_added_tokens(
         special: special_tokens_map.json and what it holds.
 
     Returns:
-        The tokens by id, and the special tokens that have none, as transformers gives them the next ones.
+        The tokens by id, the special tokens that have none, as transformers gives them the next ones, and the names
+        of all special tokens, in the order of the files.
 
     Raises:
         CheckpointError: a file is damaged, or two of them contradict each other.
@@ -150,7 +151,8 @@ def read_added_tokens(
     for i, token in tokens.items():
         if token.content in is_special and not token.special:
             tokens[i] = replace(token, special=True)
-    return tokens, [token for token in names if token.content not in ids]
+    order = list(dict.fromkeys(token.content for token in names))
+    return tokens, [token for token in names if token.content not in ids], order
 
 
 def _of_list(path: Path, values: Mapping[str, Any]) -> Iterator[tuple[Path, int, AddedToken]]:

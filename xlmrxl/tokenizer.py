@@ -10,381 +10,287 @@ The ids are those of transformers' tokenizers. Where those of 4.37.2 (a slow and
   5.23 U+0085 for a space. Here, as in the slow tokenizer and in training, SentencePiece's own normalisation counts.
 - `decode` leaves spaces before punctuation alone unless told otherwise, as 5.23 does.
 - A `max_length` that the special tokens alone exceed is an error here; transformers then cuts nothing.
+- A lone "▁" comes from no character here, there from the first one of its word.
+- The special tokens of the family cannot be exchanged, since its models know no other; more can be added.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import math
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any
 
-from xlmrxl.added_tokens import (
-    ADDED_NAME,
-    LISTS_OF_SPECIAL,
-    SPECIAL_NAME,
-    AddedToken,
-    next_ids,
-    read_added_tokens,
-)
-from xlmrxl.encoding import (
-    PADDINGS,
-    TRUNCATIONS,
-    BatchEncoding,
-    checked_ids,
-    choice,
-    finished,
-    framed,
-    kept,
-    pad_rows,
-    plain,
-)
+from xlmrxl.added_tokens import ADDED_NAME, LISTS_OF_SPECIAL, SPECIAL_NAME, AddedToken, read_added_tokens
+from xlmrxl.encoding import BatchEncoding, LazyEncodings, Row, RowReader, Text
 from xlmrxl.hub import CheckpointError, describe, resolve_file
+from xlmrxl.input_preparer import LIMITLESS, InputPreparer
+from xlmrxl.keywords import refuse_save_options, suggest, take_hub_options
 from xlmrxl.strict_json import read_json_object
-from xlmrxl.tokenizer_json import SPACE, build_sentencepiece, is_other_vocabulary
-from xlmrxl.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
+from xlmrxl.token_rows import add_ends, check_side, pick
+from xlmrxl.token_table import check_text
+from xlmrxl.tokenizer_files import (
+    CONFIG_NAME,
+    FAST_NAME,
+    VOCAB_NAME,
+    check_special_tokens,
+    read_options,
+    read_vocabulary,
+    write_files,
+)
+from xlmrxl.vocabulary import BOS, EOS, Span
 
-__all__ = ["AddedToken", "AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"]
-
-VOCAB_NAME = "sentencepiece.bpe.model"
-CONFIG_NAME = "tokenizer_config.json"
-FAST_NAME = "tokenizer.json"
-LIMITLESS = 10**9
-"""A `model_max_length` beyond this (transformers writes 1e30) means that there is none."""
-
-T = TypeVar("T")
-
-_TOKEN_NAMES = ("bos_token", "eos_token", "sep_token", "cls_token", "pad_token", "unk_token", "mask_token")
-_FILLERS = {
-    "input_ids": PAD,
-    "token_type_ids": 0,
-    "attention_mask": 0,
-    "special_tokens_mask": 1,
-    "offset_mapping": (0, 0),
-}
-_NEEDLESS_SPACE = re.compile(r" (?:([.?!,]|n't|'m|'s|'ve|'re)|(') )")
-
-logger = logging.getLogger(__name__)
+__all__ = ["LIMITLESS", "AddedToken", "AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"]
 
 
-class XLMRobertaTokenizer:
+class XLMRobertaTokenizer(InputPreparer):
     """The tokenizer of XLM-RoBERTa in all sizes.
 
     Args:
         vocab_file: the SentencePiece model, `sentencepiece.bpe.model`.
+        tokenizer_file: `tokenizer.json`, of which the vocabulary is made where there is no `vocab_file`.
         model_max_length: tokens a model reads at most, special ones included; `truncation=True` cuts to it.
         padding_side: "right" or "left".
         truncation_side: "right" or "left": where tokens are cut off.
-        tokenizer_file: `tokenizer.json`, of which the vocabulary is made where there is no `vocab_file`.
+        add_prefix_space: False: words are looked up without the "▁" before them, and spaces are lost, as with
+            transformers 5; None: as `tokenizer_file` says, else True.
+        clean_up_tokenization_spaces: whether `decode` takes away spaces before English punctuation.
+        split_special_tokens: whether special tokens written in a text are text like any other.
+        model_input_names: the fields that a call returns unless it says otherwise; the ids come first.
+        additional_special_tokens: special tokens to add.
+        name_or_path: where the tokenizer came from.
+        verbose: whether to log what a caller may have overlooked.
         tokenizer_config_file, added_tokens_file, special_tokens_map_file: the other files of a tokenizer. Tokens that
             were added to the vocabulary are read from any of the files.
+        **kwargs: what transformers takes and what is without effect here: the special tokens of the family,
+            `use_fast`, `do_lower_case` (which is logged), `sp_model_kwargs={}` and the like.
 
     Raises:
         CheckpointError: a file is absent, or is no vocabulary of this family.
+        TypeError: an unknown argument.
+        ValueError: an argument that cannot be had, with what to do instead.
     """
 
-    bos_token = cls_token = "<s>"
-    pad_token = "<pad>"
-    eos_token = sep_token = "</s>"
-    unk_token = "<unk>"
-    mask_token = "<mask>"
-    bos_token_id = cls_token_id = BOS
-    pad_token_id = PAD
-    eos_token_id = sep_token_id = EOS
-    unk_token_id = UNK
-    model_input_names = ("input_ids", "attention_mask")
+    vocab_files_names = {"vocab_file": VOCAB_NAME, "tokenizer_file": FAST_NAME}  # noqa: RUF012 - as transformers
+    is_fast = True
+    can_save_slow_tokenizer = True
 
     def __init__(
         self,
         vocab_file: str | os.PathLike[str] | None = None,
+        tokenizer_file: str | os.PathLike[str] | None = None,
         *,
         model_max_length: int = 512,
         padding_side: str = "right",
         truncation_side: str = "right",
-        tokenizer_file: str | os.PathLike[str] | None = None,
+        add_prefix_space: bool | None = None,
+        clean_up_tokenization_spaces: bool = False,
+        split_special_tokens: bool = False,
+        model_input_names: Sequence[str] = ("input_ids", "attention_mask"),
+        additional_special_tokens: Sequence[str | AddedToken] = (),
+        name_or_path: str | os.PathLike[str] = "",
+        verbose: bool = True,
         tokenizer_config_file: str | os.PathLike[str] | None = None,
         added_tokens_file: str | os.PathLike[str] | None = None,
         special_tokens_map_file: str | os.PathLike[str] | None = None,
+        **kwargs: Any,
     ) -> None:
-        for name, side in (("padding_side", padding_side), ("truncation_side", truncation_side)):
-            if side not in ("right", "left"):
-                raise ValueError(f"{name} is 'right' or 'left', not {describe(side)}.")
+        given = dict(locals())
+        self.init_inputs: tuple[Any, ...] = ()
+        self.init_kwargs: dict[str, Any] = {
+            name: value for name, value in given.items() if name not in ("self", "kwargs", "__class__")
+        }
+        special_tokens = [*additional_special_tokens, *(kwargs.pop("extra_special_tokens", None) or ())]
+        check_side("padding_side", padding_side)
+        check_side("truncation_side", truncation_side)
         if vocab_file is None and tokenizer_file is None:
             raise ValueError(f"Give a vocabulary: {VOCAB_NAME} as vocab_file, or {FAST_NAME} as tokenizer_file.")
         self.vocab_file = None if vocab_file is None else os.fspath(vocab_file)
         self.model_max_length = model_max_length
         self.padding_side = padding_side
         self.truncation_side = truncation_side
-        self._logged: set[str] = set()
+        self.clean_up_tokenization_spaces = clean_up_tokenization_spaces
+        self.split_special_tokens = split_special_tokens
+        self.model_input_names = list(model_input_names)
+        self.name_or_path = os.fspath(name_or_path)
+        self.verbose = verbose
+        self.deprecation_warnings: dict[str, bool] = {}
         fast, config, special = (
             None if file is None else (Path(file), read_json_object(Path(file)))
             for file in (tokenizer_file, tokenizer_config_file, special_tokens_map_file)
         )
-        self._vocabulary = _read_vocabulary(None if vocab_file is None else Path(vocab_file), fast)
+        super().__init__(read_vocabulary(None if vocab_file is None else Path(vocab_file), fast, add_prefix_space))
+        self._take_ineffective(kwargs)
         for named in (config, special):
             if named is not None:
-                _check_special_tokens(*named)
+                check_special_tokens(*named)
         added = None if added_tokens_file is None else Path(added_tokens_file)
-        tokens, without_id = read_added_tokens(fast, config, added, special)
+        tokens, without_id, names = read_added_tokens(fast, config, added, special)
         try:
-            self._vocabulary.add(tokens)
+            self._vocabulary = self._vocabulary.with_tokens(tokens)
             self._add(without_id)
         except ValueError as error:
             raise CheckpointError(
                 f"The files of the tokenizer beside {vocab_file or tokenizer_file} contradict each other. {error}"
             ) from None
+        self._special_order = names
+        if special_tokens:
+            self.additional_special_tokens = special_tokens
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was logged is no part of the tokenizer, so a pickle is the same before and after.
+        return vars(self) | {"deprecation_warnings": {}}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} tokens, model_max_length={self.model_max_length})"
+
+    def _take_ineffective(self, kwargs: dict[str, Any]) -> None:
+        """Accept what changes nothing.
+
+        Raises:
+            TypeError: an unknown argument.
+            ValueError: one that would change the result and cannot be had.
+        """
+        for name, value in kwargs.items():
+            if name in self.SPECIAL_TOKENS_ATTRIBUTES:
+                if value is not None:
+                    setattr(self, name, value)  # refuses another token than the family's
+            elif name in _MUST_BE_OFF:
+                if value:
+                    raise ValueError(f"{name} cannot be {describe(value)} here. {_MUST_BE_OFF[name]}.")
+            elif name not in _WITHOUT_EFFECT:
+                known = {*self.init_kwargs, *_WITHOUT_EFFECT, *_MUST_BE_OFF}
+                raise TypeError(f"The tokenizer has no argument {name!r}{suggest(name, known)}.")
+            elif name == "do_lower_case" and value:
+                self._log_once("do_lower_case has no effect: the vocabulary distinguishes cases. Lower texts yourself.")
+            self.init_kwargs[name] = value
+
+    @property
+    def add_prefix_space(self) -> bool:
+        """Return whether words are looked up with the space before them."""
+        return self._vocabulary.add_prefix_space
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """Return how many tokens of a text a model reads, special ones not counted."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=False)
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """Return how many tokens of a pair of texts a model reads, special ones not counted."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=True)
 
     @classmethod
     def from_pretrained(
-        cls,
-        name_or_path: str | os.PathLike[str],
-        *,
-        revision: str | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
-        token: str | bool | None = None,
-        local_files_only: bool = False,
-        force_download: bool = False,
-        subfolder: str = "",
-        **overrides: Any,
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *, subfolder: str = "", **kwargs: Any
     ) -> XLMRobertaTokenizer:
-        """The tokenizer of a folder, a Hub repository, or `"default"`, the embedded one.
+        """Load the tokenizer of a folder, a Hub repository, or `"default"`, the embedded one.
 
         Args:
-            name_or_path, revision, cache_dir, token, local_files_only, force_download, subfolder: see `xlmrxl.hub`.
-            **overrides: `model_max_length`, `padding_side` or `truncation_side`, instead of those in its
-                `tokenizer_config.json`.
+            pretrained_model_name_or_path: which one; see `xlmrxl.hub`.
+            subfolder: of the folder or repository.
+            **kwargs: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`: see `xlmrxl.hub`; the
+                arguments of the class, which count instead of those in `tokenizer_config.json`; and what transformers
+                takes and what is without effect here.
 
         Raises:
             CheckpointError: a file is missing, cannot be reached or cannot be read.
+            TypeError: an unknown argument.
+            ValueError: an argument that cannot be had, with what to do instead.
         """
+        where = {**take_hub_options(kwargs), "subfolder": subfolder}
 
         def find(filename: str, *, required: bool = False) -> Path | None:
-            return resolve_file(
-                name_or_path,
-                filename,
-                revision=revision,
-                cache_dir=cache_dir,
-                token=token,
-                local_files_only=local_files_only,
-                force_download=force_download,
-                subfolder=subfolder,
-                required=required,
-            )
+            return resolve_file(pretrained_model_name_or_path, filename, required=required, **where)
 
-        fast_file, config_file = find(FAST_NAME), find(CONFIG_NAME)
-        options = {} if config_file is None else _read_options(config_file, read_json_object(config_file))
-        return cls(
-            # Where neither is there, the hub knows best how to say so.
-            find(VOCAB_NAME, required=fast_file is None),
-            tokenizer_file=fast_file,
-            tokenizer_config_file=config_file,
-            added_tokens_file=find(ADDED_NAME),
-            special_tokens_map_file=find(SPECIAL_NAME),
-            **{**options, **overrides},
-        )
+        fast_file = kwargs.pop("tokenizer_file", None) or find(FAST_NAME)
+        config_file = find(CONFIG_NAME)
+        options = {} if config_file is None else read_options(config_file, read_json_object(config_file))
+        # Where neither is there, the hub knows best how to say so.
+        vocab_file = kwargs.pop("vocab_file", None) or find(VOCAB_NAME, required=fast_file is None)
+        files = {
+            "tokenizer_config_file": config_file,
+            "added_tokens_file": find(ADDED_NAME),
+            "special_tokens_map_file": find(SPECIAL_NAME),
+        }
+        name = {"name_or_path": pretrained_model_name_or_path}
+        return cls(vocab_file, fast_file, **{**name, **options, **files, **kwargs})
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        legacy_format: bool | None = None,
+        filename_prefix: str | None = None,
+        **kwargs: Any,
+    ) -> tuple[str, ...]:
         """Write the vocabulary and the options into a folder, which is made if need be; returns the files' paths.
 
         Beside what `from_pretrained` reads there is `tokenizer.json`, without which the AutoTokenizer of
         transformers 5 opens no checkpoint of XLM-RoBERTa-XL.
+
+        Args:
+            save_directory: the folder.
+            legacy_format: without effect: the files of slow and fast tokenizers are written, whichever is asked for.
+            filename_prefix: goes before the name of each file; such files are not found by `from_pretrained`.
+            **kwargs: what transformers takes and what is without effect here, such as `push_to_hub=False`.
+
+        Raises:
+            TypeError: an unknown argument.
+            ValueError: `push_to_hub=True`.
         """
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
+        refuse_save_options("save_pretrained", kwargs)
         options: dict[str, Any] = {
             "tokenizer_class": "XLMRobertaTokenizer",
             "model_max_length": self.model_max_length,
             "padding_side": self.padding_side,
             "truncation_side": self.truncation_side,
-        } | {name: getattr(self, name) for name in _TOKEN_NAMES}
+        } | {name: getattr(self, name) for name in self.SPECIAL_TOKENS_ATTRIBUTES[:-1]}
+        for name, usual in (
+            ("add_prefix_space", True),
+            ("clean_up_tokenization_spaces", False),
+            ("split_special_tokens", False),
+        ):
+            if getattr(self, name) != usual:
+                options[name] = not usual
         files: dict[str, Any] = {CONFIG_NAME: options, FAST_NAME: self._vocabulary.tokenizer_json()}
         if self._vocabulary.added:
             options["added_tokens_decoder"] = {i: token.to_dict() for i, token in self.added_tokens_decoder.items()}
             options |= dict.fromkeys(LISTS_OF_SPECIAL, self.additional_special_tokens)
             files[ADDED_NAME] = self.get_added_vocab()
-        (target / VOCAB_NAME).write_bytes(self._vocabulary.serialized())
-        for name, values in files.items():
-            indent = None if name == FAST_NAME else 2
-            text = json.dumps(values, ensure_ascii=False, indent=indent)
-            (target / name).write_text(text + ("" if indent is None else "\n"), encoding="utf-8")
-        if not self._vocabulary.added:  # of an earlier tokenizer in this folder
-            (target / ADDED_NAME).unlink(missing_ok=True)
-        (target / SPECIAL_NAME).unlink(missing_ok=True)
-        return tuple(str(target / name) for name in (VOCAB_NAME, *files))
+        return write_files(Path(save_directory), filename_prefix, self._vocabulary.serialized(), files)
 
-    def __len__(self) -> int:
-        return self.vocab_size + sum(i >= self.vocab_size for i in self._vocabulary.added)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} tokens, model_max_length={self.model_max_length})"
-
-    @property
-    def vocab_size(self) -> int:
-        """Return how many tokens the vocabulary has, `<mask>` included, without those that were added after it."""
-        return self._vocabulary.size
-
-    @property
-    def token_ids(self) -> list[int]:
-        """Return every id that has a token, in order: a model may have more rows, which stand for nothing."""
-        return [*range(self.vocab_size), *sorted(i for i in self._vocabulary.added if i >= self.vocab_size)]
-
-    @property
-    def added_tokens_decoder(self) -> dict[int, AddedToken]:
-        """Return the special tokens of the family and the tokens that were added, by id."""
-        return dict(sorted((self._vocabulary.special_tokens() | self._vocabulary.added).items()))
-
-    @property
-    def additional_special_tokens(self) -> list[str]:
-        """Return the special tokens that were added."""
-        return [token.content for _, token in sorted(self._vocabulary.added.items()) if token.special]
-
-    @property
-    def all_special_tokens(self) -> list[str]:
-        """Return the special tokens, those that were added last."""
-        return ["<s>", "</s>", "<unk>", "<pad>", "<mask>", *self.additional_special_tokens]
-
-    def get_added_vocab(self) -> dict[str, int]:
-        """Return the tokens that were added, with their ids."""
-        return {token.content: i for i, token in sorted(self._vocabulary.added.items())}
-
-    def add_tokens(
-        self, new_tokens: str | AddedToken | Sequence[str | AddedToken], special_tokens: bool = False
-    ) -> int:
-        """Add tokens that stand for themselves wherever a text has them.
-
-        Give the model a row for each: `model.resize_token_embeddings(len(tokenizer))`, unless it has spare ones.
-
-        Args:
-            new_tokens: one or several. What the vocabulary has keeps its id; a new one has the next.
-            special_tokens: whether they are special: looked for in the text as it is written, and left out by
-                `skip_special_tokens`.
-
-        Returns:
-            How many are new.
-
-        Raises:
-            ValueError: one is empty or no text.
-        """
-        given = [new_tokens] if isinstance(new_tokens, str | AddedToken) else list(new_tokens)
-        tokens = [
-            replace(token, special=token.special or special_tokens)
-            if isinstance(token, AddedToken)
-            else AddedToken(token, special=special_tokens)
-            for token in given
-        ]
-        return self._add(tokens)
-
-    def add_special_tokens(
-        self, special_tokens_dict: Mapping[str, Any], replace_additional_special_tokens: bool = True
-    ) -> int:
-        """Add special tokens, by the names that transformers has for them.
-
-        Args:
-            special_tokens_dict: `additional_special_tokens` (or `extra_special_tokens`): a list. The others, such as
-                `mask_token`, are those of the family and cannot be changed.
-            replace_additional_special_tokens: whether those that were added before are special no longer.
-
-        Returns:
-            How many are new.
-
-        Raises:
-            ValueError: another name, or another token for one of the family's.
-        """
-        new: list[str | AddedToken] = []
-        for name, value in special_tokens_dict.items():
-            if name in LISTS_OF_SPECIAL:
-                new += list(value.values() if isinstance(value, Mapping) else value)
-            elif name not in _TOKEN_NAMES:
-                raise ValueError(f"There is no special token {describe(name)}; use {LISTS_OF_SPECIAL[0]}.")
-            elif str(value) != getattr(self, name):
-                raise ValueError(f"The {name} of XLM-RoBERTa is {getattr(self, name)!r} and cannot be {str(value)!r}.")
-        if new and replace_additional_special_tokens:
-            stay = {str(token) for token in new}
-            self._vocabulary.add(
-                {
-                    i: replace(token, special=False)
-                    for i, token in self._vocabulary.added.items()
-                    if token.special and token.content not in stay
-                }
-            )
-        return self.add_tokens(new, special_tokens=True)
-
-    def _add(self, tokens: Sequence[AddedToken]) -> int:
-        vocabulary = self._vocabulary
-        new = [token.content for token in tokens if not vocabulary.has(token.content)]
-        ids = next_ids(new, self.get_added_vocab(), vocabulary.size)
-        own = vocabulary.special_ids
-        vocabulary.add(
-            {
-                ids.get(token.content, vocabulary.id(token.content)): token
-                for token in tokens
-                if token.content not in own
-            }
-        )
-        return len(ids)
-
-    @property
-    def mask_token_id(self) -> int:
-        """The last id."""
-        return self._vocabulary.mask_id
-
-    @property
-    def all_special_ids(self) -> list[int]:
-        """The ids of `all_special_tokens`."""
-        return [self._vocabulary.id(token) for token in self.all_special_tokens]
-
-    def get_vocab(self) -> dict[str, int]:
-        """Every token and its id, made anew at each call."""
-        return {self._vocabulary.token(i): i for i in self.token_ids}
-
-    @overload
-    def convert_tokens_to_ids(self, tokens: str) -> int: ...
-    @overload
-    def convert_tokens_to_ids(self, tokens: list[str] | tuple[str, ...]) -> list[int]: ...
-    def convert_tokens_to_ids(self, tokens: str | list[str] | tuple[str, ...]) -> int | list[int]:
-        """The id of a token, or of each of several; that of `<unk>` for what is no token."""
-        if isinstance(tokens, list | tuple):
-            return [self.convert_tokens_to_ids(token) for token in tokens]
-        return self._vocabulary.id(_checked(tokens, "The token"))
-
-    @overload
-    def convert_ids_to_tokens(self, ids: int, skip_special_tokens: bool = False) -> str: ...
-    @overload
-    def convert_ids_to_tokens(self, ids: Iterable[Any], skip_special_tokens: bool = False) -> list[str]: ...
-    def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> str | list[str]:
-        """The token of an id, or those of a list, tensor or array [n].
-
-        The vocabulary of a model may have more rows than there are tokens; such an id reads as `<unk>`.
-
-        Raises:
-            ValueError: an id is negative or no integer.
-        """
-        row = checked_ids(ids)
-        if isinstance(ids, int):
-            return self._vocabulary.token(row[0])
-        special = set(self.all_special_ids) if skip_special_tokens else ()
-        return [self._vocabulary.token(i) for i in row if i not in special]
+    def save_vocabulary(
+        self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
+    ) -> tuple[str, ...]:
+        """Write the SentencePiece model alone into a folder, which is made if need be; returns its path."""
+        return write_files(Path(save_directory), filename_prefix, self._vocabulary.serialized(), {})
 
     def __call__(
         self,
-        text: str | Sequence[str] | Sequence[Sequence[str]],
-        text_pair: str | Sequence[str] | None = None,
-        *,
+        text: Any = None,
+        text_pair: Any = None,
+        text_target: Any = None,
+        text_pair_target: Any = None,
         add_special_tokens: bool = True,
         padding: bool | str = False,
         truncation: bool | str | None = None,
         max_length: int | None = None,
+        stride: int = 0,
+        is_split_into_words: bool = False,
         pad_to_multiple_of: int | None = None,
+        *,
+        padding_side: str | None = None,
         return_tensors: str | None = None,
         return_attention_mask: bool | None = None,
         return_token_type_ids: bool | None = None,
-        return_offsets_mapping: bool = False,
+        return_overflowing_tokens: bool = False,
         return_special_tokens_mask: bool = False,
+        return_offsets_mapping: bool = False,
+        return_length: bool = False,
+        split_special_tokens: bool | None = None,
+        verbose: bool = True,
+        pad_to_max_length: bool = False,
+        truncation_strategy: bool | str | None = None,
     ) -> BatchEncoding:
         """Encode a text, a pair of texts, or a batch (a list) of either, as `<s> A </s>` or `<s> A </s></s> B </s>`.
 
@@ -393,16 +299,32 @@ class XLMRobertaTokenizer:
         Args:
             text: a text, or several. An item of a batch may also be a pair of texts.
             text_pair: the second text, or as many as there are first ones.
+            text_target: what a model is to answer, encoded like `text`: alone, or as the field `labels` beside it.
+            text_pair_target: the second texts of `text_target`.
+            add_special_tokens: whether `<s>` and `</s>` go around.
             padding: True or "longest": to the longest of the batch; "max_length": to `max_length`.
             truncation: True or "longest_first": cut to `max_length`, the longer of the two texts first; "only_first",
                 "only_second": cut that one. None: "longest_first" if `max_length` is given and there is no padding.
             max_length: in tokens, special ones included; `model_max_length` if None.
+            stride: how many tokens neighbouring windows share, with `return_overflowing_tokens`.
+            is_split_into_words: whether each text is a list of its words. Then `word_ids` count these, and offsets are
+                places in a word.
             pad_to_multiple_of: round the padded length up.
+            padding_side: "right" or "left"; by default the attribute of that name.
             return_tensors: "pt" or "np": int64 [batch, length] instead of lists.
-            return_attention_mask: `attention_mask`, 0 at padding; by default yes.
+            return_attention_mask: `attention_mask`, 0 at padding; by default as `model_input_names` says: yes.
+            return_token_type_ids: `token_type_ids`; by default as `model_input_names` says: no.
+            return_overflowing_tokens: what truncation leaves off makes further rows, windows of the same length; then
+                there is `overflow_to_sample_mapping`, the number of the text that each row is of.
+            return_special_tokens_mask: `special_tokens_mask`, 1 at special tokens that were added and at padding.
             return_offsets_mapping: `offset_mapping`, a (start, end) for each token: it came from `text[start:end]` of
                 its own text. (0, 0) for special tokens that were added, and an empty span for a lone "▁".
-            return_special_tokens_mask: `special_tokens_mask`, 1 at special tokens that were added and at padding.
+            return_length: `length`, the tokens of each row, padding included.
+            split_special_tokens: whether special tokens written in a text are text like any other; by default the
+                attribute of that name. (transformers' fast tokenizers then find them again as words.)
+            verbose: whether to log what may have been overlooked.
+            pad_to_max_length, truncation_strategy: older names: of `padding="max_length"`, or "longest" where there
+                is no `max_length`, and of `truncation`.
 
         Returns:
             A list for each field asked for, or a list of them for a batch; `input_ids` first.
@@ -411,238 +333,197 @@ class XLMRobertaTokenizer:
             TypeError: something other than text.
             ValueError: a lone surrogate, or options that cannot be met.
         """
-        pairs, batched = _pairs(text, text_pair)
-        pad = choice("padding", padding, PADDINGS)
-        cut = choice("truncation", truncation, TRUNCATIONS)
-        if truncation is None and max_length is not None and pad is None:
-            self._log_once("max_length is given without truncation: cutting to it, longest_first.")
-            cut = "longest_first"
-        limit = self.model_max_length if max_length is None else max_length
-        if cut and pad and pad_to_multiple_of and limit <= LIMITLESS and limit % pad_to_multiple_of:
-            raise ValueError(f"max_length, {limit}, is no multiple of pad_to_multiple_of, {pad_to_multiple_of}.")
-        asked = {
-            "input_ids": True,
-            "token_type_ids": return_token_type_ids,
-            "attention_mask": return_attention_mask is not False,
-            "special_tokens_mask": return_special_tokens_mask,
-            "offset_mapping": return_offsets_mapping,
-        }
-        columns: dict[str, list[Any]] = {name: [] for name, wanted in asked.items() if wanted}
-        for first, second in pairs:
-            a, spans_a = self._vocabulary.encode(first, return_offsets_mapping)
-            b, spans_b = (None, None) if second is None else self._vocabulary.encode(second, return_offsets_mapping)
+        if text_target is not None:
+            options = {name: value for name, value in locals().items() if name not in _TEXTS}
+            return self._encode_with_targets((text, text_pair), (text_target, text_pair_target), options)
+        if text_pair_target is not None:
+            raise ValueError("There is a text_pair_target, but no text_target.")
+        if pad_to_max_length and padding is False:
+            padding = "longest" if max_length is None else "max_length"
+        pairs, batched = _read_texts(text, text_pair, is_split_into_words)
+        pad, cut, limit = self._read_lengths(
+            padding, truncation_strategy if truncation is None else truncation, max_length, verbose, pad_to_multiple_of
+        )
+        if split_special_tokens is None:
+            split_special_tokens = self.split_special_tokens
+        side = self.padding_side if padding_side is None else padding_side
+        check_side("padding_side", side)
+        reader = RowReader(self._vocabulary, add_special_tokens, split_special_tokens, None, side)
+        found = _RowCollector(add_special_tokens, return_special_tokens_mask, return_offsets_mapping)
+        for sample, (first, second) in enumerate(pairs):
+            a, places = self._encode(reader, first, return_offsets_mapping)
+            b, others = (None, None) if second is None else self._encode(reader, second, return_offsets_mapping)
             added = self.num_special_tokens_to_add(b is not None) if add_special_tokens else 0
             total = len(a) + len(b or ()) + added
-            if cut and total > limit:
-                keep_a, keep_b = kept(len(a), None if b is None else len(b), limit - added, cut)
-                a, spans_a = self._cut(a, keep_a), self._cut(spans_a, keep_a)
-                b, spans_b = b and self._cut(b, keep_b), spans_b and self._cut(spans_b, keep_b)
-                total = limit
-            elif max_length is None and total > limit:
-                self._log_once(f"Text of {total} tokens, where a model reads {limit} at most: pass truncation=True.")
-            fields = {
-                "input_ids": framed(a, b, (BOS, EOS) if add_special_tokens else None),
-                "token_type_ids": [0] * total,
-                "attention_mask": [1] * total,
-                "special_tokens_mask": self.get_special_tokens_mask(a, b) if add_special_tokens else [0] * total,
-                "offset_mapping": framed(spans_a, spans_b, ((0, 0), (0, 0)) if add_special_tokens else None),
-            }
-            for name, column in columns.items():
-                column.append(fields[name])
-        self._pad(columns, pad, max_length, pad_to_multiple_of)
-        return finished(columns, return_tensors, batched)
+            if not cut or total <= limit:
+                if max_length is None and total > limit:
+                    self._log_once(
+                        f"Text of {total} tokens, where a model reads {limit} at most: pass truncation=True.", verbose
+                    )
+                found.add(sample, (first, second, None), a, b, places, others)
+                continue
+            count = None if b is None else len(b)
+            for windows in self._cut(len(a), count, limit - added, cut, stride, return_overflowing_tokens):
+                one, two = windows
+                ids, spans = (pick(a, one), pick(b, two)), (pick(places, one), pick(others, two))
+                found.add(sample, (first, second, windows), *ids, *spans)
+        columns = self._make_columns(found.ids, return_token_type_ids, return_attention_mask) | found.columns
+        reader.length = self._pad(columns, pad, max_length, pad_to_multiple_of, side)
+        if return_length:
+            columns["length"] = [len(row) for row in found.ids]
+        if return_overflowing_tokens:
+            columns["overflow_to_sample_mapping"] = found.samples
+        elif not batched and return_tensors is None:
+            columns = {name: rows[0] if isinstance(rows[0], list) else rows for name, rows in columns.items()}
+        return BatchEncoding(columns, LazyEncodings(found.rows, reader), tensor_type=return_tensors)
 
-    def encode(self, text: str, text_pair: str | None = None, **options: Any) -> Any:
-        """The ids of one text or pair: a list, or a tensor [1, length]; the options are those of a call."""
-        return self(_checked(text, "text"), text_pair, **options)["input_ids"]
+    def encode(self, text: Any, text_pair: Any = None, *args: Any, **options: Any) -> Any:
+        """Return the ids of one text or pair: a list, or a tensor [1, length]; the options are those of a call."""
+        return self.encode_plus(text, text_pair, *args, **options)[self.model_input_names[0]]
 
-    def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False) -> list[str]:
-        """The tokens of a text; what the vocabulary does not know appears as it is written."""
-        first = self._vocabulary.tokens(_checked(text, "text"))
-        second = None if pair is None else self._vocabulary.tokens(_checked(pair, "pair"))
-        return framed(first, second, (self.bos_token, self.eos_token) if add_special_tokens else None)
-
-    def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """How many special tokens stand around a text, or a pair."""
-        return 4 if pair else 2
-
-    def build_inputs_with_special_tokens(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> list[int]:
-        """`<s> A </s>` or `<s> A </s></s> B </s>`, in ids."""
-        return framed(list(ids), None if pair is None else list(pair), (BOS, EOS))
-
-    def get_special_tokens_mask(
-        self, ids: Sequence[int], pair: Sequence[int] | None = None, already_has_special_tokens: bool = False
-    ) -> list[int]:
-        """1 where a special token would be added, or where one stands already; else 0."""
-        if already_has_special_tokens:
-            special = set(self.all_special_ids)
-            return [int(i in special) for i in checked_ids(ids)]
-        return framed([0] * len(ids), None if pair is None else [0] * len(pair), (1, 1))
-
-    def create_token_type_ids_from_sequences(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> list[int]:
-        """Zeros: this family has one type of token."""
-        return [0] * len(self.build_inputs_with_special_tokens(ids, pair))
-
-    def pad(
-        self,
-        encoded_inputs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        padding: bool | str = True,
-        max_length: int | None = None,
-        pad_to_multiple_of: int | None = None,
-        *,
-        return_attention_mask: bool | None = None,
-        return_tensors: str | None = None,
+    def encode_plus(
+        self, text: Any, text_pair: Any = None, add_special_tokens: bool = True, *args: Any, **options: Any
     ) -> BatchEncoding:
-        """Pad what was encoded before: an encoding, or a list of encodings of one text each.
+        """Encode one text or pair; the options are those of a call."""
+        if not options.get("is_split_into_words"):
+            check_text(text, "text")
+        elif text and not isinstance(text, str) and isinstance(text[0], list | tuple):
+            raise TypeError("text must be a list of words, not of lists; a call takes several texts.")
+        return self(text, text_pair, None, None, add_special_tokens, *args, **options)
 
-        Fields that the tokenizer does not know, such as labels, stay as they are.
-        """
-        if isinstance(encoded_inputs, Mapping):
-            columns = {name: plain(value) for name, value in encoded_inputs.items()}
-        else:
-            names = encoded_inputs[0] if encoded_inputs else ()
-            columns = {name: [plain(example[name]) for example in encoded_inputs] for name in names}
-        if "input_ids" not in columns:
-            raise ValueError(f"There are no input_ids to pad, only {', '.join(columns) or 'nothing'}.")
-        batched = not columns["input_ids"] or isinstance(columns["input_ids"][0], list)
-        if not batched:
-            columns = {name: [value] for name, value in columns.items()}
-        if return_attention_mask is not False and "attention_mask" not in columns:
-            columns["attention_mask"] = [[1] * len(row) for row in columns["input_ids"]]
-        self._pad(columns, choice("padding", padding, PADDINGS), max_length, pad_to_multiple_of)
-        return finished(columns, return_tensors, batched)
+    def batch_encode_plus(
+        self, batch_text_or_text_pairs: Any, add_special_tokens: bool = True, *args: Any, **options: Any
+    ) -> BatchEncoding:
+        """Encode several texts, or pairs as items of the list; the options are those of a call."""
+        if not isinstance(batch_text_or_text_pairs, list | tuple):
+            raise TypeError(f"A batch is a list of texts, not {type(batch_text_or_text_pairs).__name__}.")
+        return self(batch_text_or_text_pairs, None, None, None, add_special_tokens, *args, **options)
 
-    def decode(
-        self, ids: Any, skip_special_tokens: bool = False, clean_up_tokenization_spaces: bool | None = None
-    ) -> str:
-        """The text of a row of ids: a list, tensor or array [n], or one id. Ids without a token give nothing.
+    def tokenize(self, text: Any, pair: Any = None, add_special_tokens: bool = False, **options: Any) -> list[str]:
+        """Return the tokens of a text; what the vocabulary does not know appears as it is written.
 
         Args:
-            skip_special_tokens: leave out `<s>`, `</s>`, `<unk>`, `<pad>` and `<mask>`.
-            clean_up_tokenization_spaces: take away spaces before English punctuation and contractions.
-
-        Raises:
-            ValueError: an id is negative or no integer, or there are several rows.
+            text: the text.
+            pair: a second text.
+            add_special_tokens: whether `<s>` and `</s>` go around.
+            **options: those of a call.
         """
-        special = set(self.all_special_ids) if skip_special_tokens else ()
-        known = self._vocabulary
-        row = [i for i in checked_ids(ids) if (i < known.size or i in known.added) and i not in special]
-        # The space before the first word is no part of the text.
-        tokens = (self._vocabulary.token(i).replace(SPACE, " " if place else "") for place, i in enumerate(row))
-        text = "".join(tokens)
-        return _NEEDLESS_SPACE.sub(r"\1\2", text) if clean_up_tokenization_spaces else text
+        return self.encode_plus(text, pair, add_special_tokens, **{"verbose": False, **options}).tokens()
 
-    def batch_decode(self, sequences: Any, **options: Any) -> list[str]:
-        """The texts of several rows of ids, with the options of `decode`."""
-        return [self.decode(row, **options) for row in plain(sequences)]
+    def _encode_with_targets(
+        self, texts: tuple[Any, Any], targets: tuple[Any, Any], options: dict[str, Any]
+    ) -> BatchEncoding:
+        """Encode what a model is to answer, alone or as the labels of texts."""
+        target = self(*targets, **options)
+        if texts[0] is None:
+            return target
+        encoding = self(*texts, **options)
+        encoding["labels"] = target[self.model_input_names[0]]
+        return encoding
 
-    def _cut(self, row: list[T], keep: int) -> list[T]:
-        return row[:keep] if self.truncation_side == "right" else row[max(len(row) - keep, 0) :]
+    def _encode(self, reader: RowReader, text: Text, offsets: bool) -> tuple[list[int], list[Span]]:
+        """Return the ids of a text, or of its words, and if asked for where they come from."""
+        if offsets:
+            found = reader.segment(text)
+            return found.ids, found.spans
+        if isinstance(text, str):
+            return self._vocabulary.encode(text, reader.plain), []
+        return [i for word in text for i in self._vocabulary.encode(word, reader.plain)], []
 
-    def _pad(
-        self, columns: dict[str, list[Any]], padding: str | None, max_length: int | None, multiple: int | None
+
+class _RowCollector:
+    """The rows of a call, of which the fields are made.
+
+    Args:
+        special_tokens: whether special tokens go around each.
+        masks: whether a special_tokens_mask is asked for.
+        offsets: whether an offset_mapping is asked for.
+    """
+
+    def __init__(self, special_tokens: bool, masks: bool, offsets: bool) -> None:
+        self._special_tokens = special_tokens
+        self._ends = (BOS, EOS) if special_tokens else None
+        self.ids: list[list[int]] = []
+        self.rows: list[Row] = []
+        self.samples: list[int] = []
+        self.columns: dict[str, list[Any]] = {}
+        if masks:
+            self.columns["special_tokens_mask"] = []
+        if offsets:
+            self.columns["offset_mapping"] = []
+
+    def add(
+        self,
+        sample: int,
+        row: Row,
+        first: list[int],
+        second: list[int] | None,
+        spans: list[Span],
+        second_spans: list[Span] | None,
     ) -> None:
-        limit = self.model_max_length if max_length is None else max_length
-        if padding == "longest":
-            pad_rows(columns, _FILLERS, None, multiple, self.padding_side)
-        elif padding == "max_length" and limit <= LIMITLESS:
-            pad_rows(columns, _FILLERS, limit, multiple, self.padding_side)
-
-    def _log_once(self, message: str) -> None:
-        kind = message.partition(" ")[0]
-        if kind not in self._logged:
-            self._logged.add(kind)
-            logger.warning(message)
+        """Add the tokens of a text or pair, or a window of them."""
+        self.ids.append(add_ends(first, second, self._ends))
+        self.rows.append(row)
+        self.samples.append(sample)
+        if not self.columns:
+            return
+        if "special_tokens_mask" in self.columns:
+            zeros = None if second is None else [0] * len(second)
+            mask = add_ends([0] * len(first), zeros, (1, 1) if self._special_tokens else None)
+            self.columns["special_tokens_mask"].append(mask)
+        if "offset_mapping" in self.columns:
+            ends = ((0, 0), (0, 0)) if self._special_tokens else None
+            self.columns["offset_mapping"].append(add_ends(spans, second_spans, ends))
 
 
 class AutoTokenizer:
     """So that code for transformers runs with only its import changed."""
 
     @staticmethod
-    def from_pretrained(
-        name_or_path: str | os.PathLike[str], *, use_fast: bool = True, **options: Any
-    ) -> XLMRobertaTokenizer:
-        """An `XLMRobertaTokenizer`, whatever `use_fast` says: there is only one."""
-        return XLMRobertaTokenizer.from_pretrained(name_or_path, **options)
+    def from_pretrained(pretrained_model_name_or_path: str | os.PathLike[str], **options: Any) -> XLMRobertaTokenizer:
+        """Load an `XLMRobertaTokenizer`, whatever `use_fast` says: there is only one."""
+        return XLMRobertaTokenizer.from_pretrained(pretrained_model_name_or_path, **options)
 
 
-def _read_vocabulary(vocab_file: Path | None, fast: tuple[Path, Mapping[str, Any]] | None) -> Vocabulary:
-    """Read a vocabulary; where two files have one, they must have the same."""
-    if vocab_file is None:
-        assert fast is not None
-        path, values = fast
-        try:
-            return Vocabulary(build_sentencepiece(values), path)
-        except ValueError as error:
-            raise CheckpointError(f"{path} cannot be used: {error}. Take the {VOCAB_NAME} of the original.") from None
-    try:
-        # The bytes, not the path: some versions of SentencePiece abort the process where the path is a folder.
-        vocabulary = Vocabulary(vocab_file.read_bytes(), vocab_file)
-    except OSError as error:
-        raise CheckpointError(f"{vocab_file} cannot be read: {error.strerror or error}.") from None
-    if fast is not None and is_other_vocabulary(fast[1], vocabulary.pieces()):
-        raise CheckpointError(f"{vocab_file} and {fast[0]} hold different vocabularies. Remove the wrong one.")
-    return vocabulary
+_TEXTS = ("self", "text", "text_pair", "text_target", "text_pair_target")
+_WITHOUT_EFFECT = frozenset(
+    (
+        *("use_fast", "from_slow", "legacy", "config", "tokenizer_type", "tokenizer_class", "processor_class"),
+        *("_spm_precompiled_charsmap", "auto_map", "do_lower_case"),
+    )
+)
+"""Arguments of tokenizers of transformers that change nothing here."""
+_MUST_BE_OFF = {
+    "sp_model_kwargs": "A text is always cut the same way; sample with the sentencepiece package and pass the ids",
+    "chat_template": "A masked language model has no chats",
+    "truncation": "Pass truncation with each call",
+    "padding": "Pass padding with each call",
+}
+"""Arguments that cannot be had, unless they are empty or False, with what to do instead."""
 
 
-def _check_special_tokens(path: Path, values: Mapping[str, Any]) -> None:
-    """Refuse special tokens of another family."""
-    for name in _TOKEN_NAMES:
-        token = values.get(name)
-        content = token.get("content") if isinstance(token, dict) else token
-        expected = getattr(XLMRobertaTokenizer, name)
-        if content is not None and content != expected:
-            raise CheckpointError(
-                f"{path} says that the {name} is {describe(content)}; that of XLM-RoBERTa is {expected!r}, and xlmrxl "
-                "reads no other."
-            )
-
-
-def _read_options(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `tokenizer_config.json` says that matters here."""
-    known: dict[str, Any] = {}
-    for name in ("padding_side", "truncation_side"):
-        if config.get(name) is not None:
-            known[name] = config[name]
-            if known[name] not in ("right", "left"):
-                raise CheckpointError(f"{path} says that {name} is {describe(known[name])}; it is 'right' or 'left'.")
-    longest = config.get("model_max_length")
-    if longest is not None:
-        if isinstance(longest, bool) or not isinstance(longest, int | float) or not 1 <= longest < math.inf:
-            raise CheckpointError(
-                f"{path} says that model_max_length is {describe(longest)}; it is a number of tokens."
-            )
-        known["model_max_length"] = int(longest)
-    return known
-
-
-def _pairs(text: Any, pair: Any) -> tuple[list[tuple[str, str | None]], bool]:
-    """The texts with their second texts, and whether they came as a batch."""
-    if isinstance(text, str):
-        return [(_checked(text, "text"), None if pair is None else _checked(pair, "text_pair"))], False
+def _read_texts(text: Any, pair: Any, words: bool) -> tuple[list[tuple[Text, Text | None]], bool]:
+    """Return the texts with their second texts, and whether they came as a batch."""
+    read = _read_words if words else check_text
+    single = not (text and isinstance(text, list | tuple) and isinstance(text[0], list | tuple)) if words else False
+    if single or isinstance(text, str):
+        return [(read(text, "text"), None if pair is None else read(pair, "text_pair"))], False
     if not isinstance(text, list | tuple):
         raise TypeError(f"text must be a str or a list of them, not {type(text).__name__}.")
     if pair is not None and (not isinstance(pair, list | tuple) or len(pair) != len(text)):
         raise ValueError(f"text is a list of {len(text)}, so text_pair must be a list of {len(text)} as well.")
-    pairs: list[tuple[str, str | None]] = []
+    pairs: list[tuple[Text, Text | None]] = []
     for i, item in enumerate(text):
         if pair is not None:
-            pairs.append((_checked(item, f"text[{i}]"), _checked(pair[i], f"text_pair[{i}]")))
-        elif isinstance(item, list | tuple) and len(item) == 2:
-            pairs.append((_checked(item[0], f"text[{i}][0]"), _checked(item[1], f"text[{i}][1]")))
+            pairs.append((read(item, f"text[{i}]"), read(pair[i], f"text_pair[{i}]")))
+        elif isinstance(item, list | tuple) and len(item) == 2 and not (words and isinstance(item[0], str)):
+            pairs.append((read(item[0], f"text[{i}][0]"), read(item[1], f"text[{i}][1]")))
         else:
-            pairs.append((_checked(item, f"text[{i}]"), None))
+            pairs.append((read(item, f"text[{i}]"), None))
     return pairs, True
 
 
-def _checked(text: Any, name: str) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"{name} must be a str, not {type(text).__name__}.")
-    try:
-        text.isascii() or text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{name} has a lone surrogate, U+{ord(text[error.start]):04X}, at position {error.start}. "
-            "It is half a character; read the text again with the right encoding."
-        ) from None
-    return text
+def _read_words(words: Any, name: str) -> list[str]:
+    if not isinstance(words, list | tuple):
+        raise TypeError(f"{name} must be a list of words, not {type(words).__name__}, with is_split_into_words=True.")
+    return [check_text(word, f"{name}[{i}]") for i, word in enumerate(words)]

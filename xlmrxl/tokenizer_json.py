@@ -62,6 +62,22 @@ def build_sentencepiece(values: Mapping[str, Any]) -> bytes:
     return bytes(message + _field(2, trainer) + _field(3, normalizer))
 
 
+def without_prefix(model: bytes) -> bytes:
+    """Return a SentencePiece model that puts no space before a text.
+
+    In protocol buffers a field that comes again counts, so this is the same model with one setting behind it.
+    """
+    return model + _field(3, _number(3, 0))
+
+
+def reads_prefix_space(values: Mapping[str, Any]) -> bool:
+    """Return whether a tokenizer.json puts a space before each word; what is no such file has the default."""
+    try:
+        return _check_pre_tokenizer(values.get("pre_tokenizer"))
+    except ValueError:
+        return True
+
+
 def is_other_vocabulary(values: Mapping[str, Any], pieces: list[tuple[str, float]]) -> bool:
     """Return whether a tokenizer.json has other pieces, or other scores, than the SentencePiece model beside it.
 
@@ -106,17 +122,24 @@ def _read_pieces(vocab: Any) -> list[tuple[str, float]]:
     return pieces
 
 
-def _check_pre_tokenizer(pre_tokenizer: Any) -> None:
-    """Refuse other ways of cutting a text than at spaces, which belong to what follows them."""
+def _check_pre_tokenizer(pre_tokenizer: Any) -> bool:
+    """Return whether there is a space before each word.
+
+    Raises:
+        ValueError: a text is cut in another way than at spaces, which belong to what follows them.
+    """
     parts = pre_tokenizer.get("pretokenizers") if isinstance(pre_tokenizer, dict) else None
     parts = parts if isinstance(parts, list) else [pre_tokenizer]
     kinds = [part.get("type") if isinstance(part, dict) else part for part in parts]
     if kinds not in (["Metaspace"], ["WhitespaceSplit", "Metaspace"]):
         raise ValueError(f"its pre_tokenizer is {describe(kinds)}, not that of XLM-RoBERTa")
     space = parts[-1]
-    always = space.get("prepend_scheme", "always") == "always" and space.get("add_prefix_space", True) is True
-    if space.get("replacement") != SPACE or not always or space.get("split", True) is not True:
+    older = space.get("add_prefix_space", True)
+    scheme = space.get("prepend_scheme", "always" if older else "never")
+    known = (scheme == "always" and older is True) or (scheme == "never" and len(kinds) == 2)
+    if space.get("replacement") != SPACE or not known or space.get("split", True) is not True:
         raise ValueError(f"its Metaspace is {describe(space)}, not that of XLM-RoBERTa")
+    return bool(scheme == "always")
 
 
 def _check_post_processor(processor: Any) -> None:
@@ -162,7 +185,11 @@ def _is_what_sentencepiece_does(part: Any) -> bool:
 
 
 def build_tokenizer_json(
-    model: bytes, pieces: list[tuple[str, float]], special_ids: Mapping[str, int], added: Mapping[int, AddedToken]
+    model: bytes,
+    pieces: list[tuple[str, float]],
+    special_ids: Mapping[str, int],
+    added: Mapping[int, AddedToken],
+    add_prefix_space: bool = True,
 ) -> dict[str, Any]:
     """Make the tokenizer.json of a SentencePiece model.
 
@@ -171,10 +198,16 @@ def build_tokenizer_json(
         pieces: with their scores, without `<unk>`, `<s>` and `</s>`.
         special_ids: of the family's special tokens.
         added: the tokens that were added, by id.
+        add_prefix_space: whether words are looked up with the space before them.
     """
     normalizer = b"".join(value for field, value in _fields(model) if field == 3)
     rules = b"".join(value for field, value in _fields(normalizer) if field == 2)
-    metaspace = {"type": "Metaspace", "replacement": SPACE, "add_prefix_space": True, "prepend_scheme": "always"}
+    metaspace = {
+        "type": "Metaspace",
+        "replacement": SPACE,
+        "add_prefix_space": add_prefix_space,
+        "prepend_scheme": "always" if add_prefix_space else "never",
+    }
     own = {i: AddedToken(token, lstrip=token == MASK_TOKEN, special=True) for token, i in special_ids.items()}
     ends = {token: {"id": token, "ids": [special_ids[token]], "tokens": [token]} for token in ("<s>", "</s>")}
     return {

@@ -6,9 +6,11 @@ were added follow it, or stand on an id of the vocabulary. Knows nothing of batc
 
 from __future__ import annotations
 
+import copy
 import operator
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +18,30 @@ from sentencepiece import SentencePieceNormalizer, SentencePieceProcessor
 
 from xlmrxl.added_tokens import AddedToken, TokenMatcher
 from xlmrxl.hub import CheckpointError, describe
-from xlmrxl.tokenizer_json import FIRST_TOKENS, MASK_TOKEN, SPACE, build_tokenizer_json
+from xlmrxl.tokenizer_json import FIRST_TOKENS, MASK_TOKEN, SPACE, build_tokenizer_json, without_prefix
 
 BOS, PAD, EOS, UNK = range(4)
 FIRST_PIECES = ["<unk>", "<s>", "</s>"]
 """How a SentencePiece model of this family begins."""
 
 Span = tuple[int, int]
+NOTHING: frozenset[int] = frozenset()
+_WORD = re.compile(rf"(?:[^\s{SPACE}]|[\x1c-\x1f])+")
+"""What lies between two spaces of a normalised text. Python takes some control characters for spaces."""
+
+
+class Subwords(NamedTuple):
+    """The tokens of a text, and what there is to say of each."""
+
+    ids: list[int]
+    tokens: list[str]
+    spans: list[Span]  # where in the text it comes from
+    words: list[int | None]  # in which word, from 0
+
+    def pick(self, window: range) -> Subwords:
+        """Return the tokens of a window."""
+        part = slice(window.start, window.stop)
+        return Subwords(self.ids[part], self.tokens[part], self.spans[part], self.words[part])
 
 
 class Part(NamedTuple):
@@ -41,12 +60,14 @@ class Vocabulary:
     Args:
         model: the SentencePiece model, serialised.
         path: of the file that it comes from, for messages.
+        add_prefix_space: False: words are looked up without the "▁" before them, and spaces are lost, as with
+            transformers 5.
 
     Raises:
         CheckpointError: it is no SentencePiece model of this family.
     """
 
-    def __init__(self, model: bytes, path: Path) -> None:
+    def __init__(self, model: bytes, path: Path, add_prefix_space: bool = True) -> None:
         self._pieces = SentencePieceProcessor()
         try:
             self._pieces.LoadFromSerializedProto(model)
@@ -56,19 +77,27 @@ class Vocabulary:
             ) from None
         if [self._pieces.id_to_piece(i) for i in range(min(3, len(self._pieces)))] != FIRST_PIECES:
             raise CheckpointError(f"{path} is no vocabulary of XLM-R: it does not begin with <unk>, <s>, </s>.")
+        self.add_prefix_space = add_prefix_space
+        self._encoder = self._pieces
+        if not add_prefix_space:
+            self._encoder = SentencePieceProcessor()
+            self._encoder.LoadFromSerializedProto(without_prefix(model))
         self.size = len(self._pieces) + 2
         self.mask_id = self.size - 1
         self.special_ids = {token: i for i, token in enumerate(FIRST_TOKENS)} | {MASK_TOKEN: self.mask_id}
         self.added: dict[int, AddedToken] = {}
         self._roots: dict[int, str] = {}
         self._normalizer: SentencePieceNormalizer | None = None
-        self.add({})
+        self._matchers: dict[frozenset[int], tuple[TokenMatcher, TokenMatcher | None]] = {}
+        self._ids: dict[str, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_normalizer": None}  # it would come back with other settings
+        # What was worked out on the way is left behind, so that a pickle does not depend on what was read before it;
+        # the normaliser would come back with other settings.
+        return vars(self) | {"_normalizer": None, "_roots": {}, "_matchers": {}}
 
-    def add(self, tokens: Mapping[int, AddedToken]) -> None:
-        """Add tokens, by id.
+    def with_tokens(self, tokens: Mapping[int, AddedToken]) -> Vocabulary:
+        """Return a vocabulary with more tokens, by id. This one stays as it is: encodings go on referring to it.
 
         Raises:
             ValueError: an id or a token is another one's already.
@@ -84,16 +113,20 @@ class Vocabulary:
                 )
             if i not in own:
                 added[i] = token
-        self.added = added
-        self._ids = {token.content: i for i, token in self.added.items()}
-        every = self.added | own
-        self._written = TokenMatcher({i: token for i, token in every.items() if not token.normalized})
-        normalized = {i: token for i, token in every.items() if token.normalized}
-        self._normalized = TokenMatcher(normalized, lambda token: self._normalize(token)[0]) if normalized else None
+        twin = copy.copy(self)
+        twin.added = added
+        twin._ids = {token.content: i for i, token in added.items()}
+        return twin
 
     def special_tokens(self) -> dict[int, AddedToken]:
         """Return the special tokens of the family, by id."""
         return {i: AddedToken(token, special=True) for token, i in self.special_ids.items()}
+
+    def find_special(self, wanted: bool = True) -> frozenset[int]:
+        """Return the ids of the special tokens, those that were added among them; none unless they are wanted."""
+        if not wanted:
+            return NOTHING
+        return frozenset(self.special_ids.values()) | {i for i, token in self.added.items() if token.special}
 
     def has(self, token: str) -> bool:
         """Return whether there is such a token."""
@@ -118,57 +151,114 @@ class Vocabulary:
         piece = int(self._pieces.piece_to_id(token))
         return piece + 1 if piece else UNK
 
-    def encode(self, text: str, spans: bool = False, plain: Collection[int] = ()) -> tuple[list[int], list[Span]]:
-        """Return the ids of a text, and if asked for the (start, end) in `text` where each comes from.
+    def encode(self, text: str, plain: frozenset[int] = NOTHING) -> list[int]:
+        """Return the ids of a text.
 
-        A special or added token written in the text stands for itself, and what follows it begins a new word. The
-        pieces of one character ("㍿") share it; a lone "▁" has an empty span; a span leaves out the space before a
-        word. The tokens with the ids in `plain` are text like any other where they are written.
+        A special or added token written in the text stands for itself, and what follows it begins a new word.
+
+        Args:
+            text: the text.
+            plain: ids of tokens that are text like any other where they are written.
         """
+        as_written, as_normalized = self._get_matchers(plain)
+        if as_normalized is None and self.add_prefix_space and not as_written.find(text):  # most texts
+            return self._segment(text)[0]
         ids: list[int] = []
-        places: list[Span] = []
         for part in self._parts(text, plain):
-            if part.id is not None:
-                ids.append(part.id)
-                places.append((part.start, part.end))
-                continue
-            segment, order = self._segment(part.text)
-            ids += segment
-            if not spans or not segment:
-                continue
-            if part.sources is None:
-                places += self._spans(part.text, order, part.start)
-                continue
-            for first, end in self._spans(part.text, order, 0):
-                start = part.sources[first][0] if first < len(part.sources) else part.end
-                places.append((start, part.sources[end - 1][1] if end > first else start))
-        return ids, places if spans else []
+            ids += self._segment(part.text)[0] if part.id is None else [part.id]
+        return ids
 
-    def encode_words(self, words: Sequence[str], plain: Collection[int] = ()) -> list[list[int]]:
+    def encode_words(self, words: Sequence[str], plain: frozenset[int] = NOTHING) -> list[list[int]]:
         """Return the ids of each of many words as `encode` does, but in less time where they are single pieces."""
-        if self._normalized is not None or self._written.find("\n".join(words)):
-            return [self.encode(word, plain=plain)[0] for word in words]
+        as_written, as_normalized = self._get_matchers(plain)
+        if as_normalized is not None or not self.add_prefix_space or as_written.find("\n".join(words)):
+            return [self.encode(word, plain) for word in words]
         rows = self._pieces.encode(list(words), num_threads=1)
         # Of one piece there is one order, and what is unknown has none.
         return [
-            [row[0] + 1] if len(row) == 1 and row[0] else self.encode(word)[0]
+            [row[0] + 1] if len(row) == 1 and row[0] else self.encode(word)
             for word, row in zip(words, rows, strict=True)
         ]
 
-    def _parts(self, text: str, plain: Collection[int] = ()) -> Iterator[Part]:
-        """Cut a text before and after each token that stands for itself."""
-        for part in _cut(text, (hit for hit in self._written.find(text) if hit[2] not in plain)):
-            if part.id is not None or self._normalized is None or not part.text:
+    def segment(self, text: str, plain: frozenset[int] = NOTHING) -> Subwords:
+        """Return the tokens of a text with their places in it and their words; the arguments are those of `encode`.
+
+        The tokens of one character ("㍿") share its place; a lone "▁" has an empty one; a place leaves out the space
+        before a word. What the vocabulary does not know is a token as it is written, with the id of `<unk>`.
+        """
+        found = Subwords([], [], [], [])
+        word = -1
+        for part in self._parts(text, plain):
+            if part.id is not None:
+                word += 1
+                found.ids.append(part.id)
+                found.tokens.append(self.token(part.id))
+                found.spans.append((part.start, part.end))
+                found.words.append(word)
+                continue
+            ids, order = self._segment(part.text)
+            if not ids:
+                continue
+            pieces = self._encoder.encode(part.text, out_type=str)
+            tokens = pieces if isinstance(order, range) else [pieces[place] for place in order]
+            found.ids.extend(ids)
+            found.tokens.extend(tokens)
+            # What follows a token that stands for itself begins a word as well.
+            begins = [token[0] == SPACE for token in tokens]
+            begins[0] = True
+            found.words.extend(islice(accumulate(begins, initial=word), 1, None))
+            word += sum(begins)
+            if part.sources is None:
+                found.spans.extend(self._spans(part.text, pieces, order, part.start))
+                continue
+            for first, end in self._spans(part.text, pieces, order, 0):
+                start = part.sources[first][0] if first < len(part.sources) else part.end
+                found.spans.append((start, part.sources[end - 1][1] if end > first else start))
+        return found
+
+    def _parts(self, text: str, plain: frozenset[int]) -> Iterator[Part]:
+        """Cut a text before and after each token that stands for itself, and at spaces if they are not looked up."""
+        parts = self._cut_at_tokens(text, plain)
+        return parts if self.add_prefix_space else self._cut_at_spaces(parts)
+
+    def _cut_at_spaces(self, parts: Iterable[Part]) -> Iterator[Part]:
+        for part in parts:
+            if part.id is not None:
+                yield part
+                continue
+            normalized, sources = part.text, part.sources
+            if sources is None:
+                normalized, spans = self._normalize(part.text)
+                sources = [(part.start + start, part.start + end) for start, end in spans]
+            for match in _WORD.finditer(normalized):
+                own = sources[match.start() : match.end()]
+                yield Part(None, own[0][0], own[-1][1], match[0], own)
+
+    def _cut_at_tokens(self, text: str, plain: frozenset[int]) -> Iterator[Part]:
+        as_written, as_normalized = self._get_matchers(plain)
+        for part in _cut(text, as_written.find(text)):
+            if part.id is not None or as_normalized is None or not part.text:
                 yield part
                 continue
             normalized, sources = self._normalize(part.text)
-            found = [hit for hit in self._normalized.find(normalized) if hit[2] not in plain]
+            found = as_normalized.find(normalized)
             if not found:
                 yield part
                 continue
             for inner in _cut(normalized, found):
                 own = [(part.start + start, part.start + end) for start, end in sources[inner.start : inner.end]]
                 yield Part(inner.id, own[0][0], own[-1][1], inner.text, own)
+
+    def _get_matchers(self, plain: frozenset[int]) -> tuple[TokenMatcher, TokenMatcher | None]:
+        """Return what finds tokens in a text as it is written, and in a normalised one where any are looked for."""
+        if plain not in self._matchers:
+            every = {i: token for i, token in (self.added | self.special_tokens()).items() if i not in plain}
+            normalized = {i: token for i, token in every.items() if token.normalized}
+            self._matchers[plain] = (
+                TokenMatcher({i: token for i, token in every.items() if not token.normalized}),
+                TokenMatcher(normalized, lambda token: self._normalize(token)[0]) if normalized else None,
+            )
+        return self._matchers[plain]
 
     def _normalize(self, text: str) -> tuple[str, list[Span]]:
         """Normalise a text but for its spaces; for each character, say where in the text it comes from."""
@@ -190,24 +280,13 @@ class Vocabulary:
             spans.append((start, end))
         return normalized, spans
 
-    def tokens(self, text: str) -> list[str]:
-        """Return the pieces of a text; what the vocabulary does not know appears as it is written."""
-        tokens: list[str] = []
-        for part in self._parts(text):
-            if part.id is not None:
-                tokens.append(self.token(part.id))
-            else:
-                pieces = self._pieces.encode(part.text, out_type=str)
-                tokens += [pieces[place] for place in self._segment(part.text)[1]]
-        return tokens
-
     def _segment(self, text: str) -> tuple[list[int], Sequence[int]]:
         """The ids of a text that holds no special token, and where in SentencePiece's own order each stands.
 
         Pieces that repeat the same characters ("o", "oooo") score the same in any order, and SentencePiece lets the
         rounding of float32 choose. Shortest first is what transformers 5 and the fast tokenizers give.
         """
-        ids = [piece + 1 if piece else UNK for piece in self._pieces.encode(text)]
+        ids = [piece + 1 if piece else UNK for piece in self._encoder.encode(text)]
         try:
             roots = [self._roots[i] for i in ids]
         except KeyError:
@@ -222,11 +301,10 @@ class Vocabulary:
         ]
         return [ids[place] for place in order], order
 
-    def _spans(self, text: str, order: Sequence[int], start: int) -> Iterator[Span]:
-        """Where each piece of `text`, which begins at `start`, comes from."""
-        pieces = self._pieces.encode(text, out_type=str)
+    def _spans(self, text: str, pieces: Sequence[str], order: Sequence[int], start: int) -> Iterator[Span]:
+        """Yield where each piece of `text`, which begins at `start`, comes from."""
         # A character i of the normalised text comes from text[sources[i]:after[i]]; several may share their source.
-        _, sources = self._pieces.normalize(text, with_offsets=True)
+        _, sources = self._encoder.normalize(text, with_offsets=True)
         after = _ends(sources)
         end = reached = 0
         for place in order:
@@ -234,7 +312,7 @@ class Vocabulary:
             first, end = end + len(piece) - len(piece.lstrip(SPACE)), end + len(piece)
             stop = after[end - 1] if first < end else sources[end]
             # SentencePiece counts what it removes, such as control characters, to the character before: not here.
-            while first < end and stop > sources[end - 1] + 1 and not self._pieces.normalize(text[stop - 1]):
+            while first < end and stop > sources[end - 1] + 1 and not self._encoder.normalize(text[stop - 1]):
                 stop -= 1
             # A lone "▁" amid what one character was normalised to shares it, so that ends never go back.
             reached = max(reached, stop)
@@ -251,7 +329,9 @@ class Vocabulary:
 
     def tokenizer_json(self) -> dict[str, Any]:
         """Return the same vocabulary in the format of the tokenizers library, `tokenizer.json`."""
-        return build_tokenizer_json(self.serialized(), self.pieces(), self.special_ids, self.added)
+        return build_tokenizer_json(
+            self.serialized(), self.pieces(), self.special_ids, self.added, self.add_prefix_space
+        )
 
 
 def _cut(text: str, found: Iterable[tuple[int, int, int]]) -> Iterator[Part]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xlmrxl.encoding import kept
 from xlmrxl.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.masked import Row, input_ids, log_probabilities, pieces_of, read, room, spell, touching
@@ -19,6 +18,7 @@ from xlmrxl.tasks.result import Result, Source, number
 from xlmrxl.tasks.rows import head_logits
 from xlmrxl.tasks.templates import PAIR, TEXT, checked_labels, checked_templates
 from xlmrxl.tasks.templates import templates as shipped
+from xlmrxl.token_rows import truncated_lengths
 from xlmrxl.tokenizer_json import MASK_TOKEN
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def _fill(
     # `keep` falls at every turn, since what is cut may be split into other pieces than before.
     whole = keep = len(ends) + len(pair_ends)
     while True:
-        first, second = kept(len(ends), len(pair_ends), keep, "longest_first")
+        first, second = truncated_lengths(len(ends), len(pair_ends), keep, "longest_first")
         parts = text, pair or ""
         if keep < whole:
             parts = text[: ends[first - 1]], parts[1][: pair_ends[second - 1] if second else 0]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from xlmrxl.encoding import kept
 from xlmrxl.progress import Progress, nobody
+from xlmrxl.token_rows import truncated_lengths
 from xlmrxl.tokenizer import LIMITLESS, AddedToken, XLMRobertaTokenizer
 from xlmrxl.tokenizer_json import MASK_TOKEN, SPACE
 
@@ -119,7 +119,8 @@ def pieces_of(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = 
     ids, spans = found["input_ids"], found["offset_mapping"]
     plain = frozenset() if special_tokens else written_plainly(tokenizer)
     if not plain.isdisjoint(ids):
-        ids, spans = tokenizer._vocabulary.encode(text, True, plain)
+        own = tokenizer._vocabulary.segment(text, plain)
+        ids, spans = own.ids, own.spans
     return [(i, *span) for i, span in zip(ids, spans, strict=True)]
 
 
@@ -150,7 +151,9 @@ def input_ids(
     added = tokenizer.num_special_tokens_to_add(text_pair is not None)
     total = sum(map(len, texts)) + added
     if total > most:
-        lengths = kept(len(texts[0]), None if text_pair is None else len(texts[1]), most - added, "longest_first")
+        lengths = truncated_lengths(
+            len(texts[0]), None if text_pair is None else len(texts[1]), most - added, "longest_first"
+        )
         left = tokenizer.truncation_side == "left"
         texts = [
             ids[len(ids) - length :] if left else ids[:length] for ids, length in zip(texts, lengths, strict=False)
