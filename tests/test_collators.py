@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SENTENCES
+from sentences import SENTENCES
 from test_tokenizer import reference_of
 
 from xlmrxl import XLMRobertaTokenizer

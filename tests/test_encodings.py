@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import SENTENCES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sentences import SENTENCES
 from test_tokenizer import HARD, reference_of
 
 from xlmrxl import BatchEncoding, XLMRobertaTokenizer

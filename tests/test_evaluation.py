@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
+from sentences import SENTENCES
 
-from tests.conftest import SENTENCES
 from training import baselines, corpus, evaluate, masked, probes
 from training.corpus import BOS, EOS
 from xlmrxl import XLMRobertaXLConfig, XLMRobertaXLForMaskedLM

@@ -11,7 +11,9 @@ import torch
 
 from xlmrxl import (
     AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
 )
 
@@ -192,3 +194,93 @@ def test_activations_of_a_layer(tokenizer):
     given = {"additional_forward_args": batch["attention_mask"], "target": 1, "n_steps": 3}
     gradients = attribution.LayerIntegratedGradients(forward, model.roberta.embeddings)
     assert gradients.attribute(batch["input_ids"], **given).shape == states.shape
+
+
+def test_words_are_tagged(tokenizer, tmp_path):
+    """Labels of words become labels of tokens by `word_ids`, the later tokens of a word being left out."""
+    sentences = [["Angela", "lives", "in", "Kyiv"], ["Das", "ist", "Johannesburg", "."], ["Zoë", "schläft"]] * 4
+    tags = [[1, 0, 0, 2], [0, 0, 2, 0], [1, 0]] * 4
+    encoded = tokenizer(sentences, truncation=True, is_split_into_words=True)
+    rows = []
+    for i, labels in enumerate(tags):
+        word_ids = encoded.word_ids(batch_index=i)
+        before = [None, *word_ids[:-1]]
+        aligned = [
+            -100 if word is None or word == last else labels[word] for word, last in zip(word_ids, before, strict=True)
+        ]
+        assert [label for label in aligned if label != -100] == labels
+        rows.append(
+            {"input_ids": encoded["input_ids"][i], "attention_mask": encoded["attention_mask"][i], "labels": aligned}
+        )
+    names = {0: "O", 1: "B-PER", 2: "B-LOC"}
+    model = AutoModelForTokenClassification.from_pretrained(
+        "default", num_labels=3, id2label=names, label2id={label: i for i, label in names.items()}
+    )
+    from xlmrxl.trainer import Trainer
+
+    collator = transformers.DataCollatorForTokenClassification(tokenizer)
+    trainer = Trainer(
+        model,
+        arguments(tmp_path),
+        train_dataset=rows,
+        eval_dataset=rows[:4],
+        data_collator=collator,
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    found = trainer.predict(rows[:4])
+    assert (found.label_ids == -100).sum() > 0
+    assert found.predictions.shape[:2] == found.label_ids.shape
+    trainer.save_model(tmp_path / "final")
+    import xlmrxl
+
+    assert {word.label for word in xlmrxl.load(tmp_path / "final").tag("Angela lives in Kyiv.").words} <= {
+        *names.values()
+    }
+
+
+def test_questions_are_answered_in_windows(tokenizer, tmp_path):
+    """A context that is too long is read in windows with a stride; the answer's place in each by `offset_mapping`."""
+    question, answer = "Where does Angela live?", "Kyiv"
+    context = "Once there was a town by the sea. " * 12 + "Angela lives in Kyiv. " + "It rained all day. " * 10
+    place = context.index(answer)
+    encoded = tokenizer(
+        [question],
+        [context],
+        truncation="only_second",
+        max_length=64,
+        stride=16,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        padding="max_length",
+    )
+    assert set(encoded["overflow_to_sample_mapping"]) == {0}
+    starts, ends = [], []
+    for i, offsets in enumerate(encoded["offset_mapping"]):
+        inside = [n for n, sequence in enumerate(encoded.sequence_ids(i)) if sequence == 1]
+        first, last = inside[0], inside[-1]
+        if offsets[first][0] > place or offsets[last][1] < place + len(answer):
+            starts.append(0)
+            ends.append(0)
+            continue
+        starts.append(max(n for n in inside if offsets[n][0] <= place))
+        ends.append(min(n for n in inside if offsets[n][1] >= place + len(answer)))
+        assert context[offsets[starts[-1]][0] : offsets[ends[-1]][1]] == answer
+    assert any(starts)
+    assert not all(starts)
+    model = AutoModelForQuestionAnswering.from_pretrained("default").train()
+    inputs = {name: torch.tensor(encoded[name]) for name in ("input_ids", "attention_mask")}
+    places = {"start_positions": torch.tensor(starts), "end_positions": torch.tensor(ends)}
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(12):
+        loss = model(**inputs, **places).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval().save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    import xlmrxl
+
+    found = xlmrxl.load(tmp_path).answer(question, context)
+    assert found.answers[0].text in context
+    assert 0 <= found.null_probability <= 1

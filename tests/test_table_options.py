@@ -366,7 +366,7 @@ def test_the_options_reach_the_files(tiny_folder: Path, tmp_path: Path):
     done = run("fill", "--input", source, "--output", target, *options, "--model", tiny_folder)
     assert (done.exit_code, done.stderr) == (0, f"1 rows, 0 of them bad: {target}\n")
     data = target.read_bytes()
-    assert data.startswith(b"\xef\xbb\xbftext\tnote\tfill\tfills\terror\n")
+    assert data.startswith(b"\xef\xbb\xbftext\tnote\tfill\tbegins_word\tfills\terror\n")
     (row,) = values(target)
     assert (row["text"], row["note"]) == ('"The capital of <mask> is', "'=né")
     source = put(tmp_path / "in.tsv", "text\tid\n<mask> a\t1\n")

@@ -120,7 +120,7 @@ def test_a_table_is_its_texts(end: str, tmp_path: Path):
         ("a.CSV", None, r"There is no file .*a\.CSV"),
         ("folder", "folder", r"is a folder\. Name a file in it\. If it is a text, let it come by the standard input"),
         ("a.csv", "folder", "is a folder"),
-        ("a.txt", gzip.compress(b"a"), "is compressed with gzip"),
+        ("a.txt", gzip.compress(b"a", mtime=0), "is compressed with gzip"),
         ("a.txt", "a\n".encode("utf-16"), "is UTF-16. Say so"),
     ],
 )
@@ -183,8 +183,8 @@ def answered(command: str, models: dict[str, Path], *arguments: Any, text: bytes
 def test_a_bad_line_is_named_and_the_others_are_answered(command: str, tiny_folder: Path, tagger: Path, tmp_path: Path):
     models = {"fill": tiny_folder, "tag": tagger}
     mask = "<mask> " if command == "fill" else ""
-    # Too long for a fill and a tag; text with a mask cannot be classified.
-    bad = {"fill": "no mask", "tag": "Paris " * 200}.get(command, "a <mask>")
+    # Text with a mask cannot be classified, and any text that can be read is tagged.
+    bad = {"fill": "no mask", "tag": "caf\xef"}.get(command, "a <mask>")
     lines = [f"{mask}The dog", bad, "", f"{mask}na\xefve", f"{mask}A cat", bad, f"{mask}one\u2028line"]
     data = "\n".join(lines).encode().replace("\xef".encode(), b"\xef")
     path = tmp_path / "lines.txt"

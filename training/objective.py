@@ -50,7 +50,7 @@ def mask(
 
 def stream_before_last(model: XLMRobertaXLForMaskedLM, inputs: Tensor) -> Tensor:
     """What the last layer reads, for ids (batch, sequence) without padding: (batch, sequence, hidden)."""
-    stream = model.roberta.embeddings(inputs, None, None, None, 0)
+    stream = model.roberta.embeddings(inputs)
     for layer in model.roberta.encoder.layer[:-1]:
         stream = layer(stream)[0]
     return stream
@@ -67,7 +67,8 @@ def masked_states(model: XLMRobertaXLForMaskedLM, stream: Tensor, places: Tensor
     attention = last.attention
     normed = attention.self_attn_layer_norm(stream)
     index = places[..., None].expand(-1, -1, stream.shape[-1])
-    context, _, _ = attention.self(normed.gather(1, index), None, None, normed, None, False)
+    # As attention over an encoder's states, which here are those of all tokens.
+    context = attention.self(normed.gather(1, index), encoder_hidden_states=normed)[0]
     return encoder.LayerNorm(last.feed_forward(attention.output(context, stream.gather(1, index))))
 
 
