@@ -196,7 +196,7 @@ def test_a_bad_line_is_named_and_the_others_are_answered(command: str, tiny_fold
         said = done.stderr.splitlines()
         assert [line.partition(f" of {name}")[0] for line in said] == ["Line 2", "Line 4", "Line 6"]
         assert "has bytes that are not UTF-8" in said[1]
-        assert said[0].startswith(f"Line 2 of {name}: ")
+        assert said[0].startswith(f"Line 2 of {name}" + ("" if command == "tag" else ": "))
         assert "ext 1" not in said[0]
         assert done.exit_code == 1
     # What is answered is what each text alone is answered.

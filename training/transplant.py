@@ -171,7 +171,7 @@ def transplant(e5: E5, vocabulary: Path, layers: int, text: Encoded) -> XLMRober
     tokens = torch.from_numpy(text.batch(SAMPLE_SEED, 0, SEQUENCES, LENGTH))
     masked = (torch.rand(tokens.shape) < MASKED) & (tokens != BOS) & (tokens != EOS)
     tokens[masked] = len(ids) - 1
-    stream = model.roberta.embeddings(tokens, None, None, None, 0)
+    stream = model.roberta.embeddings(tokens)
     sums, last_norm = stream, "emb.ln"
     for number, layer in enumerate(model.roberta.encoder.layer):
         attention, prefix = layer.attention, f"l{number}"
@@ -183,7 +183,7 @@ def transplant(e5: E5, vocabulary: Path, layers: int, text: Encoded) -> XLMRober
         scale = ratio(stream, x)
         copy_linear(teacher, attention.output.dense, f"{prefix}.ao", scale)
         normed = attention.self_attn_layer_norm(stream)
-        context = chunked(lambda part, a=attention: a.self(part, None, None, None, None, False)[0], normed)
+        context = chunked(lambda part, a=attention: a.self(part)[0], normed)
         refit(attention.output.dense, context, scale * sums - stream)
         stream = chunked(attention.output.dense, context) + stream
         last_norm = f"{prefix}.aln"
