@@ -29,6 +29,8 @@ from xlmrxl.views.protocol import FRONT_END
 
 httpx = pytest.importorskip("httpx")
 
+pytestmark = pytest.mark.slow  # half a minute, with an app of its own
+
 TEXT = "The <mask> is here."
 MEGABYTE = "a <mask> " * 111_000
 MASKS = "<mask>" * 10_000

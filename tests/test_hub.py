@@ -148,6 +148,7 @@ for arguments in {[f"dict(name={call})" for call in calls]!r}:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_model_is_downloaded_once_and_then_there_offline(hub: dict[str, str]):
     loaded = "loaded org/tiny True"
     assert load(hub, "'org/tiny'", f"'org/tiny', revision='{COMMIT}', local_files_only=True") == [loaded] * 2

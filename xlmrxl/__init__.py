@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel
     from xlmrxl.session import Session, load
     from xlmrxl.tasks.teach import Taught
-    from xlmrxl.tokenizer import AutoTokenizer, XLMRobertaTokenizer
+    from xlmrxl.tokenizer import AutoTokenizer, XLMRobertaTokenizer, XLMRobertaTokenizerFast
 
 __version__ = "0.1.0"
 
@@ -56,7 +56,7 @@ _HOMES = {
     "config": ["XLMRobertaXLConfig"],
     "hub": ["CheckpointError"],
     "encoding": ["BatchEncoding"],
-    "tokenizer": ["AutoTokenizer", "XLMRobertaTokenizer"],
+    "tokenizer": ["AutoTokenizer", "XLMRobertaTokenizer", "XLMRobertaTokenizerFast"],
     "model": ["XLMRobertaXLModel"],
     "pretrained": ["XLMRobertaXLPreTrainedModel"],
     "heads": [
@@ -88,6 +88,7 @@ __all__ = [
     "Session",
     "Taught",
     "XLMRobertaTokenizer",
+    "XLMRobertaTokenizerFast",
     "XLMRobertaXLConfig",
     "XLMRobertaXLForCausalLM",
     "XLMRobertaXLForMaskedLM",

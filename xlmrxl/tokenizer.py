@@ -476,6 +476,10 @@ class _RowCollector:
             self.columns["offset_mapping"].append(add_ends(spans, second_spans, ends))
 
 
+XLMRobertaTokenizerFast = XLMRobertaTokenizer
+"""The name of the same in code for the fast tokenizers of transformers: there is only one."""
+
+
 class AutoTokenizer:
     """So that code for transformers runs with only its import changed."""
 

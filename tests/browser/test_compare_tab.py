@@ -79,7 +79,7 @@ def test_what_is_shown_can_be_taken_away(tab) -> None:
         with tab.expect_download() as kept:
             tab.locator(f"#compare-output [data-file={kind}]").click()
         files[kind] = Path(kept.value.path()).read_text()
-    assert files["csv"].startswith("precision,text,mask,fill,probability,kl,top1")
+    assert files["csv"].startswith("precision,text,mask,fill,begins_word,probability,kl,top1")
     assert {**json.loads(files["json"]), "source": None} == {**json.loads(json.dumps(found.to_dict())), "source": None}
     again = tab.context.new_page()
     again.goto(tab.evaluate("window.xlmrxl.link('compare')"))

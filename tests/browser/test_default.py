@@ -11,7 +11,7 @@ from test_fill_tab import expected, fill, on_screen, wait_for_result
 import xlmrxl
 from xlmrxl.hub import DEFAULT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # with an app of its own
 
 
 @pytest.fixture(scope="module")

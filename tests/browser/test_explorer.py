@@ -359,6 +359,7 @@ def test_trying_all_heads_says_how_far_it_is_and_can_be_stopped(open_page, model
     assert float(best.get_attribute("data-value")) == max(values)
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_when_nobody_looks_at_it(open_page, model: xlmrxl.Session) -> None:
     """Opened with it as from a link, the map shows the patterns meanwhile."""
     slow = Slow(AttentionView(model.inspect(TEXT, progress=False)), 0.25)
@@ -404,6 +405,7 @@ def test_the_lines_of_python_give_the_map(paired, pair: AttentionView, statistic
     assert values == pytest.approx(names["statistic"].ravel().tolist(), rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_lines_of_python_of_two_sides_and_of_what_is_off(open_page, model: xlmrxl.Session, capsys) -> None:
     first, second = model.inspect(TEXT, progress=False), xlmrxl.load(precision="bf16").inspect(TEXT, progress=False)
     page = open_page()
@@ -426,6 +428,7 @@ def test_the_lines_of_python_of_two_sides_and_of_what_is_off(open_page, model: x
     assert inside(page, "[...explorer.map.values]") == pytest.approx(names["statistic"].ravel().tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_lines_for_a_notebook_open_the_same_explorer(paired, pair: AttentionView) -> None:
     pytest.importorskip("anywidget")
     settings = {"show": "mean", "chosen": [[2, 5], [3, 4]], "special": False, "mass": {"lines": 0.5}}
@@ -473,6 +476,7 @@ def test_keyboard_in_lines_and_matrix(paired) -> None:
     paired.keyboard.press("Escape")
 
 
+@pytest.mark.slow
 def test_python_sets_traits_and_the_page_ends(open_page, pair: AttentionView) -> None:
     page = open_page()
     mount(page, pair, selected={"layer": 1, "head": 1}, settings={"off": {"layers": [5]}})
@@ -522,6 +526,7 @@ def test_it_may_be_mounted_before_it_is_on_the_page(open_page, pair: AttentionVi
     assert page.locator(".x-map").bounding_box()["width"] > 500
 
 
+@pytest.mark.slow
 def test_two_texts_and_two_precisions(open_page, model: xlmrxl.Session) -> None:
     first, other = model.inspect(TEXT, progress=False), xlmrxl.load(precision="bf16").inspect(TEXT, progress=False)
     page = open_page()
@@ -563,6 +568,7 @@ def test_an_answer_that_fails_is_shown(open_page, model: xlmrxl.Session) -> None
 # Looks
 
 
+@pytest.mark.slow
 def test_all_scripts_are_text_in_their_own_direction(open_page, model: xlmrxl.Session) -> None:
     inspection = model.inspect(SCRIPTS, "שלום עולם", progress=False)
     page = open_page()
@@ -623,6 +629,7 @@ def test_colours_keep_their_order_in_grey(open_page) -> None:
             assert abs(side[-1] - side[0]) > 120
 
 
+@pytest.mark.slow
 def test_a_phone_is_wide_enough(open_page, pair: AttentionView) -> None:
     page = open_page(viewport={"width": 390, "height": 800})
     mount(page, pair)
@@ -631,6 +638,7 @@ def test_a_phone_is_wide_enough(open_page, pair: AttentionView) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.slow
 def test_512_tokens_scroll(open_page, model: xlmrxl.Session) -> None:
     text = "The old house near the river was empty when they came back to the village in summer. "
     inspection = model.inspect(text * (510 // (len(model.tokenizer(text)["input_ids"]) - 2)), progress=False)
@@ -647,6 +655,7 @@ def test_512_tokens_scroll(open_page, model: xlmrxl.Session) -> None:
     page.locator(".x-rows .x-token.x-pinned").wait_for()
 
 
+@pytest.mark.slow
 def test_files_as_they_lie_are_modules_too(open_page, pair: AttentionView) -> None:
     page = open_page()
     mount(page, pair, module="/attention.js")
@@ -662,6 +671,7 @@ def saved(page, form: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_saved_is_what_is_shown(paired, pair: AttentionView) -> None:
     inspection = pair.sides[0]
     own = weights(inspection)[2, 5]
@@ -726,6 +736,7 @@ def test_what_is_saved_is_what_is_shown(paired, pair: AttentionView) -> None:
     assert {outcome.text for outcome in effect.outcomes} <= {text.text for text in root.iter(f"{SVG}text")}
 
 
+@pytest.mark.slow
 def test_html_from_the_page_and_from_python_work_from_disk(open_page, pair: AttentionView, tmp_path: Path) -> None:
     page = open_page()
     mount(page, pair, settings={"show": "mean", "chosen": [[2, 5], [3, 4]]}, selected={"layer": 3, "head": 4})

@@ -57,6 +57,7 @@ def test_typed_sentence_shows_what_the_session_answers(page, session: Session) -
     assert page.locator(".x-mask").count() == 2
 
 
+@pytest.mark.slow
 def test_number_of_fills(page, session: Session) -> None:
     page.locator("#fill-top-k input[type=number]").fill("3")
     page.locator("#fill-text textarea").fill(TWO_MASKS)
@@ -88,6 +89,7 @@ def test_looking_for_words_is_told_and_can_be_stopped(page, session: Session) ->
     wait_for_result(page, TWO_MASKS)
 
 
+@pytest.mark.slow
 def test_all_masks_together(page, session: Session) -> None:
     page.get_by_label("all masks together").check()
     fill(page, TWO_MASKS)
@@ -100,6 +102,7 @@ def test_all_masks_together(page, session: Session) -> None:
     assert page.evaluate("document.activeElement.dataset.way") is not None
 
 
+@pytest.mark.slow
 def test_only_given_words(page, session: Session) -> None:
     pieces = session.tokenizer.convert_ids_to_tokens(list(range(session.tokenizer.vocab_size)))
     word = next(piece[1:] for piece in pieces if re.fullmatch("▁[a-z]{2,}", piece))
@@ -122,6 +125,7 @@ def test_only_given_words(page, session: Session) -> None:
     assert "fill with pieces" in page.get_by_role("alert").inner_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [375, 1280])
 def test_a_template_in_many_languages(page, session: Session, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 812})
@@ -154,6 +158,7 @@ def test_a_template_in_many_languages(page, session: Session, width: int) -> Non
     assert page.locator("#fill-lens .x-action").count() == 0
 
 
+@pytest.mark.slow
 def test_several_sentences_are_typed(page, session: Session) -> None:
     page.locator("#fill-several input").check()
     box = page.locator("#fill-text textarea")
@@ -178,6 +183,7 @@ def layers(page) -> list[list[list[str]]]:
     ]
 
 
+@pytest.mark.slow
 def test_layer_by_layer_when_asked(page, session: Session) -> None:
     fill(page, TWO_MASKS)
     wait_for_result(page, TWO_MASKS)
@@ -188,7 +194,7 @@ def test_layer_by_layer_when_asked(page, session: Session) -> None:
     assert [len(rows) for rows in tables] == [session.model.config.num_hidden_layers + 1] * 2
     for place, rows in enumerate(tables):
         assert [[cell.split() for cell in cells] for cells in rows] == [
-            [[*shown(f).split(), percent(f.probability)] for f in states[place].fills] for states in lens.cells
+            [[*labelled(f).split(), percent(f.probability)] for f in states[place].fills] for states in lens.cells
         ]
         assert [cell.split() for cell in rows[-1]] == [list(pair) for pair in expected(session, TWO_MASKS, 3)[place]]
         finals = [states[place].fills[0].id == lens.cells[-1][place].fills[0].id for states in lens.cells]
@@ -207,11 +213,12 @@ def test_layer_by_layer_when_asked(page, session: Session) -> None:
     again.goto(link)
     wait_for_result(again, "Another <mask>")
     assert layers(again) == [
-        [[f"{shown(f)}\n{percent(f.probability)}" for f in states[0].fills] for states in lens_.cells]
+        [[f"{labelled(f)}\n{percent(f.probability)}" for f in states[0].fills] for states in lens_.cells]
         for lens_ in [filling.layers(session, "Another <mask>", 3)]
     ]
 
 
+@pytest.mark.slow
 def test_link_opens_several_sentences_and_given_words(page, served: str) -> None:
     page.locator("#fill-targets textarea").fill("a, cat")
     page.locator("#fill-several input").check()
@@ -228,6 +235,7 @@ def test_link_opens_several_sentences_and_given_words(page, served: str) -> None
     assert again.locator("#fill-targets textarea").input_value() == "a, cat"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "columns"), [("#fill-output", "text,mask,fill"), ("#fill-lens", "state,position")])
 def test_files(page, place: str, columns: str) -> None:
     fill(page, TWO_MASKS)
@@ -239,14 +247,16 @@ def test_files(page, place: str, columns: str) -> None:
     assert Path(kept.value.path()).read_text().startswith(columns)
 
 
+@pytest.mark.slow
 def test_files_of_several_sentences(page) -> None:
     page.locator('#fill-templates [data-index="0"]').click()
     wait_for_result(page, TEMPLATES[0].text)
     with page.expect_download() as kept:
         page.locator("#fill-output [data-file=csv]").click()
-    assert Path(kept.value.path()).read_text().startswith("line,text,mask,fill,probability")
+    assert Path(kept.value.path()).read_text().startswith("line,text,mask,fill,begins_word,probability")
 
 
+@pytest.mark.slow
 def test_an_example_is_filled_at_once(page, session: Session) -> None:
     for index in (0, 9, 13):
         page.locator(f'#fill-examples [data-index="{index}"]').click()
@@ -283,6 +293,7 @@ def test_what_is_typed_stays_text(page) -> None:
         assert page.locator("#fill-output :is(script, img)").count() == 0
 
 
+@pytest.mark.slow
 def test_direction(page) -> None:
     for language, direction in (("ar", "rtl"), ("he", "rtl"), ("th", "ltr")):
         text = next(example.text for example in EXAMPLES if example.language == language)
@@ -313,9 +324,9 @@ def test_keyboard_alone(page, session: Session) -> None:
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) == "solid"
     page.keyboard.press("Enter")
-    second = shown(session.fill_mask(text).masks[0].fills[1])
-    assert page.locator(".x-sentence").inner_text() == f"The {second} is here."
-    assert page.locator(".x-fills [aria-pressed=true]").inner_text() == second
+    second = session.fill_mask(text).masks[0].fills[1]
+    assert page.locator(".x-sentence").inner_text() == f"The {shown(second)} is here."
+    assert page.locator(".x-fills [aria-pressed=true] bdi").inner_text() == labelled(second)
 
 
 def test_token_is_masked_by_a_click(page) -> None:
@@ -330,6 +341,7 @@ def test_token_is_masked_by_a_click(page) -> None:
     assert page.locator("#fill-text textarea").input_value().count("<mask>") == 2
 
 
+@pytest.mark.slow
 def test_selected_word_is_replaced_by_a_mask(page) -> None:
     page.locator("#fill-text textarea").fill("one two three")
     page.locator("#fill-text textarea").evaluate("box => { box.focus(); box.setSelectionRange(4, 8); }")
@@ -337,6 +349,7 @@ def test_selected_word_is_replaced_by_a_mask(page) -> None:
     page.wait_for_function("document.querySelector('#fill-text textarea').value === 'one <mask> three'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_screens(page, served: str, tmp_path: Path, theme: str) -> None:
     page.goto(f"{served}/?__theme={theme}")

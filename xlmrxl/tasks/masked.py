@@ -114,7 +114,12 @@ def pieces_of(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = 
         ValueError: the text has half a character.
     """
     found = tokenizer(
-        text, add_special_tokens=False, truncation=False, max_length=LIMITLESS, return_offsets_mapping=True
+        text,
+        add_special_tokens=False,
+        truncation=False,
+        max_length=LIMITLESS,
+        return_offsets_mapping=True,
+        split_special_tokens=False,
     )
     ids, spans = found["input_ids"], found["offset_mapping"]
     plain = frozenset() if special_tokens else written_plainly(tokenizer)
