@@ -40,7 +40,14 @@ from xlmrxl.tokenizer_files import (
 )
 from xlmrxl.vocabulary import BOS, EOS, Span
 
-__all__ = ["LIMITLESS", "AddedToken", "AutoTokenizer", "BatchEncoding", "XLMRobertaTokenizer"]
+__all__ = [
+    "LIMITLESS",
+    "AddedToken",
+    "AutoTokenizer",
+    "BatchEncoding",
+    "XLMRobertaTokenizer",
+    "XLMRobertaTokenizerFast",
+]
 
 
 class XLMRobertaTokenizer(InputPreparer):
@@ -476,8 +483,8 @@ class _RowCollector:
             self.columns["offset_mapping"].append(add_ends(spans, second_spans, ends))
 
 
-XLMRobertaTokenizerFast = XLMRobertaTokenizer
-"""The name of the same in code for the fast tokenizers of transformers: there is only one."""
+class XLMRobertaTokenizerFast(XLMRobertaTokenizer):
+    """The same by the name that it has in code for the fast tokenizers of transformers: there is only one."""
 
 
 class AutoTokenizer:
