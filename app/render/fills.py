@@ -29,7 +29,7 @@ GIVEN = (
     "one in the whole vocabulary."
 )
 MARKS = (
-    "What begins with … goes on with what stands before the mask, without a space: app and …ear make appear. A sign, "
+    "What begins with … goes on with what stands before the mask, without a space: app and …\u2060ear make appear. A sign, "
     "or a character of a script without spaces, begins with ▁ where a space is before it."
 )
 LAYERS = (
