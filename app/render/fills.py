@@ -29,8 +29,8 @@ GIVEN = (
     "one in the whole vocabulary."
 )
 MARKS = (
-    "What begins with … goes on with what stands before the mask, without a space: app and …\u2060ear make appear. A sign, "
-    "or a character of a script without spaces, begins with ▁ where a space is before it."
+    "What begins with … goes on with what stands before the mask, without a space: app and …\u2060ear make appear. A "
+    "sign, or a character of a script without spaces, begins with ▁ where a space is before it."
 )
 LAYERS = (
     "The logit lens (nostalgebraist, 2020), here on an encoder: the final layer norm and the masked-LM head are put on "
