@@ -155,12 +155,12 @@ def shown(fill: Fill) -> str:
 
 
 def labelled(fill: Fill) -> str:
-    """The fill as tables show it, with a mark where it goes on with what stands before it."""
+    """Return the fill as tables show it, with a mark where it goes on with what stands before it."""
     return fill.label if fill.text.strip() else fill.piece
 
 
 def fill_html(fill: Fill, spoken: bool = False) -> str:
-    """The fill as it is `labelled`, in its own direction.
+    """Return the fill as it is `labelled`, in its own direction.
 
     Args:
         fill: a piece or a word.

@@ -44,7 +44,7 @@ class AnswerResult(Result):
 
     @property
     def best(self) -> Answer | None:
-        """The answer, None if the context has none."""
+        """Return the answer, None if the context has none."""
         return None if self.is_impossible or not self.answers else self.answers[0]
 
     def content(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class AnswerResult(Result):
         return found | self._null() | {"answers": self._plain()}
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row an answer, each of which says whether there is one at all."""
+        """Return a row an answer, each of which says whether there is one at all."""
         rows = enumerate(self._plain(), 1)
         return [{"question": self.question, "rank": rank} | row | self._null() for rank, row in rows]
 

@@ -27,7 +27,7 @@ class Fill:
 
     @property
     def begins_word(self) -> bool:
-        """Whether a space parts it from what stands before it: "▁ear" does, where "ear" makes "app" an "appear".
+        """Return whether a space parts it from what stands before it: "▁ear" does, where "ear" makes "app" an "appear".
 
         Signs, and the characters of scripts without spaces, mostly have no space before them.
         """
@@ -35,7 +35,7 @@ class Fill:
 
     @property
     def label(self) -> str:
-        """The text as it is shown to people, with a mark where it goes on with a word; see `pieces.label_fill`."""
+        """Return the text as it is shown to people, with a mark where it goes on with a word; see `pieces.label_fill`."""
         return label_fill(self.text, self.begins_word)
 
     def content(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class MaskFills:
 
     @property
     def covered(self) -> float:
-        """The share of the probability that the fills have together."""
+        """Return the share of the probability that the fills have together."""
         return math.fsum(fill.probability for fill in self.fills)
 
 
@@ -101,7 +101,7 @@ class FillResult(Result):
         return found
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a fill; of a joint result, a row a way, with a column for each mask."""
+        """Return a row a fill; of a joint result, a row a way, with a column for each mask."""
         if self.joint:
             return [
                 {"text": self.text}
