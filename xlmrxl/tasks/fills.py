@@ -35,7 +35,7 @@ class Fill:
 
     @property
     def label(self) -> str:
-        """Return the text as it is shown to people, with a mark where it goes on with a word; see `pieces.label_fill`."""
+        """Return the text as it is shown to people, marked where it goes on with a word; see `pieces.label_fill`."""
         return label_fill(self.text, self.begins_word)
 
     def content(self) -> dict[str, Any]:
