@@ -284,3 +284,15 @@ def test_questions_are_answered_in_windows(tokenizer, tmp_path):
     found = xlmrxl.load(tmp_path).answer(question, context)
     assert found.answers[0].text in context
     assert 0 <= found.null_probability <= 1
+
+
+def test_accelerate_widens_what_a_model_returns(tokenizer):
+    operations = pytest.importorskip("accelerate.utils.operations")
+    model = AutoModelForMaskedLM.from_pretrained("default", torch_dtype=torch.bfloat16)
+    batch = tokenizer(TEXTS[0], return_tensors="pt")
+    with torch.no_grad():
+        out = operations.convert_outputs_to_fp32(model.forward)(**batch, output_hidden_states=True)
+        narrow = model(**batch)
+    assert type(out) is type(narrow)
+    assert out.logits.dtype == out.hidden_states[0].dtype == torch.float32
+    torch.testing.assert_close(out.logits, narrow.logits.float())

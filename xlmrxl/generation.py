@@ -56,7 +56,9 @@ class GenerationOptions:
         bad_words_ids: lists of ids, none of which appears.
         suppress_tokens: ids that never appear.
         renormalize_logits: make log-probabilities of the scores after all of this.
-        use_cache: keep keys and values of the tokens so far instead of computing them again.
+        use_cache: keep keys and values of the tokens so far instead of computing them again. After padding on the
+            left, new tokens then have positions that count the padding, as in transformers 4.37.2; without a cache
+            they are those of the text alone.
         pad_token_id: stands after the end of a text that is shorter than another.
         bos_token_id: what a text begins with where no prompt is given.
         eos_token_id: the id, or several, with which a text ends.
