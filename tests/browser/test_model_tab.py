@@ -68,9 +68,9 @@ def fills(page: Page, text: str) -> list[str]:
 
 
 def expected(session: Session, text: str) -> list[str]:
-    from xlmrxl.app.render.fills import shown
+    from xlmrxl.app.render.fills import labelled
 
-    return [shown(fill) for fill in session.fill_mask(text).masks[0].fills]
+    return [labelled(fill) for fill in session.fill_mask(text).masks[0].fills]
 
 
 def test_what_is_loaded_and_what_it_takes_are_shown_when_the_tab_is_turned_to(tab: Page, session: Session) -> None:
