@@ -100,3 +100,40 @@ def test_commands_print_what_is_shown(code, shown, tmp_path):
 def test_there_is_something_to_run():
     assert commands()
     assert sum(block.language == "python" and not block.needs_xl for block in blocks()) >= 6
+
+
+FILES = {
+    "sentences.txt": "Paris is the <mask> of France.\nShe <mask> born in London.\n",
+    "sentences.csv": "text\nParis is the <mask> of France.\n",
+    "reviews.jsonl": '{"text": "I love this book.", "language": "en"}\n{"text": "Ein gutes Buch.", "language": "de"}\n',
+    "questions.jsonl": '{"premise": "It fell.", "question": "effect", "choices": ["It broke.", "It sang."]}\n',
+    "reviews.csv": "text,label,language\n"
+    + "".join(f"A {word} book {i}.,{label},en\n" for i in range(4) for word, label in (("good", "yes"), ("bad", "no"))),
+    "others.csv": "text,label,language\nUn bon livre.,yes,fr\nEin schlechtes Buch.,no,de\n",
+}
+"""What the commands of the README read."""
+ELSEWHERE = re.compile(r"facebook/|xlmrxl (app|space)")
+"""What needs the Hub, or goes on until it is stopped; other tests start these."""
+
+
+def lines() -> list[str]:
+    """Each command of the README that stands in a block of several."""
+    found = re.findall(r"^(xlmrxl [^\n]*)$", re.sub(r"^```sh\n.*?^```$", "", README, flags=re.M | re.S), re.MULTILINE)
+    return [line for line in found if not ELSEWHERE.search(line)]
+
+
+@pytest.mark.slow
+def test_commands_run_one_after_the_other(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert len(lines()) >= 8
+    for line in lines():
+        command = shlex.split(line, comments=True)[1:]
+        done = subprocess.run(
+            [sys.executable, "-m", "xlmrxl.cli", *command], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr[-1500:]}"
+        if "--output" in command:
+            assert (tmp_path / command[command.index("--output") + 1]).stat().st_size > 0
+        else:
+            assert done.stdout.strip() or done.stderr.strip()
