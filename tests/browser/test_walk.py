@@ -158,7 +158,7 @@ def switches_the_model_and_back(page: Any, session: Session, other: Path) -> Non
             "name => document.querySelector('#header').innerText.includes(name)", arg=Path(folder).name
         )
         page.wait_for_function(
-            "([best]) => document.querySelector('#fill-output tbody th')?.innerText === best",
+            "([best]) => document.querySelector('#fill-output tbody th bdi')?.innerText === best",
             arg=[expected(model, text)[0][0][0]],
         )
         wait_for_result(page, text)
