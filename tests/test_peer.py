@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 VERSION = "4.37.2"
 NEEDED = [f"transformers=={VERSION}", "tokenizers<0.19", "huggingface-hub<1", "numpy<2", "pytest<8", "parameterized"]
 BUILDING = ["setuptools", "wheel"]  # to read what a source distribution says of itself
+TOO_NEW = ("peft", "torchvision", "pandas", "sklearn", "scipy", "pyarrow", "matplotlib", "datasets", "onnx", "captum")
+"""What this environment may have and the peer would import, though it or its numpy is too old for it."""
 LEFT = {
     "Configs.test_check_config_arguments_init": "takes pruned_heads={'a': 1}; a config that names no layer is refused",
     "Configs.test_create_and_test_config_common_properties": "makes a config of hidden_size 0, which is refused",
@@ -65,9 +67,10 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             pytest.fail(f"transformers {VERSION} cannot be installed: {done.stderr[-2000:]}")
         elif done.returncode:
             pytest.skip(f"transformers {VERSION} cannot be installed: {done.stderr.strip().splitlines()[-1]}")
-    # What it does not have of its own, torch above all, it takes from here.
+    # What it does not have of its own, torch above all, it takes from here, but for what is too new for it.
     site = next((folder / "env" / "lib").glob("python*")) / "site-packages"
-    (site / "further.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    hide = f"import sys; sys.modules.update(dict.fromkeys({TOO_NEW!r}))"
+    (site / "further.pth").write_text(f"{sysconfig.get_path('purelib')}\n{hide}\n", encoding="utf-8")
     with tarfile.open(folder / f"transformers-{VERSION}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
     return python, folder / f"transformers-{VERSION}"
