@@ -481,10 +481,9 @@ class XLMRobertaXLPreTrainedModel(nn.Module):
         asked = torch_dtype if torch_dtype is not None else dtype
         wanted = _dtype(asked)
         quantization = read_quantization(quantization_config, load_in_8bit, load_in_4bit)
-        target = torch.device("cpu")
-        spread = device_map is not None and single_device(device_map) is None
-        if device_map is not None and not spread:
-            target = single_device(device_map) or target
+        single = None if device_map is None else single_device(device_map)
+        spread = device_map is not None and single is None
+        target = single or torch.device("cpu")
         if state_dict is not None:
             weights, label = Weights.of(state_dict), "state_dict"
         else:
