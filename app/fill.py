@@ -35,7 +35,7 @@ from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.app.theme import script
 from xlmrxl.app.together import Together
-from xlmrxl.inspection.lens import Lens
+from xlmrxl.inspection.logit_lens import Lens
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
 from xlmrxl.tasks.fill import FillResult

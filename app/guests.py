@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xlmrxl.app.handlers import UNEXPECTED
 from xlmrxl.app.handlers.teaching import FILES, MAX_FILE
-from xlmrxl.strict_json import parse_json
+from xlmrxl.checkpoints.strict_json import parse_json
 
 MAX_BODY = 1_300_000
 """Bytes: the largest request that can be valid teaches by two texts of 200,000 characters, of three bytes each."""

@@ -27,12 +27,12 @@ from xlmrxl.app.parts import documented
 from xlmrxl.app.served import Served
 from xlmrxl.app.states import states_tab
 from xlmrxl.app.theme import head, look
+from xlmrxl.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
 
 TITLE = "xlmrxl: look inside XLM-RoBERTa-XL"
-NO_MCP = "The MCP server needs the package mcp. Install it with: pip install 'xlmrxl[app,mcp]'"
 SESSIONS = 500  # visitors of whom anything is kept, a quarter of a megabyte each; of more, the first are forgotten
 TABS: dict[str, tuple[str, Callable[[Served, Run], Linked]]] = {
     "fill": ("Fill masks", fill_tab),
@@ -109,7 +109,7 @@ def launch(
         ModuleNotFoundError: `mcp` without the package of that name.
     """
     if mcp and find_spec("mcp") is None:
-        raise ModuleNotFoundError(NO_MCP)
+        raise MissingDependencyError("The MCP server needs the package mcp", "mcp")
     app = create_app(session, run=run, models=models)
     del session  # so that the model can be freed for another, where nobody else holds it
     app.launch(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xlmrxl.hub import DEFAULT
+from xlmrxl.checkpoints.hub import DEFAULT
+from xlmrxl.version import __version__
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -61,7 +62,6 @@ def _loading(session: Session) -> str:
 
 def citation(session: Session) -> str:
     """BibTeX of the architecture's paper, and of what computed the numbers."""
-    from xlmrxl import __version__  # noqa: PLC0415 - the package imports its modules late
 
     revision = f", revision {session.revision}" if session.revision else ""
     note = f"Version {__version__}; model {session.name}{revision}, in {session.precision}".replace("_", r"\_")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from xlmrxl.hub import local_folder
+from xlmrxl.checkpoints.hub import local_folder
 from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, replied, w
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.app.theme import script
-from xlmrxl.inspection.languages import Parallel
+from xlmrxl.inspection.parallel import Parallel
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
 from xlmrxl.tasks.result import plain

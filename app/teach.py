@@ -19,7 +19,7 @@ from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, saved, wat
 from xlmrxl.app.render import teaching as lessons
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
-from xlmrxl.tasks.teach import Taught
+from xlmrxl.tasks.linear_classifier import Taught
 
 KEPT = 3600  # seconds that a classifier is kept for a visitor who does not come back
 DOWNLOAD = """(text) => {

@@ -235,7 +235,7 @@ def main() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    with served([sys.executable, "-m", "xlmrxl.cli", "app", "--no-browser", "--port", str(port)], port) as process:
+    with served([sys.executable, "-m", "xlmrxl.cli.main", "app", "--no-browser", "--port", str(port)], port) as process:
         alone.update(asyncio.run(looks(url, plain[:8])))
         asyncio.run(visit(url, arguments.clients, 10, mixed))
         before = process.memory_info().rss

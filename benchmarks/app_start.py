@@ -70,7 +70,7 @@ def opening(model: str, browser: Browser | None) -> dict[str, float]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "xlmrxl.cli", "app", "--no-browser", "--port", str(port), "--model", model]
+    command = [sys.executable, "-m", "xlmrxl.cli.main", "app", "--no-browser", "--port", str(port), "--model", model]
     found: dict[str, float] = {}
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save_file
 
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
-from xlmrxl.checkpoint import let_go
-from xlmrxl.pretrained import without_values
+from xlmrxl.checkpoints.weight_files import let_go
+from xlmrxl.model.pretrained import without_values
 
 SIZES = {
     "xl": {},

@@ -25,7 +25,7 @@ import xlmrxl
 
 def watch(source: Path, target: Path, model: str, kill_at: int | None = None) -> tuple[int, bool]:
     """Run the command; its highest private memory in bytes, and whether it was killed once `kill_at` bytes were out."""
-    command = [sys.executable, "-m", "xlmrxl.cli", "fill", "--input", source, "--output", target, "--model", model]
+    command = [sys.executable, "-m", "xlmrxl.cli.main", "fill", "--input", source, "--output", target, "--model", model]
     process = subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL)
     watched, peak = psutil.Process(process.pid), 0
     while process.poll() is None:

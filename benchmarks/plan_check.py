@@ -38,7 +38,7 @@ def tiny(like: str, folder: Path) -> Path:
     """A random model with the vocabulary of another."""
     import xlmrxl
     from xlmrxl import XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
-    from xlmrxl.hub import DEFAULT
+    from xlmrxl.checkpoints.hub import DEFAULT
 
     source = Path(xlmrxl.__file__).with_name("default") if like == DEFAULT else Path(like)
     config = XLMRobertaXLConfig.from_pretrained(like)

@@ -51,7 +51,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def command(*arguments: object) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "xlmrxl.cli", *map(str, arguments)], check=True, text=True, capture_output=True
+        [sys.executable, "-m", "xlmrxl.cli.main", *map(str, arguments)], check=True, text=True, capture_output=True
     )
     return done.stdout
 

@@ -124,7 +124,7 @@ def as_kind(folder: Path, kind: str) -> Path:
         return folder
     import torch
 
-    from xlmrxl.checkpoint import let_go, open_weights, save_weights
+    from xlmrxl.checkpoints.weight_files import let_go, open_weights, save_weights
 
     target = folder.with_name(f"{folder.name}-{kind}")
     if target.exists():
@@ -165,7 +165,7 @@ def main() -> None:
         if side == "stored":
             source = folder.with_name(f"{folder.name}-{arguments.precision}")
             if not source.exists():
-                from xlmrxl.convert import quantize
+                from xlmrxl.quantize import quantize
 
                 start = time.perf_counter()
                 quantize(folder, source, arguments.precision)

@@ -14,7 +14,7 @@ from browser.running_app import make_checkpoint, serve
 from sentences import SENTENCES
 
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
-from xlmrxl.cli import hide_module
+from xlmrxl.cli.main import hide_module
 
 with hide_module("mcp"):  # these processes have no need of it, and it takes as long as the rest of Gradio
     import gradio  # noqa: F401

@@ -37,7 +37,7 @@ from safetensors.torch import load_file, save_file
 
 import xlmrxl
 from xlmrxl import CheckpointError, XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
-from xlmrxl.convert import quantize
+from xlmrxl.quantize import quantize
 
 TEXT = "The <mask> is here."
 SECONDS = 60  # for one mutant

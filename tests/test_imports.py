@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,143 +14,120 @@ import xlmrxl
 
 ROOT = Path(__file__).parents[1]
 
-ALLOWED = {
-    "hub": set(),
-    "progress": set(),
-    "output_lock": set(),
-    "strict_json": {"hub"},
-    "adapter": {"hub", "strict_json"},
-    "keywords": set(),
-    "config": {"adapter", "hub", "keywords", "strict_json"},
-    "device_map": {"hub"},
-    "token_rows": {"hub"},
-    "encoding": {"token_rows", "vocabulary"},
-    "token_table": {"added_tokens", "hub", "token_rows", "tokenizer_json", "vocabulary"},
-    "input_preparer": {"encoding", "token_rows", "token_table", "vocabulary"},
-    "tokenizer_files": {"added_tokens", "hub", "token_table", "tokenizer_json", "vocabulary"},
-    "added_tokens": {"hub", "strict_json"},
-    "tokenizer_json": {"added_tokens", "hub"},
-    "vocabulary": {"added_tokens", "hub", "tokenizer_json"},
-    "tokenizer": {
-        *("added_tokens", "encoding", "hub", "input_preparer", "keywords", "strict_json", "token_rows", "token_table"),
-        *("tokenizer_files", "vocabulary"),
-    },
-    "outputs": set(),
-    "widen": set(),
-    "checkpoint": {"adapter", "hub", "strict_json"},
-    "quantized": {"hub", "strict_json", "widen"},
-    "loading": {"hub", "progress", "config", "checkpoint", "pretrained", "quantized"},
-    "pretrained": {"hub", "keywords", "config", "checkpoint", "device_map", "loading", "quantized"},
-    "model": {"config", "outputs", "pretrained"},
-    "generation": {"hub", "keywords", "outputs", "strict_json"},
-    "trainer": {"pretrained"},
-    "auto": {"config", "heads", "model", "pretrained"},
-    "heads": {"hub", "config", "generation", "outputs", "pretrained", "model"},
-    # The session's type only; the session itself imports the tasks.
-    "tasks": {
-        *("hub", "progress", "token_rows", "strict_json", "tokenizer_json", "tokenizer", "pretrained", "heads"),
-        "session",
-    },
-    "plan": {"config", "heads", "pretrained", "quantized", "widen"},
-    "session": {
-        *("hub", "progress", "config", "tokenizer", "checkpoint", "loading", "plan", "pretrained", "heads", "widen"),
-        *("device_map", "tasks", "inspection"),
-    },
-    "convert": {
-        *("hub", "progress", "config", "tokenizer", "checkpoint", "loading", "model", "pretrained", "quantized"),
-        "output_lock",
-    },
-    "compare": {"session", "tasks", "tokenizer"},
-    "decoding": set(),
-    "table_options": {"decoding"},
-    "delimited": {"decoding", "table_options", "tasks"},
-    "parquet": {"delimited", "hub", "table_options"},
-    "tables": {"decoding", "delimited", "parquet", "table_options", "tasks"},
-    "files": {
-        *("delimited", "output_lock", "parquet", "progress", "strict_json", "table_options", "tables", "tasks"),
-    },
-    "batch": {"delimited", "files", "progress", "session", "strict_json", "table_options", "tables", "tasks"},
-    "texts": {"batch", "decoding", "table_options"},
-    "inspection": {
-        *("hub", "progress", "config", "tokenizer", "tokenizer_json", "model", "heads", "pretrained", "session"),
-        "tasks",
-    },
-    "figures": {"inspection", "tasks"},
-    "views": {"progress", "heads", "tasks", "inspection", "figures"},
-    "space": {"hub", "config", "checkpoint", "output_lock", "plan"},
-    "cli_options": {"batch", "files", "hub", "session", "table_options"},
-    "cli": {
-        *("hub", "progress", "config", "batch", "session", "plan", "convert", "compare", "tasks", "space", "app"),
-        *("cli_options", "decoding", "table_options", "texts"),
-    },
-    "app": {
-        *(
-            "app",
-            "decoding",
-            "hub",
-            "progress",
-            "config",
-            "loading",
-            "pretrained",
-            "plan",
-            "session",
-            "compare",
-            "tables",
-            "tasks",
-        ),
-        *("inspection", "figures", "strict_json", "views"),
-    },
-    "widgets": {"widgets", "hub", "progress", "heads", "session", "tasks", "inspection", "figures", "views"},
-}
-"""What each module (or folder of modules) may import of the others; `__init__` opens them all, on demand."""
+LAYERS = (
+    {"version", "errors", "progress", "output_lock"},
+    {"checkpoints"},
+    {"quantization", "tokenization"},
+    {"model"},
+    {"trainer", "plan"},
+    {"quantize", "loaded_model"},
+    {"tasks"},
+    {"inspection"},
+    {"session"},
+    {"figures", "tables"},
+    {"views", "space"},
+    {"row_tasks"},
+    {"cli"},
+    {"app", "widgets"},
+)
+"""The packages, and the modules beside them: each imports only what stands in a line above its own."""
+UPWARDS = {("cli", "app")}
+"""The command that starts the app asks for it when it is given."""
 UI = {"gradio", "plotly", "anywidget"}
 HEAVY = ["gradio", "plotly", "bitsandbytes", "transformers", "torch", "numpy", "huggingface_hub", "sentencepiece"]
 
 
-def sources() -> list[tuple[str, Path]]:
-    """(room, file) of every module of the product."""
-    found = []
-    for top, room in (("xlmrxl", None), ("app", "app"), ("widgets", "widgets")):
-        for path in sorted((ROOT / top).rglob("*.py")):
-            parts = path.relative_to(ROOT / top).with_suffix("").parts
-            found.append((room or parts[0], path))
-    return [(room, path) for room, path in found if room != "__init__"]
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the product by its full name."""
+    found = {}
+    for folder, package in (("xlmrxl", "xlmrxl"), ("app", "xlmrxl.app"), ("widgets", "xlmrxl.widgets")):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            found[".".join((package, *parts)).removesuffix(".__init__")] = path
+    return found
 
 
-def imported(path: Path) -> set[str]:
-    """Full names of the modules that a file imports, wherever in it."""
+def read_imports(path: Path) -> set[str]:
+    """Full names of what a file imports, wherever in it and for types as well; modules of the product where it can."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            module = node.module or ""
-            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "xlmrxl" else {module}
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                names.add(full if full in modules() else str(node.module))
     return names
 
 
-def test_there_is_something_to_check():
-    assert {room for room, _ in sources()} == set(ALLOWED)
+def find_circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the strongly connected components of more than one module (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    circles = []
+
+    def visit(name: str) -> None:
+        index[name] = lowest[name] = len(index)
+        stack.append(name)
+        for other in sorted(graph[name]):
+            if other not in index:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in stack:
+                lowest[name] = min(lowest[name], index[other])
+        if lowest[name] == index[name]:
+            place = stack.index(name)
+            if len(component := stack[place:]) > 1:
+                circles.append(sorted(component))
+            del stack[place:]
+
+    for name in graph:
+        if name not in index:
+            visit(name)
+    return circles
 
 
-@pytest.mark.parametrize(
-    ("room", "path"), sources(), ids=lambda value: value.stem if isinstance(value, Path) else value
-)
-def test_imports_go_one_way(room: str, path: Path):
-    own = {name.split(".")[1] for name in imported(path) if name.startswith("xlmrxl.")} - {"__version__", "load"}
-    assert own <= ALLOWED[room] | {room}
+def package_of(name: str) -> str:
+    """Return the package, or the module beside the packages, that a module belongs to."""
+    return name.split(".")[1]
 
 
-@pytest.mark.parametrize(
-    ("room", "path"), sources(), ids=lambda value: value.stem if isinstance(value, Path) else value
-)
-def test_no_transformers_and_no_ui_below_the_ui(room: str, path: Path):
-    top = {name.partition(".")[0] for name in imported(path)}
-    assert ("transformers" in top) == (room == "trainer")  # an extra, which nothing else imports
-    assert "bitsandbytes" not in top or room == "quantized"
-    if room not in ("app", "widgets"):
-        assert not top & (UI - {"plotly"} if room == "figures" else UI)
+def test_circles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"a", "f"}, "f": {"e"}}
+    assert find_circles(graph) == [["b", "c"], ["e", "f"]]
+
+
+@pytest.mark.xfail(strict=True, reason="the circles are being taken apart")
+def test_no_import_goes_round():
+    graph = {name: (read_imports(path) & modules().keys()) - {name} for name, path in modules().items()}
+    assert len(graph) > 100
+    assert sum(map(len, graph.values())) > 400
+    assert find_circles(graph) == []
+
+
+def test_every_package_has_its_place():
+    assert {package_of(name) for name in modules() if name != "xlmrxl"} == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name != "xlmrxl"])
+def test_imports_go_one_way(name: str):
+    own = package_of(name)
+    height = next(number for number, layer in enumerate(LAYERS) if own in layer)
+    below = set().union(*LAYERS[:height]) | {own}
+    imported = {package_of(other) for other in read_imports(modules()[name]) if other.startswith("xlmrxl.")}
+    assert imported - below <= {above for at, above in UPWARDS if at == own}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_transformers_and_no_ui_below_the_ui(name: str):
+    top = {other.partition(".")[0] for other in read_imports(modules()[name])}
+    assert ("transformers" in top) == (name == "xlmrxl.trainer")  # an extra, which nothing else imports
+    assert "bitsandbytes" not in top or name == "xlmrxl.quantization.bnb_layers"
+    if name == "xlmrxl" or package_of(name) not in ("app", "widgets"):
+        assert not top & (UI - {"plotly"} if name.startswith("xlmrxl.figures") else UI)
 
 
 def test_spaces_does_not_shadow_the_package_of_that_name():

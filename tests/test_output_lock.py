@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from xlmrxl.cli import main
-from xlmrxl.convert import quantize
-from xlmrxl.files import process
-from xlmrxl.hub import CheckpointError
+from xlmrxl.cli.main import main
+from xlmrxl.errors import CheckpointError
 from xlmrxl.output_lock import check_unlocked, lock_output
+from xlmrxl.quantize import quantize
 from xlmrxl.space.build import build
+from xlmrxl.tables.resumable import process
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="stops processes by signals")
 HOLD = """
@@ -32,7 +32,7 @@ with lock_output(Path(sys.argv[1])):
 WORK = """
 import os, signal, sys
 from pathlib import Path
-from xlmrxl.files import process
+from xlmrxl.tables.resumable import process
 calls = []
 def work(rows):
     calls.append(rows)
@@ -46,7 +46,7 @@ print(*said)
 """
 QUANTIZE = """
 import os, signal, sys
-from xlmrxl.convert import quantize
+from xlmrxl.quantize import quantize
 calls = []
 def progress(done, total):
     calls.append(done)

@@ -13,9 +13,9 @@ from needs import need_bitsandbytes
 from torch import nn
 
 from xlmrxl import CheckpointError, XLMRobertaXLConfig, load
-from xlmrxl.cli import main
+from xlmrxl.cli.main import main
 from xlmrxl.plan import PRECISIONS, container_limit, plan, size
-from xlmrxl.quantized import Quantized
+from xlmrxl.quantization.bnb_layers import Quantized
 
 
 def held(model: nn.Module) -> int:

@@ -87,7 +87,7 @@ def test_commands_print_what_is_shown(code, shown, tmp_path):
     assert command.pop(0) == "xlmrxl"
     environment = {**os.environ, "COLUMNS": "120"}
     done = subprocess.run(
-        [sys.executable, "-m", "xlmrxl.cli", *command],
+        [sys.executable, "-m", "xlmrxl.cli.main", *command],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -130,7 +130,11 @@ def test_commands_run_one_after_the_other(tmp_path):
     for line in lines():
         command = shlex.split(line, comments=True)[1:]
         done = subprocess.run(
-            [sys.executable, "-m", "xlmrxl.cli", *command], capture_output=True, text=True, cwd=tmp_path, check=False
+            [sys.executable, "-m", "xlmrxl.cli.main", *command],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
         )
         assert done.returncode == 0, f"{line}\n{done.stderr[-1500:]}"
         if "--output" in command:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.corpus import LANGUAGE_EXPONENT, SMALLEST_LANGUAGE, SOURCE_WEIGHTS, Part
-from xlmrxl.config import XLMRobertaXLConfig
+from xlmrxl.model.config import XLMRobertaXLConfig
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from training import masked, probes
 from training.corpus import Encoded
 from training.masked import Compared, MaskedFigures, Pieces, Score
 from training.pretrain import fast_dtype
-from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.model.config import XLMRobertaXLConfig
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.session import Session
 from xlmrxl.tasks.fill import FillResult, fill_mask
-from xlmrxl.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
+from xlmrxl.tokenization.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
 
 PAGE = Path(__file__).with_name("sentences.tsv")
 PARTS = ("masked", "sentences", "sib200", "own", "xcopa", "tatoeba")

@@ -28,9 +28,9 @@ from training.corpus import Encoded
 from training.evaluate import Report, add_options, load
 from training.evaluate import report as evaluate
 from training.pretrain import COOLDOWN_CURVE, CURVE, checkpoint_mean
-from xlmrxl.checkpoint import SAFETENSORS
-from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
+from xlmrxl.checkpoints.weight_files import SAFETENSORS
+from xlmrxl.model.config import XLMRobertaXLConfig
+from xlmrxl.tokenization.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
 
 LARGEST = 48_000_000  # bytes, of the whole folder
 CURVE_POINTS = 100

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from training.baselines import Gap, NGrams, gaps, language_model
 from training.corpus import BOS, EOS, PAD, Encoded
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 
 SEED = 0
 MASKED = 0.15

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.corpus import EOS, Tokens
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 
 
 def mask(

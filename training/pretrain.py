@@ -32,10 +32,10 @@ from training.corpus import Encoded
 from training.e5 import E5
 from training.objective import Candidates, mask, similarities, step_loss
 from training.transplant import SentenceTeacher
-from xlmrxl.checkpoint import SAFETENSORS
-from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.widen import has_native
+from xlmrxl.checkpoints.weight_files import SAFETENSORS
+from xlmrxl.model.config import XLMRobertaXLConfig
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.quantization.upcast import has_native
 
 STATE, CURVE = "state.pt", "curve.jsonl"
 COOLDOWN, COOLDOWN_CURVE = "cooldown.pt", "cooldown.jsonl"

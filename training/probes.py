@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.masked import PAD_LABEL, Pieces, pad
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 
 TOKENS_AT_ONCE = 8192
 PENALTIES = (1e-2, 3e-2, 1e-1, 3e-1)  # of the linear head's weights

@@ -24,8 +24,8 @@ from torch.nn import functional as F
 
 from training.corpus import BOS, EOS, FIRST_PIECE, PAD, UNK, Encoded
 from training.e5 import E5
-from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.model.config import XLMRobertaXLConfig
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 
 SEQUENCES, LENGTH = 640, 64
 SAMPLE_SEED = 1  # training has seed 0

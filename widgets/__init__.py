@@ -9,7 +9,9 @@ What a widget shows can be read back from its traits, and changes when they are 
 try:
     import anywidget as _anywidget  # noqa: F401
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("xlmrxl.widgets needs anywidget: pip install 'xlmrxl[widgets]'") from error
+    from xlmrxl.errors import MissingDependencyError
+
+    raise MissingDependencyError("xlmrxl.widgets needs anywidget", "widgets") from error
 
 from xlmrxl.widgets.attention import AttentionExplorer
 from xlmrxl.widgets.choose import ChoiceScorer

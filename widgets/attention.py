@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import traitlets
 
-from xlmrxl.hub import DEFAULT
+from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session

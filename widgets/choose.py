@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.hub import DEFAULT
+from xlmrxl.checkpoints.hub import DEFAULT
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.choose import QUESTIONS, connectives
 from xlmrxl.tasks.texts import check_texts

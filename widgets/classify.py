@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.hub import DEFAULT
+from xlmrxl.checkpoints.hub import DEFAULT
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
-from xlmrxl.tasks.teach import Taught, TaughtResult
+from xlmrxl.tasks.linear_classifier import Taught, TaughtResult
 from xlmrxl.tasks.templates import FOLDER
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.widgets.task import Name, TaskWidget, opened, script

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from xlmrxl.hub import DEFAULT
+from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.progress import Progress
-from xlmrxl.tasks.pieces import continues, standing_alone
+from xlmrxl.tasks.subwords import continues, standing_alone
 from xlmrxl.widgets.task import Name, TaskWidget, opened, script
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
     from xlmrxl.tasks.fill import Fill, FillResult
-    from xlmrxl.tasks.masked import Token
+    from xlmrxl.tasks.masked_lm import Token
 
 WAYS: dict[str, dict[str, Any]] = {"pieces": {}, "words": {"words": True}, "joint": {"method": "joint"}}
 """What `Session.fill_mask` is told for each way."""

@@ -8,7 +8,7 @@ import anywidget
 import traitlets
 
 from xlmrxl.figures import Figure
-from xlmrxl.inspection.languages import default_state
+from xlmrxl.inspection.parallel import default_state
 from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Result
 from xlmrxl.views.states import drawn

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import traitlets
 
+from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.figures import Figure
-from xlmrxl.hub import DEFAULT
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.inspection.languages import Parallel, default_state, parallel
+from xlmrxl.inspection.parallel import Parallel, default_state, parallel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.texts import check_texts

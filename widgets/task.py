@@ -21,7 +21,8 @@ import anywidget
 import traitlets
 
 from xlmrxl import load
-from xlmrxl.hub import DEFAULT, CheckpointError
+from xlmrxl.checkpoints.hub import DEFAULT
+from xlmrxl.errors import CheckpointError
 from xlmrxl.progress import DELAY, Progress
 from xlmrxl.views.protocol import FRONT_END
 

@@ -10,9 +10,11 @@ The names of the model, its config and its tokenizer are those of transformers. 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from xlmrxl.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from xlmrxl.added_tokens import AddedToken
-    from xlmrxl.auto import (
+    from xlmrxl.errors import CheckpointError
+    from xlmrxl.model.auto import (
         AutoConfig,
         AutoModel,
         AutoModelForCausalLM,
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
         AutoModelForSequenceClassification,
         AutoModelForTokenClassification,
     )
-    from xlmrxl.config import XLMRobertaXLConfig
-    from xlmrxl.encoding import BatchEncoding
-    from xlmrxl.heads import (
+    from xlmrxl.model.config import XLMRobertaXLConfig
+    from xlmrxl.model.encoder import XLMRobertaXLModel
+    from xlmrxl.model.heads import (
         XLMRobertaXLForCausalLM,
         XLMRobertaXLForMaskedLM,
         XLMRobertaXLForMultipleChoice,
@@ -32,18 +34,16 @@ if TYPE_CHECKING:
         XLMRobertaXLForSequenceClassification,
         XLMRobertaXLForTokenClassification,
     )
-    from xlmrxl.hub import CheckpointError
-    from xlmrxl.model import XLMRobertaXLModel
-    from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel
+    from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
     from xlmrxl.session import Session, load
-    from xlmrxl.tasks.teach import Taught
-    from xlmrxl.tokenizer import AutoTokenizer, XLMRobertaTokenizer, XLMRobertaTokenizerFast
-
-__version__ = "0.1.0"
+    from xlmrxl.tasks.linear_classifier import Taught
+    from xlmrxl.tokenization.added_tokens import AddedToken
+    from xlmrxl.tokenization.encoding import BatchEncoding
+    from xlmrxl.tokenization.tokenizer import AutoTokenizer, XLMRobertaTokenizer, XLMRobertaTokenizerFast
 
 _HOMES = {
-    "added_tokens": ["AddedToken"],
-    "auto": [
+    "tokenization.added_tokens": ["AddedToken"],
+    "model.auto": [
         "AutoConfig",
         "AutoModel",
         "AutoModelForCausalLM",
@@ -53,13 +53,13 @@ _HOMES = {
         "AutoModelForSequenceClassification",
         "AutoModelForTokenClassification",
     ],
-    "config": ["XLMRobertaXLConfig"],
-    "hub": ["CheckpointError"],
-    "encoding": ["BatchEncoding"],
-    "tokenizer": ["AutoTokenizer", "XLMRobertaTokenizer", "XLMRobertaTokenizerFast"],
-    "model": ["XLMRobertaXLModel"],
-    "pretrained": ["XLMRobertaXLPreTrainedModel"],
-    "heads": [
+    "model.config": ["XLMRobertaXLConfig"],
+    "errors": ["CheckpointError"],
+    "tokenization.encoding": ["BatchEncoding"],
+    "tokenization.tokenizer": ["AutoTokenizer", "XLMRobertaTokenizer", "XLMRobertaTokenizerFast"],
+    "model.encoder": ["XLMRobertaXLModel"],
+    "model.pretrained": ["XLMRobertaXLPreTrainedModel"],
+    "model.heads": [
         "XLMRobertaXLForCausalLM",
         "XLMRobertaXLForMaskedLM",
         "XLMRobertaXLForMultipleChoice",
@@ -68,7 +68,7 @@ _HOMES = {
         "XLMRobertaXLForTokenClassification",
     ],
     "session": ["Session", "load"],
-    "tasks.teach": ["Taught"],
+    "tasks.linear_classifier": ["Taught"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -14,11 +14,11 @@ import psutil
 import torch
 from torch import nn
 
-from xlmrxl.config import XLMRobertaXLConfig
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel, without_values
-from xlmrxl.quantized import BLOCK
-from xlmrxl.widen import ROWS, has_native
+from xlmrxl.model.config import XLMRobertaXLConfig
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel, without_values
+from xlmrxl.quantization.bnb_layers import BLOCK
+from xlmrxl.quantization.upcast import ROWS, has_native
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")

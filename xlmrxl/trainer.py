@@ -13,7 +13,7 @@ import torch
 import transformers
 from transformers import TrainingArguments
 
-from xlmrxl.pretrained import XLMRobertaXLPreTrainedModel
+from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
 
 __all__ = ["Trainer", "TrainingArguments"]
 

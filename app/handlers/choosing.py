@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import MAX_TEXT, checked_text, language_code
-from xlmrxl.decoding import split_lines
-from xlmrxl.strict_json import parse_json
+from xlmrxl.checkpoints.strict_json import parse_json
+from xlmrxl.tables.decoding import split_lines
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import COMMAS, MAX_TEXT, checked_text, is_masked, language_code, whole_number
-from xlmrxl.decoding import split_lines
+from xlmrxl.tables.decoding import split_lines
 from xlmrxl.tasks.templates import FOLDER, PAIR, templates
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def explain(session: Session, done: Classified, data: Any, progress: Progress | 
 
 def _count_words(session: Session, text: str) -> int:
     """How many words are left out in turn, or a few more."""
-    from xlmrxl.tasks.masked import kind_of, tokens_of, words  # noqa: PLC0415 - brings torch along
+    from xlmrxl.tasks.masked_lm import kind_of, tokens_of, words  # noqa: PLC0415 - brings torch along
 
     spaceless = any(kind_of(character) == "own" for character in text)
     return len(words(tokens_of(session, text))) if spaceless else len(text.split())

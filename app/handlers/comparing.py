@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from xlmrxl.app.handlers import MASK, MAX_TEXT, checked_text, tabs
 from xlmrxl.app.handlers.filling import MaskJson
 from xlmrxl.tasks.result import Result, Source
+from xlmrxl.version import __version__
 
 if TYPE_CHECKING:
-    from xlmrxl.compare import Comparison
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
+    from xlmrxl.tasks.compare_precisions import Comparison
 
 MAX_COMPARED = 4  # masks
 
@@ -81,8 +82,7 @@ def compare(model: str, session: Session, text: Any, told: Progress | None = Non
         text: a sentence with masks.
         told: is told the bytes of all precisions that have been read, and how many there are.
     """
-    from xlmrxl import __version__  # noqa: PLC0415 - the package imports its modules late
-    from xlmrxl.compare import compare as run  # noqa: PLC0415 - torch comes along
+    from xlmrxl.tasks.compare_precisions import compare as run  # noqa: PLC0415 - torch comes along
 
     if "compare" not in tabs(session):  # another model may have been loaded since the page was opened
         raise ValueError("The model is large or has fewer bits already: compare its precisions by xlmrxl compare.")
@@ -106,7 +106,7 @@ def python(session: Session, text: str) -> str:
     told = ", ".join(
         [*map(repr, (session.name, text, precisions())), *(f"{k}={v!r}" for k, v in _revision(session).items())]
     )
-    return f"from xlmrxl.compare import compare\n\nresult = compare({told})\nprint(result)\n"
+    return f"from xlmrxl.tasks.compare_precisions import compare\n\nresult = compare({told})\nprint(result)\n"
 
 
 def _revision(session: Session) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import COMMAS, MASK, Outcome, attempt, whole_number
-from xlmrxl.decoding import split_lines
+from xlmrxl.tables.decoding import split_lines
 from xlmrxl.tasks.result import Result
 
 if TYPE_CHECKING:
-    from xlmrxl.inspection.lens import Lens
+    from xlmrxl.inspection.logit_lens import Lens
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
     from xlmrxl.tasks.fill import FillResult

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from xlmrxl.app import quoting
 from xlmrxl.app.handlers import MAX_TEXT, checked_text, is_masked
 from xlmrxl.app.handlers.attending import inspected
-from xlmrxl.decoding import split_lines
+from xlmrxl.tables.decoding import split_lines
 
 if TYPE_CHECKING:
-    from xlmrxl.inspection.languages import Parallel
+    from xlmrxl.inspection.parallel import Parallel
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
     from xlmrxl.tasks.result import Result
@@ -49,7 +49,7 @@ def state_views(session: Session) -> list[str]:
 
 def state_shown(session: Session) -> int:
     """The state that is shown first."""
-    from xlmrxl.inspection.languages import default_state  # noqa: PLC0415 - torch comes along
+    from xlmrxl.inspection.parallel import default_state  # noqa: PLC0415 - torch comes along
 
     return default_state(session.model.config.num_hidden_layers)
 
@@ -101,7 +101,7 @@ def named(lines: tuple[str, ...]) -> list[str]:
 
 def parallel(session: Session, lines: tuple[str, ...], progress: Progress | None = None) -> Parallel:
     """The inspections of one sentence or more."""
-    from xlmrxl.inspection.languages import Parallel  # noqa: PLC0415 - torch comes along
+    from xlmrxl.inspection.parallel import Parallel  # noqa: PLC0415 - torch comes along
 
     return Parallel(inspected(session, list(lines), progress), named(lines))
 
@@ -122,7 +122,7 @@ def states_result(texts: Parallel, asked: StatesAsked, progress: Progress | None
 def python(session: Session, asked: StatesAsked) -> str:
     """The lines that give what a view shows."""
     of, layer, remove = repr(asked.of), asked.layer, ", remove=0" if asked.corrected else ""
-    several, measures = "from xlmrxl.inspection.languages import Parallel", "from xlmrxl.inspection import states"
+    several, measures = "from xlmrxl.inspection.parallel import Parallel", "from xlmrxl.inspection import states"
     one = {"read": f"session.inspect({asked.lines[0]!r})"}
     each = {"texts": repr(list(asked.lines)), "read": "[session.inspect(text) for text in texts]"}
     all_ = {**each, "together": f"Parallel(read, {named(asked.lines)!r})"}

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from xlmrxl.app.handlers import Stopped
-from xlmrxl.hub import CheckpointError, first_line
+from xlmrxl.errors import CheckpointError, MissingDependencyError, first_line
 
 if TYPE_CHECKING:
     from xlmrxl.app.served import Served
@@ -128,8 +128,8 @@ def plan_csv(plan: Plan) -> str:
 
 def about(served: Served) -> About:
     """What is loaded, measured."""
+    from xlmrxl.model.pretrained import without_values  # noqa: PLC0415
     from xlmrxl.plan import plan  # noqa: PLC0415 - torch comes along
-    from xlmrxl.pretrained import without_values  # noqa: PLC0415
     from xlmrxl.session import HEADS  # noqa: PLC0415
 
     session = served.session
@@ -213,7 +213,7 @@ def named(served: Served, name: Any) -> tuple[str, str]:
 
 
 def _plan(served: Served, shown: str, source: str) -> Plan:
-    from xlmrxl.config import XLMRobertaXLConfig  # noqa: PLC0415
+    from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
     from xlmrxl.plan import plan  # noqa: PLC0415
 
     config = XLMRobertaXLConfig.from_pretrained(source)
@@ -303,8 +303,8 @@ def _load(served: Served, asked: LoadAsked, told: Progress) -> Session:
 
 def _check(served: Served, asked: LoadAsked) -> bool:
     """Whether a model fits beside the present one, by its config alone. Raises what speaks against loading it."""
-    from xlmrxl.config import XLMRobertaXLConfig  # noqa: PLC0415
-    from xlmrxl.loading import stored_precision  # noqa: PLC0415
+    from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
+    from xlmrxl.model.loading import stored_precision  # noqa: PLC0415
     from xlmrxl.plan import size  # noqa: PLC0415
     from xlmrxl.session import HEADS, SMALL  # noqa: PLC0415
 
@@ -373,7 +373,7 @@ def failing(served: Served, shown: str, source: str) -> Iterator[None]:
         yield
     except Stopped:
         raise
-    except (CheckpointError, ModuleNotFoundError) as error:
+    except (CheckpointError, MissingDependencyError) as error:
         if served.models is None or not os.path.isdir(source):
             raise ValueError(first_line(error)) from error
         log.warning("%s could not be loaded: %s", source, error)

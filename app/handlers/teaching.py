@@ -13,17 +13,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
-from xlmrxl import tables
 from xlmrxl.app.handlers import MAX_TEXT
 from xlmrxl.app.handlers.classifying import MAX_LABEL, MAX_LABELS
-from xlmrxl.decoding import split_lines
+from xlmrxl.errors import MissingDependencyError
+from xlmrxl.tables import table_formats as tables
+from xlmrxl.tables.decoding import split_lines
 from xlmrxl.tasks.result import Result
 
 if TYPE_CHECKING:
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
+    from xlmrxl.tasks.linear_classifier import Taught, TaughtResult
     from xlmrxl.tasks.report import TeachReport
-    from xlmrxl.tasks.teach import Taught, TaughtResult
 
 MAX_CHARACTERS = 200_000  # of all examples, and of all texts to test
 MAX_FILE = 200_000  # bytes
@@ -153,7 +154,7 @@ def learn(session: Session, examples: Any, texts: Any, progress: Progress | bool
         taught = session.teach(
             [example.text for example in given], [example.label for example in given], progress=progress
         )
-    except ModuleNotFoundError as error:
+    except MissingDependencyError as error:
         raise ValueError(str(error)) from None
     return _lesson(taught, tests, progress)
 

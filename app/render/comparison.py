@@ -9,7 +9,7 @@ from xlmrxl.app.render import axis_end, percent, width
 from xlmrxl.app.render.fills import fill_html
 
 if TYPE_CHECKING:
-    from xlmrxl.compare import Comparison, Difference
+    from xlmrxl.tasks.compare_precisions import Comparison, Difference
     from xlmrxl.tasks.fill import Fill
 
 NOTE = (

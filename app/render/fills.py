@@ -12,9 +12,9 @@ from xlmrxl.app.render import attributes, axis_end, percent, signed, ticks_html,
 
 if TYPE_CHECKING:
     from xlmrxl.app.handlers.filling import Lines
-    from xlmrxl.inspection.lens import Lens, LensCell
+    from xlmrxl.inspection.logit_lens import Lens, LensCell
     from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
-    from xlmrxl.tasks.masked import Token
+    from xlmrxl.tasks.masked_lm import Token
 
 ENTROPY = (
     "How undecided the model is here: 0 bits where it is sure of one piece, and one bit more "
@@ -198,7 +198,7 @@ def _sentence(result: FillResult, before: int = 0) -> str:
 
 
 def _tokens(result: FillResult) -> str:
-    from xlmrxl.tasks.pieces import continues, standing_alone  # noqa: PLC0415 - torch comes along: not for a hint
+    from xlmrxl.tasks.subwords import continues, standing_alone  # noqa: PLC0415 - torch comes along: not for a hint
 
     numbers = {mask.position: number for number, mask in enumerate(result.masks, 1)}
     words: list[list[str]] = []

@@ -11,7 +11,7 @@ from xlmrxl.app.render import attributes, percent, ticks_html, width
 
 if TYPE_CHECKING:
     from xlmrxl.app.handlers.teaching import Lesson
-    from xlmrxl.tasks.teach import TaughtResult
+    from xlmrxl.tasks.linear_classifier import TaughtResult
 
 HINT = (
     "Write examples of two labels or more and texts to test in any languages, or choose a set: the model learns from "

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import xlmrxl.session
-from xlmrxl.cli import main
+from xlmrxl.cli.main import main
 
 load, gate = xlmrxl.session.load, Path(sys.argv.pop(1))
 

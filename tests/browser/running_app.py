@@ -80,7 +80,7 @@ def make_checkpoint(folder: Path, layers: int = 2) -> Path:
 
 @contextmanager
 def started(
-    checkpoint: Path | str, log: Path, *options: str, script: Sequence[str] = ("-m", "xlmrxl.cli")
+    checkpoint: Path | str, log: Path, *options: str, script: Sequence[str] = ("-m", "xlmrxl.cli.main")
 ) -> Iterator[tuple[str, subprocess.Popen]]:
     """The address and the process of the app, started as a user starts it; what it prints goes to `log`."""
     with socket.socket() as free:

@@ -12,8 +12,8 @@ from running_app import serve
 from xlmrxl.app.handlers.comparing import precisions
 from xlmrxl.app.render import percent
 from xlmrxl.app.render.fills import labelled
-from xlmrxl.compare import compare
-from xlmrxl.hub import DEFAULT
+from xlmrxl.checkpoints.hub import DEFAULT
+from xlmrxl.tasks.compare_precisions import compare
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

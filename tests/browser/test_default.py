@@ -9,7 +9,7 @@ from running_app import serve
 from test_fill_tab import expected, fill, on_screen, wait_for_result
 
 import xlmrxl
-from xlmrxl.hub import DEFAULT
+from xlmrxl.checkpoints.hub import DEFAULT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]  # with an app of its own
 

@@ -11,8 +11,8 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from xlmrxl import figures
-from xlmrxl.figures.look import shown_piece
-from xlmrxl.inspection.grid import Axis, Curves, Grid
+from xlmrxl.figures.style import shown_piece
+from xlmrxl.inspection.labelled_matrix import Axis, Curves, Grid
 from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Source
 

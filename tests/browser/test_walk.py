@@ -24,7 +24,7 @@ from test_states_tab import slide, title, write
 import xlmrxl
 from xlmrxl.app.handlers import comparing, teaching
 from xlmrxl.app.render import percent
-from xlmrxl.hub import DEFAULT
+from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.session import Session
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,4 @@
-"""Record what `generate` of transformers 4.37.2 answers, for `tests/test_generation.py` to ask of xlmrxl again.
+"""Record what `generate` of transformers 4.37.2 answers, for `tests/model/test_generation.py` to ask of xlmrxl again.
 
 It runs in the environment that `make_reference.py` describes and writes `generations.json` beside itself: the sizes of
 the model, and for each case the ids, the options, the sequences, and the scores of a beam search. Weights are those of

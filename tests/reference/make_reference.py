@@ -1,4 +1,4 @@
-"""Record what transformers 4.37.2 answers, for `tests/test_parity_stored.py` to replay through xlmrxl.
+"""Record what transformers 4.37.2 answers, for `tests/model/test_parity_stored.py` to replay through xlmrxl.
 
 Later versions of transformers dropped head masks, 3-D attention masks, relative position embeddings, head pruning and
 tuple caches, so these are compared with what the last specification said, not with what is installed. To run this

@@ -11,10 +11,10 @@ Every text is escaped, since plotly reads HTML, TeX and `%{…}` in labels. Ever
 its precision and the settings under its title, and carries them in `layout.meta`.
 """
 
+from xlmrxl.figures.heatmaps import curves, grid
 from xlmrxl.figures.links import alignment
-from xlmrxl.figures.look import Figure
-from xlmrxl.figures.numbers import curves, grid
-from xlmrxl.figures.plane import projection
+from xlmrxl.figures.projection import projection
+from xlmrxl.figures.style import Figure
 from xlmrxl.figures.words import lens, lens_targets
 
 __all__ = ["Figure", "alignment", "curves", "grid", "lens", "lens_targets", "projection"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from xlmrxl.figures.look import CATEGORIES, INK, Figure, framed, from_the_right, literal
-from xlmrxl.inspection.languages import Alignment, Link
+from xlmrxl.figures.style import CATEGORIES, INK, Figure, framed, from_the_right, literal
+from xlmrxl.inspection.parallel import Alignment, Link
 
 WIDE = 110
 """Widths of a letter up to which two texts stand as lines; beyond, as columns."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from xlmrxl.figures.look import SEQUENTIAL, Figure, colour_bar, colours, framed, literal, short, ticks
-from xlmrxl.figures.numbers import curves
-from xlmrxl.inspection.grid import Axis, Curves
-from xlmrxl.inspection.lens import Lens
+from xlmrxl.figures.heatmaps import curves
+from xlmrxl.figures.style import SEQUENTIAL, Figure, colour_bar, colours, framed, literal, short, ticks
+from xlmrxl.inspection.labelled_matrix import Axis, Curves
+from xlmrxl.inspection.logit_lens import Lens
 
 MOST_COLUMNS = 16
 """Up to so many columns have their words in them; those of more are under the pointer."""

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xlmrxl.inspection.grid import Array, Axis, Grid, source_of
-from xlmrxl.inspection.readout import Readout
+from xlmrxl.inspection.labelled_matrix import Array, Axis, Grid, source_of
+from xlmrxl.inspection.predictions import Readout
 from xlmrxl.progress import Progress, nobody, shown
 from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY
-from xlmrxl.tasks.masked import LOGITS_AT_ONCE, TOKENS_AT_ONCE
+from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE, TOKENS_AT_ONCE
 from xlmrxl.tasks.result import Result, number, table_text
 
 if TYPE_CHECKING:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from xlmrxl.model import XLMRobertaXLLayer, XLMRobertaXLModel
+from xlmrxl.model.encoder import XLMRobertaXLLayer, XLMRobertaXLModel
 from xlmrxl.progress import Progress
-from xlmrxl.tasks.masked import require_finite
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 KEEPS = ("recompute", "fp16", "uint8")
 """How attention weights are held: not at all, or those of all heads in 16 or in 8 bits."""
@@ -30,7 +29,7 @@ HELD_BYTES = 1 << 26
 class Encoder:
     """The encoder of a session as a row of layers."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: LoadedModel) -> None:
         """session: with any head.
 
         Raises:
@@ -158,7 +157,7 @@ class Encoder:
                 del weights
             progress(i + 1, count)
         with torch.inference_mode():
-            states[count] = require_finite(self.session, self.finish(stream)[0])
+            states[count] = self.session.require_finite(self.finish(stream)[0])
         return states
 
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlmrxl.inspection.grid import Array, Axis, Grid, source_of, states_axis, tokens_axis
-from xlmrxl.inspection.lens import Lens, state_logits
-from xlmrxl.inspection.parts import beside, check_tokens
+from xlmrxl.inspection.labelled_matrix import Array, Axis, Grid, source_of, states_axis, tokens_axis
+from xlmrxl.inspection.logit_lens import Lens, state_logits
 from xlmrxl.inspection.states import cosine_by_row
+from xlmrxl.inspection.units import beside, check_tokens
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection

@@ -13,20 +13,20 @@ from xlmrxl.inspection import attention as measures
 from xlmrxl.inspection.ablation import Ablation, Sweep, ablate, sweep
 from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS
 from xlmrxl.inspection.capture import KEEPS, Encoder, Kept, Recent
-from xlmrxl.inspection.lens import Lens, lens
+from xlmrxl.inspection.logit_lens import Lens, lens
 from xlmrxl.inspection.words import tokens_and_segments, words_of
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.result import Source
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 THUMBNAIL = 16
 """Rows and columns of a head's thumbnail."""
 
 
 def inspect(
-    session: Session,
+    session: LoadedModel,
     text: str,
     second: str | None = None,
     *,
@@ -81,7 +81,7 @@ class Inspection:
 
     def __init__(
         self,
-        session: Session,
+        session: LoadedModel,
         text: str,
         second: str | None,
         keep: str,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from xlmrxl.inspection.grid import Array, frozen, source_of
-from xlmrxl.inspection.parts import Part, parts_of, points, several
+from xlmrxl.errors import MissingDependencyError
+from xlmrxl.inspection.labelled_matrix import Array, frozen, source_of
+from xlmrxl.inspection.units import Part, parts_of, points, several
 from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.texts import check_texts
 
@@ -63,7 +64,7 @@ def umap(x: Array, count: int) -> Array:
     """Rows (n, hidden) laid out by UMAP (McInnes, Healy and Melville 2018) by their cosine, the same in every run.
 
     Raises:
-        ModuleNotFoundError: umap-learn is not installed.
+        MissingDependencyError: umap-learn is not installed.
         ValueError: fewer than four rows.
     """
     if len(x) < 4:
@@ -71,9 +72,7 @@ def umap(x: Array, count: int) -> Array:
     try:
         from umap import UMAP  # noqa: PLC0415 - takes seconds, and few have it
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "UMAP needs umap-learn. Install it with: pip install umap-learn - or use pca."
-        ) from error
+        raise MissingDependencyError("UMAP needs umap-learn", "umap", "use pca") from error
     # With few points its spectral start has no eigenvectors to take.
     start = "spectral" if len(x) > count + 2 else "random"
     model = UMAP(
@@ -170,7 +169,7 @@ def project(
 
     Raises:
         ValueError: an unknown option, or too few points.
-        ModuleNotFoundError: umap-learn is needed and not installed.
+        MissingDependencyError: umap-learn is needed and not installed.
     """
     for name, value, known in (("method", method, METHODS), ("basis", basis, BASES), ("scale", scale, SCALES)):
         if value not in known:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlmrxl.inspection.grid import Array, Axis, Curves, Grid, source_of, states_axis, tokens_axis
-from xlmrxl.inspection.parts import beside, check_tokens, parts_of, points, several, state_name, vectors
+from xlmrxl.inspection.labelled_matrix import Array, Axis, Curves, Grid, source_of, states_axis, tokens_axis
 from xlmrxl.inspection.projection import principal
+from xlmrxl.inspection.units import beside, check_tokens, parts_of, points, several, state_name, vectors
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection

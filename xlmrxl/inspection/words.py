@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xlmrxl.tasks.masked import Token, room, tokens_of
-from xlmrxl.tasks.masked import words as ranges
-from xlmrxl.tokenizer_json import SPACE
+from xlmrxl.tasks.masked_lm import Token, room, tokens_of
+from xlmrxl.tasks.masked_lm import words as ranges
+from xlmrxl.tokenization.tokenizer_json import SPACE
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Word:
 
 
 def tokens_and_segments(
-    session: Session, text: str, second: str | None
+    session: LoadedModel, text: str, second: str | None
 ) -> tuple[tuple[Token, ...], tuple[int | None, ...]]:
     """The tokens of a text, or of a pair as `<s> text </s></s> second </s>`, and the text that each is in.
 
@@ -49,14 +49,14 @@ def tokens_and_segments(
     return tuple(tokens), tuple(segments)
 
 
-def _checked(session: Session, text: str, name: str) -> list[Token]:
+def _checked(session: LoadedModel, text: str, name: str) -> list[Token]:
     tokens = tokens_of(session, text, special_tokens=True)
     if not any(_is_text(token, session) for token in tokens):
         raise ValueError(f"{name} is empty, {text!r}: there is nothing to read.")
     return tokens
 
 
-def _is_text(token: Token, session: Session) -> bool:
+def _is_text(token: Token, session: LoadedModel) -> bool:
     """Whether a token is one of a text: a <mask>, or none of the special ones."""
     return not token.special or token.id == session.tokenizer.mask_token_id
 

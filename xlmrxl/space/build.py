@@ -16,10 +16,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import xlmrxl
-from xlmrxl.hub import DEFAULT, CheckpointError, first_line, local_folder
+from xlmrxl.checkpoints.hub import DEFAULT, local_folder
+from xlmrxl.errors import CheckpointError, first_line
 from xlmrxl.output_lock import lock_output
 from xlmrxl.space.reference import KINDS, MEMORY, NAME, PYTHONS, TORCHES, ZEROGPU
+from xlmrxl.version import __version__
 
 MODELS = {"cpu": DEFAULT, "zerogpu": "facebook/xlm-roberta-xl"}
 PRECISIONS = {"cpu": "auto", "zerogpu": "8bit"}
@@ -122,7 +123,7 @@ def build(
         "torch": torch,
         "gradio": "",
         "title": name.partition("/")[2] if name else "xlmrxl",
-        "version": xlmrxl.__version__,
+        "version": __version__,
         "card": _card(model, own),
         "held": HELD[precision],
     }
@@ -135,7 +136,7 @@ def build(
         (folder / "README.md").write_text(_readme(values, model if own is None else None, name), encoding="utf-8")
         shutil.copyfile(templates() / "gitattributes", folder / ".gitattributes")
         shutil.copyfile(templates() / "thumbnail.png", folder / "thumbnail.png")
-        package = Path(xlmrxl.__file__).parent
+        package = Path(__file__).parents[1]
         shutil.copytree(package, folder / "xlmrxl", ignore=LEFT_OUT)
         if not (folder / "xlmrxl" / "app").exists():  # in a checkout it lies beside the package
             shutil.copytree(package.parent / "app", folder / "xlmrxl" / "app", ignore=LEFT_OUT)
@@ -156,7 +157,7 @@ def _list_model_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
     Raises:
         CheckpointError: the folder has no config or no weights, or a link leads out of it.
     """
-    from xlmrxl.checkpoint import INDEX, LAYOUTS, read_index  # noqa: PLC0415 - torch
+    from xlmrxl.checkpoints.weight_files import INDEX, LAYOUTS, read_index  # noqa: PLC0415 - torch
 
     names = sorted(os.listdir(folder), key=lambda name: (name.startswith("."), name))
     wanted = {*CHECKPOINT_FILES, *LAYOUTS, *(name for name in names if re.fullmatch(r"LICENSE([.-][\w.-]*)?", name))}
@@ -198,7 +199,7 @@ def _resolve_link(folder: Path, name: str) -> Path:
 
 def templates() -> Path:
     """Where the templates are: in the installed package, or beside it in a checkout."""
-    package = Path(xlmrxl.__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "spaces", package.parent / "spaces"):
         if (folder / "cpu.py").is_file():
             return folder
@@ -233,7 +234,7 @@ def _fits(model: str, precision: str, kind: str) -> Iterator[str]:
     """Refuse what a CPU Space has no memory for; say where that could not be found out."""
     if kind != "cpu" or model == DEFAULT:
         return
-    from xlmrxl.config import XLMRobertaXLConfig  # noqa: PLC0415 - torch comes along with the plan
+    from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415 - torch comes along with the plan
     from xlmrxl.plan import plan, size  # noqa: PLC0415
 
     try:

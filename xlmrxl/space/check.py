@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from xlmrxl.hub import CheckpointError
+from xlmrxl.errors import CheckpointError
 from xlmrxl.space.reference import (
     BITSANDBYTES,
     KEYS,

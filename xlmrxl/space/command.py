@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from xlmrxl.hub import CheckpointError
+from xlmrxl.errors import CheckpointError
 
 
 @click.group()

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xlmrxl.heads import XLMRobertaXLForQuestionAnswering
+from xlmrxl.model.heads import XLMRobertaXLForQuestionAnswering
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.masked import pieces_of, room
+from xlmrxl.tasks.head_logits import head_logits
+from xlmrxl.tasks.masked_lm import pieces_of, room
 from xlmrxl.tasks.result import Result, Source, table_text
-from xlmrxl.tasks.rows import head_logits
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tasks.windows import overlapping_windows
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class _Reading:
 
 
 def answer(
-    session: Session,
+    session: LoadedModel,
     questions: str | Sequence[str],
     contexts: str | Sequence[str],
     *,
@@ -169,7 +169,9 @@ def answer(
     return results
 
 
-def _read(session: Session, question: str, context: str, longest: int, special_tokens: bool, number: int) -> _Reading:
+def _read(
+    session: LoadedModel, question: str, context: str, longest: int, special_tokens: bool, number: int
+) -> _Reading:
     tokenizer = session.tokenizer
 
     try:

@@ -11,11 +11,12 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.masked import kind_of, tokens_of, words
+from xlmrxl.tasks.masked_lm import kind_of, tokens_of, words
 from xlmrxl.tasks.result import Result, Source, number
+from xlmrxl.version import __version__
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 MOST_WORDS = 512
 TEXTS_AT_ONCE = 64
@@ -105,7 +106,7 @@ def attribute(
     text: str,
     predict: Callable[[list[str]], Sequence[float]],
     *,
-    session: Session | None = None,
+    session: LoadedModel | None = None,
     source: Source | None = None,
     label: str | None = None,
     special_tokens: bool = False,
@@ -150,7 +151,7 @@ def attribute(
     return Attribution(source, text, found, scores[0], label)
 
 
-def _spans(text: str, session: Session | None, special_tokens: bool) -> list[tuple[int, int]]:
+def _spans(text: str, session: LoadedModel | None, special_tokens: bool) -> list[tuple[int, int]]:
     """Where the words are: between spaces, and within those in scripts without spaces by their tokens."""
     chunks = [match.span() for match in re.finditer(r"\S+", text)]
     if session is None or not any(kind_of(character) == "own" for character in text):
@@ -186,7 +187,6 @@ def _checked(scores: Sequence[float], count: int) -> list[float]:
     return numbers
 
 
-def _source(session: Session | None) -> Source:
-    from xlmrxl import __version__  # noqa: PLC0415 - the package imports its modules late
+def _source(session: LoadedModel | None) -> Source:
 
     return Source("unknown", None, "unknown", __version__) if session is None else Source.of(session)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
-from xlmrxl.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForMultipleChoice
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForMultipleChoice
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.masked import Token, input_ids, kind_of, pseudo_log_likelihoods, room, tokens_of
+from xlmrxl.tasks.head_logits import head_logits
+from xlmrxl.tasks.masked_lm import Token, input_ids, kind_of, pseudo_log_likelihoods, room, tokens_of
 from xlmrxl.tasks.result import Result, Source
-from xlmrxl.tasks.rows import head_logits
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.tokenizer_json import MASK_TOKEN
+from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 QUESTIONS = ("cause", "effect")
 NORMALIZATIONS = ("pmi", "length", "none")
@@ -105,7 +105,7 @@ def connectives() -> dict[str, dict[str, Any]]:
     A connective brings the sign before it along. `capitals` are words that keep their first letter as it is, `lower`
     holds the small letters that are not those of other languages. Languages are added in connectives.json.
     """
-    path = Path(__file__).parents[1] / "connectives.json"
+    path = Path(__file__).with_name("connectives.json")
     table: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return table
 
@@ -148,7 +148,7 @@ def _lowered(choice: str, entry: dict[str, Any]) -> str:
 
 
 def choose(
-    session: Session,
+    session: LoadedModel,
     prompts: Sequence[str],
     choices: Sequence[Sequence[str]],
     *,
@@ -238,7 +238,7 @@ def choose(
 
 
 def _by_head(
-    session: Session,
+    session: LoadedModel,
     prompts: list[str],
     options: list[list[str]],
     questions: list[str | None],
@@ -301,7 +301,7 @@ def weighed(
     )
 
 
-def choice_tokens(session: Session, text: str, name: str, special_tokens: bool) -> list[Token]:
+def choice_tokens(session: LoadedModel, text: str, name: str, special_tokens: bool) -> list[Token]:
     """`tokens_of`, whose errors say which choice it is."""
     try:
         return tokens_of(session, text, special_tokens)
@@ -309,7 +309,7 @@ def choice_tokens(session: Session, text: str, name: str, special_tokens: bool) 
         raise ValueError(f"Choice {name}: {error}") from None
 
 
-def _places(session: Session, scored: Scored, tokens: list[Token], name: str) -> tuple[list[int], str]:
+def _places(session: LoadedModel, scored: Scored, tokens: list[Token], name: str) -> tuple[list[int], str]:
     """The tokens of the choice, one that it shares with what is before it included, and what has none."""
     inside = [i for i, token in enumerate(tokens) if not token.special and token.end > scored.begin]
     places = [i for i in inside if tokens[i].id != session.tokenizer.unk_token_id]

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xlmrxl.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.masked import Row, input_ids, log_probabilities, pieces_of, read, room, spell, touching
+from xlmrxl.tasks.head_logits import head_logits
+from xlmrxl.tasks.masked_lm import Row, input_ids, log_probabilities, pieces_of, read, room, spell, touching
 from xlmrxl.tasks.result import Result, Source, number
-from xlmrxl.tasks.rows import head_logits
 from xlmrxl.tasks.templates import PAIR, TEXT, checked_labels, checked_templates
 from xlmrxl.tasks.templates import templates as shipped
-from xlmrxl.token_rows import truncated_lengths
-from xlmrxl.tokenizer_json import MASK_TOKEN
+from xlmrxl.tokenization.token_rows import truncated_lengths
+from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 CONTENT_FREE: dict[str | None, tuple[str, ...]] = {"contextual": ("", "N/A", "[…]"), "pmi": ("",), None: ()}
 """The calibrations, and the texts without content that each compares with."""
@@ -91,7 +91,7 @@ class ClassifyResult(Result):
 
 
 def classify(
-    session: Session,
+    session: LoadedModel,
     texts: str | Sequence[str | tuple[str, str]],
     labels: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     *,
@@ -189,7 +189,7 @@ class _Filled:
 
 
 def _by_cloze(
-    session: Session,
+    session: LoadedModel,
     pairs: Sequence[Texts],
     words: Mapping[str, Sequence[str]],
     templates: Sequence[str],
@@ -232,7 +232,7 @@ def _by_cloze(
 
 
 def _word_logs(
-    session: Session, filled: Sequence[_Filled], spelled: Sequence[Sequence[tuple[int, ...]]], progress: Progress
+    session: LoadedModel, filled: Sequence[_Filled], spelled: Sequence[Sequence[tuple[int, ...]]], progress: Progress
 ) -> Tensor:
     """(texts, templates, words) log-probabilities in float64.
 
@@ -265,7 +265,7 @@ def _word_logs(
 
 
 def _fill(
-    session: Session, templates: Sequence[str], spare: int, special_tokens: bool, text: str, pair: str | None
+    session: LoadedModel, templates: Sequence[str], spare: int, special_tokens: bool, text: str, pair: str | None
 ) -> _Filled:
     """Put a text into the templates, cut at its end as far as all of them need with `spare` more masks.
 
@@ -307,7 +307,7 @@ def _touching(template: str) -> str:
 
 
 def _by_head(
-    session: Session, pairs: Sequence[Texts], special_tokens: bool, progress: Progress | bool
+    session: LoadedModel, pairs: Sequence[Texts], special_tokens: bool, progress: Progress | bool
 ) -> list[ClassifyResult]:
     """By the head of a checkpoint, several texts at a time."""
     tokenizer, config = session.tokenizer, session.model.config

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, nobody
-from xlmrxl.tasks.masked import TOKENS_AT_ONCE, batches, input_ids, padded, require_finite
+from xlmrxl.tasks.masked_lm import TOKENS_AT_ONCE, batches, input_ids, padded
 from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 POOLINGS = ("mean", "first")
 """`mean`: over the text's tokens, <s> and </s> left out. `first`: the state at <s>."""
@@ -37,7 +37,7 @@ class Features:
 
 
 def features(
-    session: Session,
+    session: LoadedModel,
     texts: Sequence[str],
     *,
     layers: Sequence[int] | None = None,
@@ -89,13 +89,13 @@ def features(
                 pooled = {"mean": (weights[:, None] @ state)[:, 0], "first": state[:, 0]}
                 values[group, place] = torch.stack([pooled[name] for name in pooling], dim=1).cpu()
         del states
-        require_finite(session, values[group])
+        session.require_finite(values[group])
         done += len(group)
         progress(done, len(rows))
     return Features(layers, pooling, values, truncated)
 
 
-def _rows(session: Session, texts: list[str], special_tokens: bool) -> tuple[list[list[int]], tuple[int, ...]]:
+def _rows(session: LoadedModel, texts: list[str], special_tokens: bool) -> tuple[list[list[int]], tuple[int, ...]]:
     """Return the ids of each text, and which texts had more of them than the model reads."""
     rows: list[list[int]] = []
     truncated = []

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress, shown
 from xlmrxl.tasks.fills import Fill, FillResult, JointFill, MaskFills
-from xlmrxl.tasks.masked import (
+from xlmrxl.tasks.masked_lm import (
     Row,
     Token,
     entropy_of,
@@ -27,14 +27,14 @@ from xlmrxl.tasks.masked import (
     touching,
     words,
 )
-from xlmrxl.tasks.pieces import NEVER_FIRST, NEVER_LAST, barred_pieces, readable, shapes
 from xlmrxl.tasks.result import Source
+from xlmrxl.tasks.subwords import NEVER_FIRST, NEVER_LAST, barred_pieces, readable, shapes
 from xlmrxl.tasks.targets import score_targets
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.tokenizer_json import MASK_TOKEN, SPACE
+from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN, SPACE
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 __all__ = ["Fill", "FillResult", "JointFill", "MaskFills", "fill_mask"]
 
@@ -54,7 +54,7 @@ NEIGHBOURS = 16
 
 
 def fill_mask(
-    session: Session,
+    session: LoadedModel,
     texts: str | Sequence[str],
     *,
     top_k: int = 5,
@@ -148,7 +148,7 @@ class Filler:
 
     def __init__(
         self,
-        session: Session,
+        session: LoadedModel,
         source: Source,
         top_k: int,
         script: str | None,

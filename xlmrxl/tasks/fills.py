@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from xlmrxl.tasks.masked import Token
-from xlmrxl.tasks.pieces import label_fill
+from xlmrxl.tasks.masked_lm import Token
 from xlmrxl.tasks.result import Result
-from xlmrxl.tokenizer_json import SPACE
+from xlmrxl.tasks.subwords import label_fill
+from xlmrxl.tokenization.tokenizer_json import SPACE
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xlmrxl.errors import MissingDependencyError
+
 HEAD = "head"
 """The pooling after whose standardising a tanh follows, as in the head of a checkpoint."""
 FEW = 8
@@ -49,9 +51,7 @@ def scikit_learn() -> tuple[Any, Any]:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second, and is an extra
         from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Teaching needs scikit-learn. Install it with: pip install 'xlmrxl[teach]'", name=error.name
-        ) from error
+        raise MissingDependencyError("Teaching needs scikit-learn", "teach") from error
     return LogisticRegression, StratifiedKFold
 
 

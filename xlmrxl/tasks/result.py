@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from xlmrxl.version import __version__
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 
 SHARES = ("probability", "score", "raw", "accuracy", "before", "after")
@@ -36,8 +38,7 @@ class Source:
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the task was called with, texts excepted
 
     @classmethod
-    def of(cls, session: Session, *, special_tokens: bool = False, **settings: Any) -> Source:
-        from xlmrxl import __version__  # noqa: PLC0415 - the package imports its modules late
+    def of(cls, session: LoadedModel, *, special_tokens: bool = False, **settings: Any) -> Source:
 
         settings |= {"special_tokens": True} if special_tokens else {}  # few ask for it
         return cls(session.name, session.revision, session.precision, __version__, settings)

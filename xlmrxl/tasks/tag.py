@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from xlmrxl.heads import XLMRobertaXLForTokenClassification
+from xlmrxl.model.heads import XLMRobertaXLForTokenClassification
 from xlmrxl.progress import Progress, shown
-from xlmrxl.tasks.masked import Token, read, room, words
+from xlmrxl.tasks.head_logits import head_logits
+from xlmrxl.tasks.masked_lm import Token, read, room, words
 from xlmrxl.tasks.result import Result, Source, table_text
-from xlmrxl.tasks.rows import head_logits
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tasks.windows import distance_to_edge, overlapping_windows
 
 if TYPE_CHECKING:
-    from xlmrxl.session import Session
+    from xlmrxl.loaded_model import LoadedModel
 
 OUTSIDE = "O"
 _PREFIXED = re.compile(r"([BIES])-(.+)")
@@ -64,7 +64,7 @@ def _plain(spans: Sequence[Span]) -> list[dict[str, Any]]:
 
 
 def tag(
-    session: Session,
+    session: LoadedModel,
     texts: str | Sequence[str],
     *,
     special_tokens: bool = False,
@@ -126,7 +126,7 @@ def tag(
     return results
 
 
-def _windows(session: Session, tokens: Sequence[Token]) -> list[range]:
+def _windows(session: LoadedModel, tokens: Sequence[Token]) -> list[range]:
     """Return the windows in which a text is read, in tokens without `<s>` and `</s>`."""
     count, width = len(tokens) - 2, room(session) - 2
     borders = {place - 1 for word in words(tokens) for place in (word.start, word.stop)}

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.fills import Fill, FillResult, MaskFills
-from xlmrxl.tasks.masked import Row, entropy_of, log_probabilities, pieces_at, room, spell_words
-from xlmrxl.tokenizer import AddedToken, XLMRobertaTokenizer
+from xlmrxl.tasks.masked_lm import Row, entropy_of, log_probabilities, pieces_at, room, spell_words
+from xlmrxl.tokenization.tokenizer import AddedToken, XLMRobertaTokenizer
 
 if TYPE_CHECKING:
     from xlmrxl.tasks.fill import Filler, Job

@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from xlmrxl.tokenizer_json import MASK_TOKEN
+from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
 
-FOLDER = Path(__file__).parents[1] / "templates"
+FOLDER = Path(__file__).parent / "cloze_templates"
 TEXT, PAIR = "{text}", "{pair}"
 
 

@@ -101,7 +101,7 @@ from numpy.typing import NDArray
 
 from xlmrxl.inspection.ablation import part_of_sweep
 from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS, Statistic
-from xlmrxl.tasks.pieces import standing_alone
+from xlmrxl.tasks.subwords import standing_alone
 from xlmrxl.views.request import Request
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xlmrxl import figures
-from xlmrxl.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.inspection import states
 from xlmrxl.inspection.difference import drift
-from xlmrxl.inspection.grid import Curves, Grid
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.inspection.languages import Alignment, Parallel
-from xlmrxl.inspection.lens import Lens, lens
+from xlmrxl.inspection.labelled_matrix import Curves, Grid
+from xlmrxl.inspection.logit_lens import Lens, lens
+from xlmrxl.inspection.parallel import Alignment, Parallel
 from xlmrxl.inspection.projection import Projection
+from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
 

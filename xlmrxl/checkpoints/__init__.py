@@ -1,0 +1,1 @@
+"""Find, read and write the files of a checkpoint; nothing here knows the model."""

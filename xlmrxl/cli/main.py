@@ -1,0 +1,649 @@
+"""The command line: one command a task, each with `--json` for programs."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import re
+import sys
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from xlmrxl import row_tasks as batch
+from xlmrxl.checkpoints.hub import DEFAULT, local_folder
+from xlmrxl.cli.options import (
+    Files,
+    encoding_option,
+    failing,
+    file_options,
+    json_option,
+    model_options,
+    special_option,
+    table_options,
+    text_column_option,
+)
+from xlmrxl.cli.text_arguments import GivenText, read_document, read_texts
+from xlmrxl.errors import MissingDependencyError
+from xlmrxl.progress import shown
+from xlmrxl.space.command import space
+from xlmrxl.tables.decoding import check_encoding
+from xlmrxl.tables.table_options import TableOptions
+from xlmrxl.version import __version__
+
+if TYPE_CHECKING:
+    from xlmrxl.session import Session
+    from xlmrxl.tasks.result import Result
+
+LARGE = 100_000_000
+"""Parameters from which it matters to a person which precision was taken."""
+EVERYWHERE = ("0.0.0.0", "::")
+ALONE = ("127.0.0.1", "localhost", "::1")
+
+
+def load_model(model: str, precision: str, **options: Any) -> Session:
+    """A session, or one sentence on why there is none."""
+    from xlmrxl.session import load  # noqa: PLC0415 - torch takes a second, which --help need not wait for
+
+    with failing():
+        session = load(model, precision=precision, **options)
+    if precision == "auto" and session.model.num_parameters() >= LARGE:
+        click.echo(f"{session.precision}: {session.reason}", err=True)
+    return session
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="xlmrxl")
+def main() -> None:
+    """Look inside XLM-RoBERTa-XL, a masked language model of 100 languages."""
+
+
+def check_given(given: Any, files: Files | None, name: str) -> None:
+    """Texts come from the command line or from a file."""
+    if not given and files is None:
+        raise click.UsageError(f"Missing argument '{name}', or --input and --output.")
+    if given and files is not None:
+        raise click.UsageError(f"Give {name} or --input, not both.")
+
+
+def standard_input() -> BinaryIO:
+    """Return the bytes of the standard input.
+
+    Raises:
+        ValueError: there is none.
+    """
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise ValueError("There is no standard input to read - from.")
+    return stream
+
+
+def given_texts(given: Sequence[str], column: str, table: TableOptions) -> list[GivenText]:
+    """Return the texts that the arguments of a command stand for."""
+    with failing():
+        return read_texts(given, standard_input, column, table)
+
+
+def show_each(
+    texts: Sequence[GivenText],
+    items: Sequence[Any],
+    call: Callable[[list[Any]], Sequence[Result]],
+    example: Any,
+    as_json: bool,
+) -> None:
+    """Show the result of each text, say with its place what is wrong with one, and exit with 1 if there was such.
+
+    Args:
+        texts: as they were given.
+        items: what `call` takes for each of them.
+        call: returns the results of several items.
+        example: a good item.
+        as_json: whether to print JSON.
+    """
+    readable = [item for text, item in zip(texts, items, strict=True) if not text.error]
+    with failing():
+        found = iter(batch.answer_each(call, readable, example) if readable else [])
+    answers = [ValueError(text.error) if text.error else next(found) for text in texts]
+    if len(answers) == 1 and isinstance(answers[0], Exception) and not texts[0].place:
+        raise click.ClickException(str(answers[0]))
+    show([answer for answer in answers if not isinstance(answer, Exception)], as_json)
+    for number, (text, answer) in enumerate(zip(texts, answers, strict=True), 1):
+        if isinstance(answer, Exception):
+            said = re.sub("^Text 1 ", "It ", str(answer).removeprefix("Text 1: "))  # each was asked about alone
+            click.echo(said if text.error else f"{text.place or f'Text {number}'}: {said}", err=True)
+    if any(isinstance(answer, Exception) for answer in answers):
+        raise click.exceptions.Exit(1)
+
+
+def show(results: Sequence[Result], as_json: bool) -> None:
+    """For people, or a line of JSON each."""
+    for number, result in enumerate(results):
+        if as_json:
+            click.echo(result.to_json())
+        else:
+            click.echo(f"\n{result}" if number else str(result))
+
+
+@main.command()
+@click.argument("texts", nargs=-1, metavar="TEXT...")
+@click.option("--top-k", default=5, show_default=True, type=click.IntRange(min=1), help="Fills for each mask.")
+@click.option("--words", is_flag=True, help="Whole words instead of single pieces.")
+@click.option("--max-pieces", default=3, show_default=True, type=click.IntRange(min=1), help="Of a word.")
+@click.option("--joint", is_flag=True, help="All masks of a text together.")
+@click.option("--beam", default=5, show_default=True, type=click.IntRange(min=1), help="Ways that --joint keeps.")
+@click.option("--target", "targets", multiple=True, metavar="WORD", help="Compare only this; give several.")
+@click.option("--script", metavar="NAME", help="Only what is written in it: Latin, Cyrillic, Arabic, Han …")
+@click.option("--no-punctuation", is_flag=True, help="Offer no signs.")
+@click.option("--no-repeats", is_flag=True, help="Offer no words that the text has already.")
+@special_option
+@json_option
+@file_options
+@text_column_option
+@model_options
+def fill(
+    texts: tuple[str, ...],
+    as_json: bool,
+    files: Files | None,
+    table: TableOptions,
+    text_column: str,
+    joint: bool,
+    targets: tuple[str, ...],
+    no_punctuation: bool,
+    no_repeats: bool,
+    top_k: int,
+    words: bool,
+    max_pieces: int,
+    beam: int,
+    script: str | None,
+    special_tokens: bool,
+    **options: Any,
+) -> None:
+    """Fill every <mask> in each TEXT.
+
+    A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
+    bad one is named, the others are filled, and the exit status is 1.
+
+    Letters that go on with what stands before them begin with …: app and …ear make appear. Signs, and characters of
+    scripts without spaces, begin with ▁ where a space is before them.
+
+    In --output, `fills` has the fills of each mask, `fill` the best one of each, and `begins_word` whether there is a
+    space before that.
+
+    \b
+    xlmrxl fill "The capital of France is <mask>."
+    xlmrxl fill --input sentences.csv --output filled.csv --words
+    """
+    check_given(texts, files, "TEXT...")
+    given = given_texts(texts, text_column, table)
+    session = load_model(**options)
+    settings: dict[str, Any] = {
+        "top_k": top_k,
+        "method": "joint" if joint else "independent",
+        "words": words,
+        "max_pieces": max_pieces,
+        "beam": beam,
+        "targets": list(targets) or None,
+        "script": script,
+        "punctuation": not no_punctuation,
+        "repeats": not no_repeats,
+        "special_tokens": special_tokens,
+    }
+    if files is not None:
+        files.run(session, batch.fill(session, settings, text_column))
+        return
+
+    def call(part: list[str]) -> Sequence[Result]:
+        return session.fill_mask(part, **settings, progress=len(part) == len(given))
+
+    show_each(given, [each.text for each in given], call, "<mask>", as_json)
+
+
+@main.command()
+@click.argument("texts", nargs=-1, metavar="TEXT...")
+@click.option("--pair", "pairs", multiple=True, metavar="TEXT", help="The second text of a pair; one for each TEXT.")
+@click.option("--labels", metavar="A,B,C", help="What to choose from; those of the task if not given.")
+@click.option("--task", default="topic", show_default=True, help="topic, sentiment, entailment, or one of your own.")
+@click.option("--language", default="en", show_default=True, help="Of templates and labels.")
+@click.option("--template", "templates", multiple=True, metavar="TEXT", help="With {text} and <mask>; give several.")
+@click.option(
+    "--calibration", default="contextual", show_default=True, type=click.Choice(["contextual", "pmi", "none"])
+)
+@special_option
+@json_option
+@file_options
+@text_column_option
+@click.option("--pair-column", help="Column with the second texts of pairs; pair for entailment.")
+@click.option("--language-column", help="Column with the language of each row.")
+@click.option(
+    "--taught", type=click.Path(path_type=Path), help="A folder that `xlmrxl teach` wrote, instead of labels."
+)
+@click.option("--explain", is_flag=True, help="Show what each word of a TEXT does for its label.")
+@model_options
+def classify(
+    texts: tuple[str, ...],
+    pairs: tuple[str, ...],
+    labels: str | None,
+    templates: tuple[str, ...],
+    calibration: str,
+    task: str,
+    language: str,
+    as_json: bool,
+    files: Files | None,
+    table: TableOptions,
+    text_column: str,
+    pair_column: str | None,
+    language_column: str | None,
+    taught: Path | None,
+    explain: bool,
+    special_tokens: bool,
+    **options: Any,
+) -> None:
+    """Say which label fits each TEXT, by a cloze or by the model's own head.
+
+    A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
+    bad one is named, the others are classified, and the exit status is 1.
+
+    In --output, `label` is the best, `score` its score, and `scores` has those of all. `truncated` says whether the
+    model read less than the whole text.
+
+    \b
+    xlmrxl classify "The match went to extra time." --labels sports,politics,travel
+    xlmrxl classify --input reviews.csv --output rated.csv --task sentiment
+    """
+    check_given(texts, files, "TEXT...")
+    if explain and files is not None:
+        raise click.UsageError("--explain is for TEXT, not for --input.")
+    given = given_texts(texts, text_column, table)
+    items: list[Any] = [each.text for each in given]
+    if pairs:
+        if len(pairs) != len(items):
+            raise click.UsageError(f"There are {len(items)} texts, but {len(pairs)} --pair. Give one for each.")
+        items = list(zip(items, pairs, strict=True))
+    if task == "entailment":
+        pair_column = pair_column or "pair"
+    session = load_model(**options)
+    settings: dict[str, Any] = {
+        "labels": [label.strip() for label in labels.split(",")] if labels is not None else None,
+        "task": task,
+        "language": language,
+        "templates": list(templates) or None,
+        "calibration": None if calibration == "none" else calibration,
+        "special_tokens": special_tokens,
+    }
+    with failing():
+        classifier = None
+        if taught is not None:
+            from xlmrxl.tasks.linear_classifier import Taught  # noqa: PLC0415
+
+            classifier = Taught.load(taught, session)
+            if special_tokens and not classifier.special_tokens:
+                raise ValueError("--taught reads texts as it was taught: teach it with --special-tokens instead.")
+    if files is not None:
+        files.run(session, batch.classify(session, settings, text_column, pair_column, language_column, classifier))
+        return
+
+    def call(part: list[Any]) -> Sequence[Result]:
+        if explain:
+            return [
+                session.explain(item, **settings) if classifier is None else classifier.attribute(item) for item in part
+            ]
+        progress = len(part) == len(given)
+        if classifier is None:
+            return session.classify(part, **settings, progress=progress)
+        return classifier.classify(part, progress=progress)
+
+    first, second = " ".join(batch.EXAMPLE), batch.EXAMPLE[1]  # two words, of which --explain leaves one out
+    show_each(given, items, call, (first, second) if pairs else first, as_json)
+
+
+@main.command()
+@click.argument("examples", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--test", type=click.Path(path_type=Path), help="A file like EXAMPLES to report the accuracy on.")
+@click.option("--text-column", default="text", show_default=True)
+@click.option("--label-column", default="label", show_default=True)
+@click.option("--language-column", help="Of --test: report by language, and take off what a language's texts share.")
+@click.option(
+    "--layer", type=click.IntRange(min=0), help="Of the hidden states; chosen by cross-validation if not given."
+)
+@click.option("--pooling", type=click.Choice(["mean", "first", "head"]), help="Chosen as well, of mean and first.")
+@special_option
+@json_option
+@table_options
+@model_options
+def teach(
+    examples: Path,
+    folder: Path,
+    test: Path | None,
+    text_column: str,
+    label_column: str,
+    language_column: str | None,
+    layer: int | None,
+    pooling: str | None,
+    special_tokens: bool,
+    as_json: bool,
+    table: TableOptions,
+    **options: Any,
+) -> None:
+    """Teach a classifier from EXAMPLES, a file with texts and their labels, and write it into FOLDER.
+
+    A linear classifier on the model's frozen features; 8 examples of each label will do. Labels are texts, or in .jsonl
+    and .parquet whole numbers or booleans; results carry them as texts.
+
+    \b
+    xlmrxl teach reviews.csv my-classifier --test more-reviews.csv
+    xlmrxl classify "A lovely book." --taught my-classifier
+    """
+    with failing():
+        table.check([examples, *([] if test is None else [test])])
+        texts, labels = batch.read_examples(examples, text_column, label_column, table=table)
+        held_out = None
+        if test is not None:
+            held_out = batch.read_examples(test, text_column, label_column, language_column, table)
+    session = load_model(**options)
+    with failing():
+        taught = session.teach(texts, labels, layer=layer, pooling=pooling, special_tokens=special_tokens)
+        taught.save(folder)
+        click.echo(
+            f"{folder}: layer {taught.layer}, pooling {taught.pooling}, cross-validated {taught.accuracy:.1%}", err=True
+        )
+        if held_out is not None:
+            languages = held_out[2] if language_column else None
+            show([taught.report(held_out[0], held_out[1], languages, center=bool(languages))], as_json)
+
+
+@main.command()
+@click.argument("prompt", required=False)
+@click.argument("choices", nargs=-1, metavar="CHOICE CHOICE...")
+@click.option("--question", type=click.Choice(["cause", "effect"]), help="Whether the choices are causes or effects.")
+@click.option("--language", default="en", show_default=True, help="Of the connective for --question.")
+@click.option("--normalize", default="pmi", show_default=True, type=click.Choice(["pmi", "length", "none"]))
+@special_option
+@json_option
+@file_options
+@click.option("--prompt-column", default="prompt", show_default=True, help="Column of --input with the prompts.")
+@click.option("--choices-column", help="Column with lists of choices; choices, or choice1, choice2 … if not given.")
+@click.option("--question-column", help="Column with the question of each row: cause or effect.")
+@click.option("--language-column", help="Column with the language of each row.")
+@model_options
+def choose(
+    prompt: str | None,
+    choices: tuple[str, ...],
+    question: str | None,
+    language: str,
+    normalize: str,
+    special_tokens: bool,
+    as_json: bool,
+    files: Files | None,
+    table: TableOptions,
+    prompt_column: str,
+    choices_column: str | None,
+    question_column: str | None,
+    language_column: str | None,
+    **options: Any,
+) -> None:
+    """Say which CHOICE goes best with the PROMPT.
+
+    In --output, `choice` is the number of the best, from 0, `choice_text` the choice itself, and `scores` has the
+    scores of all in their order.
+
+    \b
+    xlmrxl choose "It rained." "The street is wet." "The street is long." --question effect
+    xlmrxl choose --input questions.jsonl --output answers.jsonl --prompt-column premise --question-column question
+    """
+    check_given(prompt, files, "PROMPT CHOICE CHOICE...")
+    if files is None and table != TableOptions():
+        raise click.UsageError("--delimiter, --quoting and --encoding are for --input.")
+    session = load_model(**options)
+    settings: dict[str, Any] = {"question": question, "language": language, "normalize": normalize}
+    settings["special_tokens"] = special_tokens
+    if files is None:
+        with failing():
+            show([session.choose(prompt or "", list(choices), **settings)], as_json)
+    else:
+        task = batch.choose(session, settings, prompt_column, choices_column, question_column, language_column)
+        files.run(session, task)
+
+
+@main.command()
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@special_option
+@json_option
+@text_column_option
+@table_options
+@model_options
+def tag(
+    texts: tuple[str, ...],
+    special_tokens: bool,
+    as_json: bool,
+    text_column: str,
+    table: TableOptions,
+    **options: Any,
+) -> None:
+    """Label the words of each TEXT, of any length, with a model that has a head for it.
+
+    A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
+    bad one is named, the others are labelled, and the exit status is 1.
+
+    \b
+    xlmrxl tag "Angela lives in Kyiv." --model FOLDER
+    """
+    given = given_texts(texts, text_column, table)
+    session = load_model(**options)
+
+    def call(part: list[str]) -> Sequence[Result]:
+        return session.tag(part, special_tokens=special_tokens)
+
+    show_each(given, [each.text for each in given], call, batch.EXAMPLE[0], as_json)
+
+
+@main.command()
+@click.argument("question")
+@click.argument("context")
+@click.option("--top-k", default=3, show_default=True, type=click.IntRange(min=1), help="Answers.")
+@click.option(
+    "--null-threshold",
+    type=float,
+    metavar="NUMBER",
+    help="Say that there is no answer where that is rated higher than the best one by more than this: 0 for a start. "
+    "For heads taught with questions without an answer, as those of SQuAD 2.0.",
+)
+@special_option
+@json_option
+@encoding_option
+@model_options
+def answer(question: str, context: str, as_json: bool, encoding: str, **options: Any) -> None:
+    """Find the answer to a QUESTION in a CONTEXT, with a model that has a head for it.
+
+    A CONTEXT that names a file stands for all of it, - for all of the standard input.
+
+    \b
+    xlmrxl answer "Where does Angela live?" "Angela lives in Kyiv." --model FOLDER
+    """
+    asked = {name: options.pop(name) for name in ("top_k", "null_threshold", "special_tokens")}
+    with failing():
+        text = read_document(context, standard_input, check_encoding(encoding))
+    session = load_model(**options)
+    with failing():
+        show([session.answer(question, text, **asked)], as_json)
+
+
+@main.command()
+@model_options
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in.")
+@click.option("--port", default=None, type=click.IntRange(1, 65535), help="The first free one from 7860 if not given.")
+@click.option("--share", is_flag=True, help="Make a public link through Gradio's servers.")
+@click.option("--allow", multiple=True, metavar="NAME", help="A model that visitors may load instead; give several.")
+@click.option("--mcp", is_flag=True, help="Be an MCP server too, whose tools are the app's endpoints.")
+@click.option("--browser/--no-browser", default=True, help="Open a browser window.")
+def app(
+    host: str, port: int | None, share: bool, allow: tuple[str, ...], mcp: bool, browser: bool, **options: Any
+) -> None:
+    """Open the app in a browser.
+
+    Its tab Model loads other models: those of --allow; without it, any, but only where no other machine is let in.
+
+    \b
+    xlmrxl app --host 0.0.0.0 --allow facebook/xlm-roberta-xl --mcp
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise click.ClickException(str(MissingDependencyError("The app needs Gradio", "app")))
+    if mcp and importlib.util.find_spec("mcp") is None:
+        raise click.ClickException(str(MissingDependencyError("The MCP server needs the package mcp", "mcp")))
+    with failing():
+        for name in allow:
+            local_folder(name)  # says what is wrong with a path before anything is loaded
+    alone = host in ALONE and not share
+    from xlmrxl.app.waiting import Waiting  # noqa: PLC0415
+
+    with on_port(host):
+        page = Waiting(host, port, options["model"])
+    try:
+        if browser:
+            webbrowser.open(f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{page.port}")
+        with shown(True, f"Loading {options['model']}") as bar:
+
+            def both(done: int, total: int) -> None:
+                bar(done, total)
+                page(done, total)
+
+            with uncollected():
+                import xlmrxl.session  # noqa: PLC0415, F401 - torch
+            gc.freeze()  # torch stays; not the model, which may be freed for another
+            loading = {name: options[name] for name in ("device", "embeddings_8bit", "force")}
+            session = load_model(**options, progress=both)
+        with uncollected(), nullcontext() if mcp else hide_module("mcp"):
+            from xlmrxl.app import launch  # noqa: PLC0415 - while the page is up: Gradio takes seconds
+            from xlmrxl.app.served import Served  # noqa: PLC0415
+        served = Served(session, None if alone and not allow else allow, loading)
+        del session  # it is the app's, which may free it for another
+    finally:
+        page.close()
+    with on_port(host), uncollected():
+        running = launch(served, mcp=mcp, host=host, port=page.port, share=share, open_browser=False, block=False)
+    running.block_thread()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """For what makes much that stays, as imports do: the garbage collector would go over all of it again and again,
+    and that is a quarter of the time from the command to the app.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
+def hide_module(name: str) -> Iterator[None]:
+    """Let a package look as if it were not installed: Gradio imports mcp wherever it finds it, which takes longer than
+    the rest of Gradio.
+    """
+    hidden = name not in sys.modules
+    if hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules[name]
+
+
+@contextmanager
+def on_port(host: str) -> Iterator[None]:
+    """A port that cannot be had becomes one message."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"The app could not start on {host} ({error}). Choose another --port.") from error
+
+
+@main.command()
+@click.argument("model", default=DEFAULT)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; sizes in bytes.")
+@click.option("--embeddings-8bit", is_flag=True, help="With the word embeddings in 8 bits.")
+def plan(model: str, as_json: bool, embeddings_8bit: bool) -> None:
+    """How much memory MODEL takes at each precision, and what fits this machine. Reads its config only.
+
+    \b
+    xlmrxl plan facebook/xlm-roberta-xxl
+    """
+    from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
+    from xlmrxl.plan import plan as make_plan  # noqa: PLC0415
+
+    with failing():
+        table = make_plan(model, XLMRobertaXLConfig.from_pretrained(model), embeddings_8bit=embeddings_8bit)
+    click.echo(json.dumps(table.to_dict()) if as_json else str(table))
+
+
+@main.command()
+@click.argument("source")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--precision", required=True, type=click.Choice(["4bit", "8bit"]))
+@click.option("--double-quant/--no-double-quant", default=True, help="In 4 bits, quantise the scales too.")
+@click.option("--embeddings-8bit", is_flag=True, help="The word embeddings too; transformers does not read these.")
+@click.option("--max-shard-size", default="1GB", show_default=True, help="Of a file; about as much memory is used.")
+def quantize(source: str, target: Path, precision: str, **options: Any) -> None:
+    """Write SOURCE with 8-bit or 4-bit weights into the folder TARGET, which then loads at once.
+
+    \b
+    xlmrxl quantize facebook/xlm-roberta-xl xl-4bit --precision 4bit
+    """
+    from xlmrxl.quantize import quantize as write  # noqa: PLC0415
+
+    with failing():
+        folder = write(source, target, precision, **options)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    click.echo(f"{folder}: {size / 1e9:.2f} GB, {precision}. Load it with: xlmrxl fill --model {target} TEXT")
+
+
+@main.command()
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@click.option("--precisions", default="bf16,8bit,4bit", show_default=True, help="The first is the standard.")
+@click.option("--model", default=DEFAULT, show_default=True, help="A name on the Hub, a folder, or the embedded model.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--top-k", default=5, show_default=True, type=click.IntRange(min=1), help="Fills for each mask.")
+@click.option("--force", is_flag=True, help="Load even what does not fit the free memory.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@text_column_option
+@table_options
+def compare(
+    texts: tuple[str, ...],
+    precisions: str,
+    model: str,
+    as_json: bool,
+    text_column: str,
+    table: TableOptions,
+    **options: Any,
+) -> None:
+    """What quantisation does to TEXT: its fills in each precision, and how far they are apart.
+
+    A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input.
+    In texts without <mask> 15 % of the tokens are hidden.
+
+    \b
+    xlmrxl compare "The capital of France is <mask>." --precisions fp32,8bit,4bit
+    """
+    from xlmrxl.tasks.compare_precisions import compare as run  # noqa: PLC0415
+
+    given = given_texts(texts, text_column, table)
+    if bad := next((each.error for each in given if each.error), ""):
+        raise click.ClickException(bad)
+    kinds = [kind.strip() for kind in precisions.split(",") if kind.strip()]
+    with failing():
+        result = run(model, [each.text for each in given], kinds, **options)
+    click.echo(json.dumps(result.to_dict(), ensure_ascii=False) if as_json else str(result))
+
+
+main.add_command(space)
+
+
+if __name__ == "__main__":
+    main()

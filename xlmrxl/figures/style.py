@@ -1,0 +1,181 @@
+"""What all figures share: colours, how texts are written, where a figure says that it is from, and axes of labels."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, TypeAlias
+
+import plotly.graph_objects as go
+
+from xlmrxl.inspection.labelled_matrix import Axis
+from xlmrxl.tasks.result import Result, Source, plain
+from xlmrxl.tasks.subwords import DOTTED_CIRCLE
+
+CATEGORIES = {
+    False: ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442"),
+    True: ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#999999", "#0072B2"),
+}
+"""Okabe and Ito's colours, told apart by the colour-blind, grey instead of black; what the page swallows is last."""
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down", "pentagon", "hexagram")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+INK = {False: ("#171c1f", "#4e585d", "#e1e5e6", "#ffffff"), True: ("#f0f2f2", "#9aa4a8", "#394247", "#171c1f")}
+"""On a light and on a dark page: text, lesser text, lines, and what is behind a label."""
+SEQUENTIAL = {
+    False: ("#ffffff", "#d6eaf0", "#b0d5e0", "#82bacb", "#519ab0", "#307d95", "#22667c", "#163f4f", "#0a1c25"),
+    True: ("#171c1f", "#112f3c", "#163f4f", "#1b5265", "#22667c", "#307d95", "#519ab0", "#82bacb", "#d6eaf0"),
+}
+"""From little, which is the page, to much; lightness goes one way, so that every eye and a grey print keep order."""
+DIVERGING = {
+    False: ("#8a4700", "#c46a0a", "#eda955", "#f9dcb8", "#ffffff", "#b0d5e0", "#519ab0", "#22667c", "#163f4f"),
+    True: ("#ffd9ad", "#f0a04b", "#b56a1c", "#5f3a14", "#171c1f", "#163f4f", "#22667c", "#519ab0", "#d6eaf0"),
+}
+"""From below zero, orange, through zero, the page, to above, petrol."""
+FONT = "IBM Plex Sans, Noto Sans, Segoe UI, Helvetica Neue, Arial, sans-serif"
+CAPTION = 46
+"""Characters of a line of the caption: what a phone has room for."""
+NUMBERED = ("state", "layer", "head")
+"""Axes whose labels are the numbers they stand at."""
+MOST_TICKS = 64
+WORD_START = "▁"
+
+Figure: TypeAlias = go.Figure
+
+
+def literal(text: str) -> str:
+    """A text that plotly shows as it is: no tag, no entity, no formula and no `%{…}` in it is taken for one."""
+    text = escape(" ".join(text.splitlines()), quote=False)
+    return text.replace("$", "&#36;").replace("%{", "%&#123;")
+
+
+def shown_piece(text: str) -> str:
+    """A piece with its space as a mark, on the side where the word begins, and a loose sign on a base."""
+    bare = text.removeprefix(WORD_START)
+    mark = "␣" if bare != text else ""
+    if bare and unicodedata.category(bare[0]).startswith("M"):
+        bare = DOTTED_CIRCLE + bare
+    bare = bare.replace(WORD_START, "␣")
+    # A mark has no direction of its own: behind a sign of the right-to-left ones it goes with the letters.
+    return f"\u200f{mark}{bare}" if mark and from_the_right(bare) else mark + bare
+
+
+def short(text: str, most: int = 28) -> str:
+    """A text cut to so many characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def from_the_right(text: str) -> bool:
+    """Whether the first letter of a text that has a direction is written from the right."""
+    return next((d for d in map(unicodedata.bidirectional, text) if d in ("L", "R", "AL")), "L") != "L"
+
+
+def caption(source: Source) -> str:
+    """Model, revision, precision and settings, escaped, in lines."""
+    parts = [source.model, f"revision {source.revision}" if source.revision else "", source.precision]
+    parts += [f"{name} {_setting(value)}" for name, value in source.settings.items() if value is not None]
+    parts.append(f"xlmrxl {source.version}")
+    lines = [""]
+    for part in filter(None, parts):
+        if lines[-1] and len(lines[-1]) + len(part) > CAPTION:
+            lines.append("")
+        lines[-1] += f"{' · ' if lines[-1] else ''}{part}"
+    return "<br>".join(literal(line) for line in lines)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(str(part) for part in value.values() if part is not None)
+    if isinstance(value, list | tuple):
+        return short(", ".join(map(_setting, value)), CAPTION)
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+
+def framed(result: Result, title: str, traces: Sequence[Any], dark: bool, *, inside: int, below: int = 110) -> Figure:
+    """The traces with the template, the title, and where the numbers come from.
+
+    Args:
+        result: whose source is named.
+        title: in words; it is escaped here.
+        traces: of the figure.
+        dark: for a dark page.
+        inside: how high the plot is, in pixels; between 120 and 1,000 are kept.
+        below: how much room the labels, the slider and the legend below it have.
+    """
+    said = caption(result.source)
+    title = title[:1].upper() + title[1:]
+    ink, lesser, line, behind = INK[dark]
+    axis = {
+        "gridcolor": line,
+        "linecolor": lesser,
+        "zerolinecolor": lesser,
+        "zeroline": False,
+        "ticks": "",
+        "automargin": True,
+        "title": {"font": {"size": 13}, "standoff": 10},
+    }
+    template = go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": 12, "color": ink},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": list(CATEGORIES[dark]),
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": behind, "bordercolor": lesser, "font": {"color": ink, "family": FONT}},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": lesser, "activecolor": ink},
+            "title": {"font": {"size": 15}, "x": 0, "xref": "paper", "xanchor": "left", "yanchor": "top"},
+        }
+    )
+    inside = min(max(inside, 120), 1000)
+    above = 66 + 15 * said.count("<br>")
+    return go.Figure(
+        data=list(traces),
+        layout={
+            "template": template,
+            "title": {
+                "text": literal(shown_piece(title)),
+                "subtitle": {"text": said, "font": {"size": 11, "color": lesser}},
+                "yref": "container",
+                "y": 1,
+                "pad": {"t": 14},
+            },
+            "height": above + inside + below,
+            "margin": {"t": above, "r": 20, "b": 40, "l": 20},
+            # Below the title of the axis, whatever the height is.
+            "legend": {"orientation": "h", "x": 0, "y": -(below - 50) / inside, "yanchor": "top"},
+            "showlegend": False,
+            "meta": plain({"kind": type(result).__name__, "title": title, **result.source.to_dict()}),
+            "uirevision": "kept",
+        },
+    )
+
+
+def colours(stops: Mapping[bool, Sequence[str]], dark: bool) -> list[list[Any]]:
+    """A colour scale as plotly takes it."""
+    return [[i / (len(stops[dark]) - 1), colour] for i, colour in enumerate(stops[dark])]
+
+
+def colour_bar(title: str, length: int, **more: Any) -> dict[str, Any]:
+    """A slim bar that says what the colours are of."""
+    place = {"lenmode": "pixels", "len": length, "y": 1, "yanchor": "top", "ypad": 0}
+    return {"title": {"text": literal(title), "side": "right"}, "thickness": 12, "outlinewidth": 0, **place, **more}
+
+
+def nth(values: Sequence[str], i: int) -> str:
+    """One of some colours, symbols or dashes, which begin again."""
+    return values[i % len(values)]
+
+
+def ticks(axis: Axis) -> dict[str, Any]:
+    """An axis of numbered places, each shown with its label; of many places only some have a tick."""
+    count = len(axis.labels)
+    notes = f" (0 embeddings, {count - 1} final)" if axis.name == "state" and count > 1 else ""
+    labels = () if axis.name in NUMBERED else axis.labels
+    return {
+        "title_text": literal(f"{axis.name}{notes}"),
+        "tickmode": "linear",
+        "tick0": 0,
+        "dtick": -(-count // MOST_TICKS),
+        "labelalias": {str(i): literal(short(shown_piece(label))) for i, label in enumerate(labels)},
+    }

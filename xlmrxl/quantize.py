@@ -1,0 +1,158 @@
+"""Quantise a checkpoint once, so that it is only mapped afterwards: `xlmrxl quantize`.
+
+The layout is the one that transformers and bitsandbytes write and read.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xlmrxl.checkpoints.weight_files import TIED, Weights, check_floats, open_weights, save_weights
+from xlmrxl.errors import CheckpointError, first_line
+from xlmrxl.model.config import XLMRobertaXLConfig
+from xlmrxl.model.encoder import XLMRobertaXLModel
+from xlmrxl.model.loading import (
+    BASE_PREFIX,
+    BUFFERS,
+    EMBEDDINGS,
+    HEADS,
+    Hold,
+    Reader,
+    check_checkpoint,
+    match_names,
+    narrow_type,
+    quantization_config,
+    stored_precision,
+)
+from xlmrxl.model.pretrained import without_values
+from xlmrxl.output_lock import lock_output
+from xlmrxl.progress import Progress, shown
+from xlmrxl.quantization.bnb_layers import PRECISIONS, quantize_8bit
+from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
+
+
+def quantize(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    precision: str,
+    *,
+    double_quant: bool = True,
+    embeddings_8bit: bool = False,
+    device: str = "cpu",
+    max_shard_size: int | str = "1GB",
+    progress: Progress | bool = True,
+    **where: Any,
+) -> Path:
+    """Write a checkpoint with 8-bit or 4-bit weights. The target appears when all of it is written, or not at all.
+
+    Args:
+        source: a folder, a name on the Hub, or `"default"`.
+        target: a folder that does not exist yet, or is empty.
+        precision: `"8bit"` or `"4bit"`.
+        double_quant: quantise the scales of 4-bit weights too.
+        embeddings_8bit: the word embeddings as 8-bit rows; transformers does not read these.
+        device: where to compute; the bytes are the same on a CPU and, up to rounding, on a GPU.
+        max_shard_size: bytes a file; about as much is in memory.
+        progress: called with the bytes of the source that have been dealt with and how many there are; True for a bar.
+        **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder` of the source.
+
+    Returns:
+        The target.
+
+    Raises:
+        CheckpointError: the source cannot be read or is quantised, or the target cannot be written.
+        ValueError: another precision, or another job is writing the target.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}.")
+    folder = Path(target).expanduser()
+    _check_target(folder)
+    config = XLMRobertaXLConfig.from_pretrained(source, **where)
+    if stored := stored_precision(config):
+        raise CheckpointError(f"{os.fspath(source)!r} has {stored} weights already. Start from the unquantised one.")
+    weights = open_weights(source, **where)
+    tokenizer = XLMRobertaTokenizer.from_pretrained(source, **where)
+    dtype = narrow_type(config, weights)
+    folder = folder.absolute()
+    partial = folder.with_name(f".{folder.name}.partial")
+    locked = ExitStack()
+    try:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            locked.enter_context(lock_output(folder))
+            _check_target(folder)  # another job may have written it since
+            shutil.rmtree(partial, ignore_errors=True)
+            locked.callback(shutil.rmtree, partial, ignore_errors=True)
+            partial.mkdir()
+            with shown(progress, f"Quantising {os.fspath(source)}") as told:
+                hold = Hold(dtype, precision, double_quant, embeddings_8bit, torch.device(device), told)
+                save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
+            config = copy.deepcopy(config)
+            config.torch_dtype = dtype
+            config.quantization_config = quantization_config(hold)
+            config.save_pretrained(partial)
+            tokenizer.save_pretrained(partial)
+            if folder.exists():
+                folder.rmdir()
+            os.replace(partial, folder)
+        except CheckpointError:
+            raise
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder} could not be written ({first_line(error)}). Check its free space and its rights."
+            ) from error
+    finally:
+        locked.close()
+    return folder
+
+
+def _check_target(folder: Path) -> None:
+    """Make sure that a folder can become the target.
+
+    Raises:
+        CheckpointError: it holds something already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(f"{folder} exists already. Remove it, or choose another target.")
+
+
+def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str) -> Iterator[tuple[str, Tensor]]:
+    """What the target holds, in the order and by the names of the source."""
+    with without_values():
+        model = XLMRobertaXLModel(config)
+    wanted = {
+        path for path, module in model.named_modules() if isinstance(module, nn.Linear) and "encoder.layer." in path
+    }
+    keys = match_names(model, weights)
+    check_checkpoint(model, weights, keys, {}, name)
+    prefixed = any(key.startswith(BASE_PREFIX + ".") for key in weights)
+    if config.tie_word_embeddings:
+        keys = {key: source for key, source in keys.items() if key not in TIED}
+    else:
+        keys |= {key: key for key in TIED.values() if key in weights}
+    kept = {key: source for key, source in keys.items() if not key.endswith(BUFFERS)}
+    reader = Reader(weights, kept, hold)
+    dtype = hold.dtype or torch.bfloat16
+    for key, source in kept.items():
+        check_floats(source, weights[source], weights.file_of(source))
+        written = f"{BASE_PREFIX}.{key}" if prefixed and not key.startswith(HEADS) else key
+        path = written.removesuffix(".weight")
+        if key.endswith(".weight") and key.removesuffix(".weight") in wanted:
+            layer = reader.quantize(source, None)
+            for part, tensor in layer.tensors().items():
+                yield f"{path}.{part}", tensor
+        elif hold.embeddings_8bit and key == f"{EMBEDDINGS}.weight":
+            rows, scales = quantize_8bit(reader[source], dtype, hold.device, reader.used(source))
+            yield written, rows
+            yield f"{path}.SCB", scales
+        else:
+            yield written, reader.convert(source)

@@ -1,0 +1,1 @@
+"""Read and write tables of texts, and resume work on them."""

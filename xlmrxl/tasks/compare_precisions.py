@@ -1,0 +1,212 @@
+"""What quantisation did to a text: the fills of several precisions side by side, and how far they are apart.
+
+Each precision is loaded alone; what the first said at every mask is kept on the disk meanwhile.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xlmrxl.loaded_model import LoadedModel, load
+from xlmrxl.tasks.fill import FillResult
+from xlmrxl.tasks.masked_lm import room, tokens_of
+from xlmrxl.tasks.texts import check_texts
+from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
+
+HIDDEN_SHARE = 0.15
+MOST_MASKS = 20_000
+TOKENS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One precision beside the first, means over all masks.
+
+    Attributes:
+        kl: Kullback-Leibler divergence of its distribution from the first's, in nats.
+        top1: how often both have the same likeliest token.
+        drift: by layer, from the embeddings on: the distance of its hidden state from the first's at the masks, as a
+            share of the first's length.
+    """
+
+    precision: str
+    kl: float
+    top1: float
+    drift: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several precisions of a model; the first is what the others are compared with."""
+
+    model: str
+    texts: int
+    masks: int
+    differences: tuple[Difference, ...]
+    fills: tuple[FillResult, ...]  # of each precision, where there is one text with masks of its own
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "model": self.model,
+            "texts": self.texts,
+            "masks": self.masks,
+            "precisions": [asdict(difference) for difference in self.differences],
+            "fills": [{"precision": result.source.precision, **result.content()} for result in self.fills],
+        }
+
+    def __str__(self) -> str:
+        lines = []
+        names = [difference.precision for difference in self.differences]
+        if self.fills:
+            lines.append(self.fills[0].text)
+            for number in range(len(self.fills[0].masks)):
+                if len(self.fills[0].masks) > 1:
+                    lines.append(f"<mask> {number + 1}")
+                columns = [
+                    [f"{fill.probability:7.2%} {fill.label}" for fill in result.masks[number].fills]
+                    for result in self.fills
+                ]
+                widths = [max(map(len, [name, *column])) for name, column in zip(names, columns, strict=True)]
+                for row in [names, *zip(*columns, strict=True)]:
+                    cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+                    lines.append("  " + "   ".join(cells).rstrip())
+            lines.append("")
+        lines.append(f"{self.masks} masks in {self.texts} text{'s' if self.texts > 1 else ''}, beside {names[0]}:")
+        lines.append(f"{'':8}{'KL, nats':>10}{'same first':>12}{'drift of the states, first to last layer':>44}")
+        for difference in self.differences[1:]:
+            shown = [difference.drift[i] for i in _spread(len(difference.drift))]
+            drift = " ".join(f"{value:7.2%}" for value in shown)
+            lines.append(f"{difference.precision:8}{difference.kl:>10.4f}{difference.top1:>12.1%}{drift:>44}")
+        return "\n".join(lines)
+
+
+def _spread(count: int, most: int = 5) -> list[int]:
+    """Up to so many indices, evenly from the first to the last."""
+    if count <= most:
+        return list(range(count))
+    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
+
+
+def compare(
+    name: str | os.PathLike[str],
+    texts: str | Sequence[str],
+    precisions: str | Sequence[str] = ("bf16", "8bit", "4bit"),
+    *,
+    top_k: int = 5,
+    **options: Any,
+) -> Comparison:
+    """Compare precisions of a model on a text or on several.
+
+    Args:
+        name: as in `load`.
+        texts: those with `<mask>` are taken as they are; in the others 15 % of the tokens are hidden, the same ones
+            every time.
+        precisions: at least two; the first is what the others are compared with.
+        top_k: how many fills to show of a text that has masks.
+        **options: of `load`.
+
+    Raises:
+        ValueError: fewer than two precisions, no text, or more than 20,000 masks.
+        CheckpointError: as `load`.
+    """
+    rows = [texts] if isinstance(texts, str) else [text for text in texts if text.strip()]
+    precisions = check_texts(precisions, "precisions")
+    if len(precisions) < 2 or len(set(precisions)) < len(precisions):
+        raise ValueError("Give two or more different precisions, such as bf16,8bit,4bit.")
+    if not rows:
+        raise ValueError("There is no text to compare on.")
+    differences: list[Difference] = []
+    fills: list[FillResult] = []
+    with tempfile.TemporaryDirectory(prefix="xlmrxl-") as scratch:
+        kept = _Kept(Path(scratch))
+        for precision in precisions:
+            session = load(name, precision=precision, **options)
+            batches = _batches(rows, session.tokenizer, session)
+            masks = sum(int((ids == session.tokenizer.mask_token_id).sum()) for ids, _ in batches)
+            if masks > MOST_MASKS:
+                raise ValueError(f"The texts have {masks:,} masks; compare at most {MOST_MASKS:,} at once.")
+            differences.append(kept.measure(session, precision, batches))
+            if len(rows) == 1 and session.tokenizer.mask_token in rows[0]:
+                fills.append(session.fill_mask(rows[0], top_k=top_k))
+            del session
+            gc.collect()
+    return Comparison(os.fspath(name), len(rows), masks, tuple(differences), tuple(fills))
+
+
+class _Kept:
+    """What the first precision said, in files, and how far another is from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.filled = folder, False
+
+    @torch.inference_mode()
+    def measure(self, session: LoadedModel, precision: str, batches: list[tuple[Tensor, Tensor]]) -> Difference:
+        kl = same = count = 0.0
+        drift: Tensor | None = None
+        for number, (rows, attention_mask) in enumerate(batches):
+            ids = rows.to(session.device)
+            at_mask = ids == session.tokenizer.mask_token_id
+            out = session.model(
+                ids,
+                attention_mask=None if bool(attention_mask.all()) else attention_mask.to(session.device),
+                logits_mask=at_mask,
+                output_hidden_states=True,
+                return_dict=True,
+            )
+            logs = session.require_finite(out.logits.float()).log_softmax(-1).cpu()
+            states = torch.stack([layer[at_mask].float().cpu() for layer in out.hidden_states])
+            path = self.folder / f"{number}.pt"
+            if not self.filled:
+                torch.save((logs, states), path)
+            other_logs, other_states = torch.load(path, weights_only=True)
+            kl += float((other_logs.exp() * (other_logs - logs)).sum())
+            same += float((logs.argmax(-1) == other_logs.argmax(-1)).sum())
+            moved = ((states - other_states).norm(dim=-1) / other_states.norm(dim=-1)).sum(1)
+            drift = moved if drift is None else drift + moved
+            count += len(logs)
+        self.filled = True
+        assert drift is not None
+        return Difference(precision, kl / count, same / count, tuple((drift / count).tolist()))
+
+
+def _batches(texts: Sequence[str], tokenizer: XLMRobertaTokenizer, session: LoadedModel) -> list[tuple[Tensor, Tensor]]:
+    """Masked ids and their attention masks, texts of similar length together."""
+    config, most = session.model.config, room(session)
+    generator = torch.Generator().manual_seed(0)
+    rows = []
+    for number, text in enumerate(texts, 1):
+        if tokenizer.mask_token in text:  # read as it is for its fills
+            try:
+                ids = torch.tensor([token.id for token in tokens_of(session, text)])
+            except ValueError as error:
+                raise ValueError(f"Text {number}: {error}" if len(texts) > 1 else str(error)) from None
+        else:
+            ids = torch.tensor(tokenizer(text, truncation=True, max_length=most)["input_ids"])
+            inner = len(ids) - 2
+            if inner < 1:
+                continue
+            places = 1 + torch.randperm(inner, generator=generator)[: max(1, round(HIDDEN_SHARE * inner))]
+            ids[places] = tokenizer.mask_token_id
+        rows.append(ids)
+    if not rows:
+        raise ValueError("There is no text to compare on.")
+    rows.sort(key=len)
+    batches: list[list[Tensor]] = [[]]
+    for row in rows:
+        if batches[-1] and (len(batches[-1]) + 1) * len(row) > TOKENS_AT_ONCE:
+            batches.append([])
+        batches[-1].append(row)
+    padded = [
+        torch.nn.utils.rnn.pad_sequence(batch, batch_first=True, padding_value=config.pad_token_id) for batch in batches
+    ]
+    return [(ids, (ids != config.pad_token_id).long()) for ids in padded]

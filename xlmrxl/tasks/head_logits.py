@@ -1,0 +1,43 @@
+"""A head's logits for rows of ids: what the tasks on heads other than the LM head share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from xlmrxl.progress import Progress, nobody
+from xlmrxl.tasks.masked_lm import batches, padded
+
+if TYPE_CHECKING:
+    from xlmrxl.loaded_model import LoadedModel
+
+
+def head_logits(
+    session: LoadedModel,
+    rows: Sequence[Sequence[int]],
+    head: Callable[[Tensor, Tensor | None], Tensor],
+    progress: Progress = nobody,
+) -> list[Tensor]:
+    """What a head gives for each row, rows of similar length together.
+
+    Args:
+        session: the model.
+        rows: of ids, special tokens included.
+        head: takes ids (batch, sequence) and the attention mask, None where nothing is padding, and returns the
+            logits (batch, …).
+        progress: is told how many rows are done and how many there are.
+
+    Returns:
+        For each row, in order, its logits without the batch dimension in float32; what belongs to padding is still
+        at the end of (sequence, …) logits.
+    """
+    found: dict[int, Tensor] = {}
+    for group in batches([len(row) for row in rows]):
+        with torch.inference_mode():
+            logits = head(*padded(session, [rows[i] for i in group])).float().cpu()
+            found |= dict(zip(group, session.require_finite(logits), strict=True))
+        progress(len(found), len(rows))
+    return [found[i] for i in range(len(rows))]

@@ -1,0 +1,408 @@
+"""What the tasks on a masked language model are made of: tokens, words, and distributions at masks."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from xlmrxl.progress import Progress, nobody
+from xlmrxl.tokenization.token_rows import truncated_lengths
+from xlmrxl.tokenization.tokenizer import LIMITLESS, AddedToken, XLMRobertaTokenizer
+from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN, SPACE
+
+if TYPE_CHECKING:
+    from xlmrxl.loaded_model import LoadedModel
+
+T = TypeVar("T")
+
+TOKENS_AT_ONCE = 4096
+"""Tokens of one forward pass, padding included: enough to keep a GPU busy, little enough for a laptop."""
+LOGITS_AT_ONCE = 1 << 23
+"""Numbers of one forward's distributions, which are copied a few times: 32 MB each in float32."""
+WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR",
+                  "TIBETAN", "YI ", "JAVANESE", "BALINESE", "TAI ", "NEW TAI")  # fmt: skip
+"""How Unicode's names of letters begin in scripts that put no space between words."""
+APOSTROPHES = "'’"
+
+
+@dataclass(frozen=True)
+class Token:
+    """One piece of the text as the model reads it."""
+
+    id: int
+    piece: str  # "▁" stands for a space before it
+    start: int  # offsets in characters of the original text; both 0 for the tokens around it
+    end: int
+    special: bool  # <s>, </s> or <mask>
+
+
+class Row(NamedTuple):
+    """One sequence for the model, and the places at which its distribution is wanted, in rising order."""
+
+    ids: list[int]
+    places: list[int]
+
+
+def room(session: LoadedModel) -> int:
+    """How many tokens the model reads at most, <s> and </s> included."""
+    return min(session.tokenizer.model_max_length, session.model.config.longest_input)
+
+
+def read(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False) -> list[Token]:
+    """Return the tokens of a text of any length, <s> and </s> included; for `special_tokens` see `pieces_of`.
+
+    They are the tokenizer's but for one thing: what touches a `<mask>` on its right keeps touching it. The tokenizer
+    takes up again after a mask as if at the beginning of a text, so that a full stop gets a space before it ("▁", "."),
+    which the model has not met after a word: it then expects anything but a word there. A token that was added to the
+    vocabulary gets a "▁" where it begins a word, as other pieces have one.
+    """
+    pieces = pieces_of(tokenizer, text, special_tokens)
+    ids = tokenizer.build_inputs_with_special_tokens([i for i, _, _ in pieces])
+    spans = [(0, 0), *((start, end) for _, start, end in pieces), (0, 0)]
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    added = set(tokenizer.get_added_vocab().values())
+    tokens: list[Token] = []
+    for id_, piece, (start, end) in zip(ids, tokenizer.convert_ids_to_tokens(ids), spans, strict=True):
+        if id_ in added and id_ not in special and (not start or text[start - 1].isspace() or text[start].isspace()):
+            piece = SPACE + piece  # noqa: PLW2901
+        token = Token(id_, piece, start, end, id_ in special)
+        if tokens and tokens[-1].id == tokenizer.mask_token_id and piece.startswith(SPACE):
+            after = tokens[-1].end
+            if after < len(text) and not text[after].isspace():
+                bare = piece.removeprefix(SPACE)
+                if not bare:
+                    continue
+                if (bare_id := tokenizer.convert_tokens_to_ids(bare)) != tokenizer.unk_token_id:
+                    token = Token(bare_id, bare, start, end, False)
+        tokens.append(token)
+    return tokens
+
+
+def tokens_of(session: LoadedModel, text: str, special_tokens: bool = False) -> list[Token]:
+    """Return the tokens of a text, as from `read`.
+
+    Raises:
+        TypeError: it is not a text.
+        ValueError: it has more tokens than the model reads.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"A text is a string, not a {type(text).__name__}.")
+    tokens = read(session.tokenizer, text, special_tokens)
+    if len(tokens) > room(session):
+        raise ValueError(
+            f"The text has {len(tokens)} tokens, but the model reads at most {room(session)}. Shorten it, or take its "
+            "parts one by one."
+        )
+    return tokens
+
+
+def pieces_of(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False) -> list[tuple[int, int, int]]:
+    """Return the (id, start, end) of each piece of a text of any length, without <s> and </s> around it.
+
+    A `<mask>` in the text is a mask. Another special token ("</s>", "<unk>", or one that was added to the vocabulary)
+    is text like any other, since what people write about markup must not end their sentence; with `special_tokens` it
+    stands for itself, as it does for the tokenizer.
+
+    Raises:
+        ValueError: the text has half a character.
+    """
+    found = tokenizer(
+        text,
+        add_special_tokens=False,
+        truncation=False,
+        max_length=LIMITLESS,
+        return_offsets_mapping=True,
+        split_special_tokens=False,
+    )
+    ids, spans = found["input_ids"], found["offset_mapping"]
+    plain = frozenset() if special_tokens else written_plainly(tokenizer)
+    if not plain.isdisjoint(ids):
+        own = tokenizer._vocabulary.segment(text, plain)
+        ids, spans = own.ids, own.spans
+    return [(i, *span) for i, span in zip(ids, spans, strict=True)]
+
+
+def is_whole(text: str) -> bool:
+    """Return whether a text has no half a character (a lone surrogate), of which the tokenizer says where it stands."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def written_plainly(tokenizer: XLMRobertaTokenizer) -> frozenset[int]:
+    """Return the ids of the special tokens that are text like any other where a text has them: all but `<mask>`."""
+    return frozenset(tokenizer.all_special_ids) - {tokenizer.mask_token_id}
+
+
+def input_ids(
+    session: LoadedModel, text: str, text_pair: str | None = None, special_tokens: bool = False
+) -> tuple[list[int], int]:
+    """Return the ids of a text or a pair as the model reads it, cut to what it reads, and how many there were before.
+
+    Of a pair that is too long the longer text is cut first. For `special_tokens` see `pieces_of`.
+    """
+    tokenizer, most = session.tokenizer, room(session)
+    given = [text] if text_pair is None else [text, text_pair]
+    texts = [[i for i, _, _ in pieces_of(tokenizer, part, special_tokens)] for part in given]
+    added = tokenizer.num_special_tokens_to_add(text_pair is not None)
+    total = sum(map(len, texts)) + added
+    if total > most:
+        lengths = truncated_lengths(
+            len(texts[0]), None if text_pair is None else len(texts[1]), most - added, "longest_first"
+        )
+        left = tokenizer.truncation_side == "left"
+        texts = [
+            ids[len(ids) - length :] if left else ids[:length] for ids, length in zip(texts, lengths, strict=False)
+        ]
+    return tokenizer.build_inputs_with_special_tokens(*texts), total
+
+
+def spell(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_tokens: bool = False) -> tuple[int, ...]:
+    """Return the pieces of a word that stands at a mask.
+
+    Args:
+        tokenizer: the model's own.
+        before: what touches the mask on its left; if there is nothing, the word begins after a space.
+        word: one word, or several.
+        special_tokens: see `pieces_of`.
+
+    Raises:
+        ValueError: the vocabulary has no pieces for it, or it holds a special token.
+    """
+    found = pieces_of(tokenizer, word, special_tokens)
+    if before:
+        behind = [piece for piece in pieces_of(tokenizer, before + word, special_tokens) if piece[2] > len(before)]
+        if behind and behind[0][1] >= len(before):
+            found = behind
+        # Otherwise the vocabulary has a piece across the edge, which cannot stand at the mask.
+        elif len(found) > 1 and found[0][1] == found[0][2]:
+            found = found[1:]  # the space, which is a piece of its own here
+    ids = tuple(i for i, _, _ in found)
+    if not ids or tokenizer.unk_token_id in ids:
+        raise ValueError(f"The vocabulary of this model cannot spell {word!r}. Choose another word.")
+    if not set(ids).isdisjoint(tokenizer.all_special_ids):
+        raise ValueError(f"{word!r} holds a special token. Choose another word.")
+    return ids
+
+
+def spell_words(
+    tokenizer: XLMRobertaTokenizer, before: str, words: Sequence[str], special_tokens: bool = False
+) -> list[tuple[int, ...]]:
+    """Return the pieces of each of many words, as `spell` does; in less time where they begin after a space.
+
+    The same words at many texts are spelled once.
+    """
+    added = tuple(tokenizer.added_tokens_decoder.items())
+    return list(_spell_words(tokenizer, added, before, tuple(words), special_tokens))
+
+
+@lru_cache(maxsize=8)
+def _spell_words(
+    tokenizer: XLMRobertaTokenizer,
+    _added: tuple[tuple[int, AddedToken], ...],  # what the pieces depend on beside the tokenizer, and may change
+    before: str,
+    words: tuple[str, ...],
+    special_tokens: bool,
+) -> tuple[tuple[int, ...], ...]:
+    if before or special_tokens or not is_whole("".join(words)):
+        return tuple(spell(tokenizer, before, word, special_tokens) for word in words)
+    found = tokenizer._vocabulary.encode_words(words, written_plainly(tokenizer))
+    if all(found) and {tokenizer.unk_token_id, tokenizer.mask_token_id}.isdisjoint(chain.from_iterable(found)):
+        return tuple(map(tuple, found))
+    return tuple(spell(tokenizer, before, word) for word in words)  # says which is wrong, and how
+
+
+def pieces_at(tokenizer: XLMRobertaTokenizer, before: str, ids: Sequence[int]) -> list[str]:
+    """Return the piece of each of several ids at a mask; an added token has a "▁" where it begins a word.
+
+    Args:
+        tokenizer: the model's own.
+        before: what touches the mask on its left.
+        ids: of what may stand there.
+    """
+    pieces = tokenizer.convert_ids_to_tokens(list(ids))
+    if not before and (added := tokenizer.get_added_vocab()):
+        return [SPACE + piece if piece in added else piece for piece in pieces]
+    return pieces
+
+
+def touching(text: str, start: int) -> str:
+    """What touches a mask on its left, where it begins at `start`: back to the last space or mask."""
+    left = text[:start].rpartition(MASK_TOKEN)[2]
+    return "" if not left or left[-1].isspace() else left.split()[-1]
+
+
+def batches(
+    lengths: Sequence[int],
+    most: int = TOKENS_AT_ONCE,
+    places: Sequence[int] | None = None,
+    most_places: int = TOKENS_AT_ONCE,
+) -> list[list[int]]:
+    """Indices in groups of similar length, each within `most` tokens after padding, and within `most_places` places."""
+    groups: list[list[int]] = []
+    taken = 0
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        count = 0 if places is None else places[i]
+        if groups and (len(groups[-1]) + 1) * lengths[i] <= most and taken + count <= most_places:
+            groups[-1].append(i)
+            taken += count
+        else:
+            groups.append([i])
+            taken = count
+    return groups
+
+
+def padded(session: LoadedModel, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
+    """Rows of ids as one batch on the model's device, padded on the right, and its attention mask.
+
+    The mask is None where there is nothing to leave out: torch then takes a faster way through the attention.
+    """
+    length = max(map(len, rows))
+    ids = torch.full((len(rows), length), session.model.config.pad_token_id)
+    attended = torch.zeros(len(rows), length, dtype=torch.long)
+    for line, row in enumerate(rows):
+        ids[line, : len(row)] = torch.tensor(row)
+        attended[line, : len(row)] = 1
+    return ids.to(session.device), None if bool(attended.all()) else attended.to(session.device)
+
+
+def log_probabilities(
+    session: LoadedModel, rows: Sequence[Row], read: Callable[[int, Tensor], T], progress: Progress = nobody
+) -> list[T]:
+    """Read the model's distributions: each row runs once, rows of similar length together, the LM head at places only.
+
+    Args:
+        session: with a masked language model.
+        rows: of ids, special tokens included.
+        read: takes the index of a row and its (places, vocabulary) log-probabilities in float32, and returns what is
+            to be kept of them.
+        progress: is told how many rows are done and how many there are.
+
+    Returns:
+        What `read` returned, in the order of the rows.
+    """
+    kept: dict[int, T] = {}
+    groups = batches(
+        [len(row.ids) for row in rows],
+        places=[len(row.places) for row in rows],
+        most_places=max(1, LOGITS_AT_ONCE // session.model.config.vocab_size),
+    )
+    for group in groups:
+        ids, attention_mask = padded(session, [rows[i].ids for i in group])
+        wanted = torch.zeros(ids.shape, dtype=torch.bool)
+        for line, i in enumerate(group):
+            wanted[line, rows[i].places] = True
+        with torch.inference_mode():
+            out = session.model(
+                ids, attention_mask=attention_mask, logits_mask=wanted.to(session.device), return_dict=True
+            )
+            logs = session.require_finite(out.logits.float()).log_softmax(-1)
+        start = 0
+        for i in group:
+            stop = start + len(rows[i].places)
+            kept[i] = read(i, logs[start:stop])
+            start = stop
+        progress(len(kept), len(rows))
+    return [kept[i] for i in range(len(rows))]
+
+
+def entropy_of(logs: Tensor) -> Tensor:
+    """Return the entropy of distributions over the vocabulary, given as log-probabilities (…, vocabulary), in nats."""
+    return -(logs.exp() * logs).sum(-1)
+
+
+@lru_cache(maxsize=65536)
+def kind_of(character: str) -> str:
+    """`letter` (or digit) in scripts with spaces between words, `own` in those without, `mark`, or `other`."""
+    if unicodedata.category(character).startswith("M"):
+        return "mark"
+    if not character.isalnum():
+        return "other"
+    return "own" if unicodedata.name(character, "").startswith(WITHOUT_SPACES) else "letter"
+
+
+def continues(before: Token | None, token: Token) -> bool:
+    """Whether a token belongs to the word of the one before it.
+
+    Spaces and signs part words. In scripts without spaces (Han, kana, Thai and others) every piece counts as a word.
+    """
+    if before is None or before.special or token.special or token.piece.startswith(SPACE):
+        return False
+    first = next((c for c in token.piece if kind_of(c) != "mark" and c not in APOSTROPHES), None)
+    last = next((c for c in reversed(before.piece) if kind_of(c) != "mark" and c not in APOSTROPHES), None)
+    if first is None or last is None:  # nothing but marks, or an apostrophe between two letters
+        return bool(set(token.piece + before.piece) - set(SPACE))
+    # A lone space stands before a letter that has no piece with a space of its own.
+    return kind_of(first) == "letter" and (last == SPACE or kind_of(last) == "letter")
+
+
+def words(tokens: Sequence[Token]) -> list[range]:
+    """The words of a text as ranges of its tokens; special tokens are in none."""
+    found: list[range] = []
+    for place, token in enumerate(tokens):
+        if token.special:
+            continue
+        if found and found[-1].stop == place and continues(tokens[place - 1], token):
+            found[-1] = range(found[-1].start, place + 1)
+        else:
+            found.append(range(place, place + 1))
+    return found
+
+
+def masked_rows(tokens: Sequence[Token], mask_id: int, places: Iterable[int], within_word: bool = True) -> list[Row]:
+    """A row for each place, with its token hidden and, within its word, those after it.
+
+    Salazar et al. (2020), Masked Language Model Scoring, hide one token at a time; Kauf and Ivanova (2023), A Better
+    Way to Do Masked Language Model Scoring, found that a word's later pieces give its earlier ones away, and hide them.
+    """
+    ends = {place: word.stop for word in words(tokens) for place in word}
+    rows = []
+    for place in places:
+        ids = [token.id for token in tokens]
+        for hidden in range(place, ends.get(place, place + 1) if within_word else place + 1):
+            ids[hidden] = mask_id
+        rows.append(Row(ids, [place]))
+    return rows
+
+
+def pseudo_log_likelihoods(
+    session: LoadedModel,
+    texts: Sequence[Sequence[Token]],
+    places: Sequence[Iterable[int]] | None = None,
+    *,
+    within_word: bool = True,
+    progress: Progress = nobody,
+) -> list[list[float]]:
+    """The log-probability (nats) of each token of some texts, each hidden in turn and predicted from the rest.
+
+    Their sum is the pseudo-log-likelihood of the text.
+
+    Args:
+        session: with a masked language model.
+        texts: their tokens, as from `tokens_of`.
+        places: of each text, which tokens to score; all but the special ones if not given.
+        within_word: hide the later pieces of a word too; see `masked_rows`.
+        progress: is told how many tokens are done and how many there are.
+    """
+    if places is None:
+        places = [[i for i, token in enumerate(tokens) if not token.special] for tokens in texts]
+    mask_id = session.tokenizer.mask_token_id
+    rows: list[Row] = []
+    counts: list[int] = []
+    targets: list[int] = []
+    for tokens, wanted in zip(texts, places, strict=True):
+        made = masked_rows(tokens, mask_id, wanted, within_word)
+        targets += [tokens[row.places[0]].id for row in made]
+        rows += made
+        counts.append(len(made))
+    found = iter(log_probabilities(session, rows, lambda i, logs: float(logs[0, targets[i]]), progress))
+    return [[next(found) for _ in range(count)] for count in counts]
