@@ -18,7 +18,7 @@ from xlmrxl.app.parts import answered, panel, problem, saved, watched
 from xlmrxl.app.render import model as rendered
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
-from xlmrxl.progress import Progress, nobody
+from xlmrxl.progress import Progress, ignore_progress
 
 LOADING = "loading"
 VISITORS = 8  # who may ask for another model at once: one loads it, the others are told
@@ -121,7 +121,9 @@ def _switching(served: Served, stops: Stops, load: gr.Button, asked: list[Any], 
         room: list[str] = []
 
         def work(told: Progress | None) -> Outcome[About]:
-            return handlers.attempt(lambda: _switch(served, wanted, told or nobody, room), "changing the model")
+            return handlers.attempt(
+                lambda: _switch(served, wanted, told or ignore_progress, room), "changing the model"
+            )
 
         checked = handlers.attempt(lambda: loading.load_asked(served, name, precision, free), "reading a request")
         if checked.result is None:
@@ -143,7 +145,7 @@ def _switching(served: Served, stops: Stops, load: gr.Button, asked: list[Any], 
         """
 
         def work() -> About:
-            return _switch(served, loading.load_asked(served, name, precision, free_first), nobody, [])
+            return _switch(served, loading.load_asked(served, name, precision, free_first), ignore_progress, [])
 
         return answered(handlers.attempt(work, "changing the model")).to_dict()
 

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save_file
 
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
-from xlmrxl.checkpoints.weight_files import let_go
-from xlmrxl.model.pretrained import without_values
+from xlmrxl.checkpoints.weight_files import release_pages
+from xlmrxl.model.module import init_empty_weights
 
 SIZES = {
     "xl": {},
@@ -27,7 +27,7 @@ SIZES = {
 
 def write(folder: Path, size: str, vocabulary: Path, shards: int, as_bin: bool) -> None:
     config = XLMRobertaXLConfig(**SIZES[size], architectures=["XLMRobertaXLForMaskedLM"], torch_dtype="bfloat16")
-    with without_values():
+    with init_empty_weights():
         model = XLMRobertaXLForMaskedLM(config)
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items() if "decoder" not in name}
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def write_bin(path: Path, shapes: dict[str, torch.Size], config: XLMRobertaXLCon
             continue
         for part in tensor.view(-1).split(len(tile)):
             part.copy_(tile[: len(part)])
-            let_go(part)
+            release_pages(part)
     print(f"{path.name}: {path.stat().st_size / 1e9:.1f} GB")
 
 

@@ -124,7 +124,7 @@ def as_kind(folder: Path, kind: str) -> Path:
         return folder
     import torch
 
-    from xlmrxl.checkpoints.weight_files import let_go, open_weights, save_weights
+    from xlmrxl.checkpoints.weight_files import open_weights, release_pages, save_weights
 
     target = folder.with_name(f"{folder.name}-{kind}")
     if target.exists():
@@ -138,7 +138,7 @@ def as_kind(folder: Path, kind: str) -> Path:
         def wide() -> Iterator[tuple[str, torch.Tensor]]:
             for name, tensor in weights.items():
                 yield name, tensor.float()
-                let_go(tensor)
+                release_pages(tensor)
 
         save_weights(target, wide(), max_shard_size="2GB")
     for file in folder.iterdir():

@@ -20,11 +20,12 @@ from xlmrxl.model.heads import (
     XLMRobertaXLForSequenceClassification,
     XLMRobertaXLForTokenClassification,
 )
-from xlmrxl.model.loading import Hold, assign, narrow_type, stored_dtype, stored_precision
-from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel, without_values
+from xlmrxl.model.loading import LoadOptions, load_weights, narrow_type, stored_dtype, stored_precision
+from xlmrxl.model.module import init_empty_weights
+from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
 from xlmrxl.plan import Plan, size
 from xlmrxl.plan import plan as make_plan
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.quantization import upcast as widen
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
@@ -169,7 +170,7 @@ def load_model(
     _check_vocabulary(label, tokenizer, config)
     weights = open_weights(name, **where)
     head = _head(label, config, weights)
-    with without_values():
+    with init_empty_weights():
         model = head(config)
     stored = stored_precision(config)
     if stored is not None and precision not in ("auto", stored):
@@ -195,9 +196,13 @@ def load_model(
         narrow = torch.float16
     dtype = PRECISIONS[chosen] or narrow
     quantized = chosen if chosen in ("8bit", "4bit") else None
-    with shown(progress, f"Loading {label} in {chosen}") as told:
-        assign(
-            model, weights, Hold(dtype, quantized, double_quant, embeddings_8bit, place, told), label, fresh_heads=False
+    with show_progress(progress, f"Loading {label} in {chosen}") as told:
+        load_weights(
+            model,
+            weights,
+            LoadOptions(dtype, quantized, double_quant, embeddings_8bit, place, told),
+            label,
+            fresh_heads=False,
         )
     model.eval()
     spread = None if device_map is None else infer_device_map(model, device_map)

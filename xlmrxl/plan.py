@@ -16,7 +16,8 @@ from torch import nn
 
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel, without_values
+from xlmrxl.model.module import init_empty_weights
+from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
 from xlmrxl.quantization.bnb_layers import BLOCK
 from xlmrxl.quantization.upcast import ROWS, has_native
 
@@ -143,7 +144,7 @@ def plan(
         double_quant, embeddings_8bit: as in `load`.
     """
     if isinstance(model, XLMRobertaXLConfig):
-        with without_values():
+        with init_empty_weights():
             model = XLMRobertaXLForMaskedLM(model)
     needs = tuple(need(model, precision, double_quant, embeddings_8bit) for precision in PRECISIONS)
     return Plan(name, model.num_parameters(), needs, devices())

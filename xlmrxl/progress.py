@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from typing import Any
 
 Progress = Callable[[int, int], None]
-"""Told how much has been done and how much there is; what it raises stops the work."""
+"""A callback that is called with how much has been done and how much there is; what it raises stops the work."""
 DELAY = 1.0
 """Seconds before a bar appears: what is done by then needs none."""
 
 
-def nobody(done: int, total: int) -> None:
-    """Told of progress, shows nothing."""
+def ignore_progress(done: int, total: int) -> None:
+    """Do nothing with a report of progress."""
 
 
 @contextmanager
-def shown(progress: Progress | bool, title: str, unit: str = "B") -> Iterator[Progress]:
-    """The callback to report to.
+def show_progress(progress: Progress | bool, title: str, unit: str = "B") -> Iterator[Progress]:
+    """Give the callback to report progress to; a bar that it drives goes when the block ends.
 
     Args:
         progress: a callback of the caller's own, False for none, or True for a bar: on the standard error where that
@@ -31,7 +31,7 @@ def shown(progress: Progress | bool, title: str, unit: str = "B") -> Iterator[Pr
     if callable(progress):
         yield progress
     elif not progress or not (in_notebook() or sys.stderr.isatty()):
-        yield nobody
+        yield ignore_progress
     else:
         bar = _Bar(title, unit)
         try:
@@ -41,7 +41,7 @@ def shown(progress: Progress | bool, title: str, unit: str = "B") -> Iterator[Pr
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Return whether this process is the kernel of a notebook."""
     kernel = sys.modules.get("ipykernel.zmqshell")
     ipython = sys.modules.get("IPython")
     return kernel is not None and ipython is not None and isinstance(ipython.get_ipython(), kernel.ZMQInteractiveShell)
@@ -64,5 +64,6 @@ class _Bar:
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
+        """Remove the bar, if it has appeared."""
         if self._bar is not None:
             self._bar.close()

@@ -25,17 +25,17 @@ from xlmrxl.model.loading import (
     BUFFERS,
     EMBEDDINGS,
     HEADS,
-    Hold,
-    Reader,
+    LoadOptions,
+    TensorReader,
     check_checkpoint,
     match_names,
     narrow_type,
     quantization_config,
     stored_precision,
 )
-from xlmrxl.model.pretrained import without_values
+from xlmrxl.model.module import init_empty_weights
 from xlmrxl.output_lock import lock_output
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.quantization.bnb_layers import PRECISIONS, quantize_8bit
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
@@ -93,12 +93,14 @@ def quantize(
             shutil.rmtree(partial, ignore_errors=True)
             locked.callback(shutil.rmtree, partial, ignore_errors=True)
             partial.mkdir()
-            with shown(progress, f"Quantising {os.fspath(source)}") as told:
-                hold = Hold(dtype, precision, double_quant, embeddings_8bit, torch.device(device), told)
-                save_weights(partial, _tensors(weights, config, hold, os.fspath(source)), max_shard_size=max_shard_size)
+            with show_progress(progress, f"Quantising {os.fspath(source)}") as told:
+                options = LoadOptions(dtype, precision, double_quant, embeddings_8bit, torch.device(device), told)
+                save_weights(
+                    partial, _tensors(weights, config, options, os.fspath(source)), max_shard_size=max_shard_size
+                )
             config = copy.deepcopy(config)
             config.torch_dtype = dtype
-            config.quantization_config = quantization_config(hold)
+            config.quantization_config = quantization_config(options)
             config.save_pretrained(partial)
             tokenizer.save_pretrained(partial)
             if folder.exists():
@@ -125,9 +127,11 @@ def _check_target(folder: Path) -> None:
         raise CheckpointError(f"{folder} exists already. Remove it, or choose another target.")
 
 
-def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str) -> Iterator[tuple[str, Tensor]]:
+def _tensors(
+    weights: Weights, config: XLMRobertaXLConfig, options: LoadOptions, name: str
+) -> Iterator[tuple[str, Tensor]]:
     """What the target holds, in the order and by the names of the source."""
-    with without_values():
+    with init_empty_weights():
         model = XLMRobertaXLModel(config)
     wanted = {
         path for path, module in model.named_modules() if isinstance(module, nn.Linear) and "encoder.layer." in path
@@ -140,8 +144,8 @@ def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str
     else:
         keys |= {key: key for key in TIED.values() if key in weights}
     kept = {key: source for key, source in keys.items() if not key.endswith(BUFFERS)}
-    reader = Reader(weights, kept, hold)
-    dtype = hold.dtype or torch.bfloat16
+    reader = TensorReader(weights, kept, options)
+    dtype = options.dtype or torch.bfloat16
     for key, source in kept.items():
         check_floats(source, weights[source], weights.file_of(source))
         written = f"{BASE_PREFIX}.{key}" if prefixed and not key.startswith(HEADS) else key
@@ -150,8 +154,8 @@ def _tensors(weights: Weights, config: XLMRobertaXLConfig, hold: Hold, name: str
             layer = reader.quantize(source, None)
             for part, tensor in layer.tensors().items():
                 yield f"{path}.{part}", tensor
-        elif hold.embeddings_8bit and key == f"{EMBEDDINGS}.weight":
-            rows, scales = quantize_8bit(reader[source], dtype, hold.device, reader.used(source))
+        elif options.embeddings_8bit and key == f"{EMBEDDINGS}.weight":
+            rows, scales = quantize_8bit(reader[source], dtype, options.device, reader.used(source))
             yield written, rows
             yield f"{path}.SCB", scales
         else:

@@ -128,14 +128,14 @@ def plan_csv(plan: Plan) -> str:
 
 def about(served: Served) -> About:
     """What is loaded, measured."""
-    from xlmrxl.model.pretrained import without_values  # noqa: PLC0415
+    from xlmrxl.model.module import init_empty_weights  # noqa: PLC0415
     from xlmrxl.plan import plan  # noqa: PLC0415 - torch comes along
     from xlmrxl.session import HEADS  # noqa: PLC0415
 
     session = served.session
     model = session.model
     config = model.config
-    with without_values():
+    with init_empty_weights():
         bare = type(model)(config)
     return About(
         name=session.name,

@@ -25,7 +25,7 @@ from xlmrxl.app.handlers import Stopped, loading
 from xlmrxl.app.render import model as rendered
 from xlmrxl.app.served import Away, Served
 from xlmrxl.plan import plan, size
-from xlmrxl.progress import nobody
+from xlmrxl.progress import ignore_progress
 
 TEXT = "The <mask> is here."
 
@@ -56,7 +56,7 @@ def served(folders: dict[str, Path]) -> Served:
     return Served(xlmrxl.load(folders["first"]), None)
 
 
-def switch(served: Served, name: object, told: Any = nobody, **asked: Any) -> handlers.Outcome:
+def switch(served: Served, name: object, told: Any = ignore_progress, **asked: Any) -> handlers.Outcome:
     def work() -> loading.About:
         loading.switch(served, loading.load_asked(served, str(name), **asked), told)
         return loading.about(served)
@@ -334,7 +334,7 @@ def narrow(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Served:
 
 def test_the_present_model_is_freed_first_only_if_asked(narrow: Served, folders: dict[str, Path]) -> None:
     with pytest.raises(loading.OnlyWithout, match="freed first"):
-        loading.switch(narrow, loading.load_asked(narrow, str(folders["deeper"]), "fp32"), nobody)
+        loading.switch(narrow, loading.load_asked(narrow, str(folders["deeper"]), "fp32"), ignore_progress)
     assert narrow.session.name == "first"
     seen = []
 

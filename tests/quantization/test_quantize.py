@@ -21,7 +21,7 @@ from needs import need_bitsandbytes
 from safetensors.torch import load_file, save_file
 
 from xlmrxl import CheckpointError, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM, load
-from xlmrxl.checkpoints.weight_files import let_go, open_weights, read_ahead
+from xlmrxl.checkpoints.weight_files import open_weights, prefetch, release_pages
 from xlmrxl.cli.main import main
 from xlmrxl.quantize import quantize
 
@@ -224,9 +224,9 @@ def test_pages_that_were_read_are_given_back(large: Path):
     name = "roberta.encoder.layer.3.intermediate.dense.weight"
     before = resident()
     tensor = weights[name]
-    read_ahead(tensor)
+    prefetch(tensor)
     total = tensor.sum()
     assert resident() - before >= tensor.nbytes
-    let_go(tensor)
+    release_pages(tensor)
     assert resident() - before < tensor.nbytes / 10
     assert torch.equal(tensor.sum(), total)  # read again, it is the same

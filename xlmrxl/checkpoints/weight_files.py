@@ -102,7 +102,7 @@ def _madvise() -> Any:
     return function
 
 
-def let_go(tensor: Tensor) -> None:
+def release_pages(tensor: Tensor) -> None:
     """Take a mapped tensor out of this process's memory; read again, it comes from the file again.
 
     Only pages that are wholly the tensor's, so that its neighbours stay. Give it nothing that is not a file's.
@@ -114,14 +114,14 @@ def let_go(tensor: Tensor) -> None:
             _madvise()(start, stop - start, mmap.MADV_DONTNEED)
 
 
-def read_ahead(tensor: Tensor) -> None:
+def prefetch(tensor: Tensor) -> None:
     """Have the system read a mapped tensor from the disk while something else is computed."""
     if _madvise() is not None and tensor.is_contiguous():
         start = tensor.data_ptr() // mmap.PAGESIZE * mmap.PAGESIZE
         _madvise()(start, tensor.data_ptr() + tensor.nbytes - start, mmap.MADV_WILLNEED)
 
 
-def beside(file: Path, shape: torch.Size, dtype: torch.dtype) -> Tensor | None:
+def mapped_scratch(file: Path, shape: torch.Size, dtype: torch.dtype) -> Tensor | None:
     """Room for a tensor in a nameless file in the folder of another: the system can take its pages back at any time.
 
     The file is gone with the tensor, or with the process. None where that cannot be had: no right to write there, not

@@ -30,7 +30,7 @@ from xlmrxl.cli.options import (
 )
 from xlmrxl.cli.text_arguments import GivenText, read_document, read_texts
 from xlmrxl.errors import MissingDependencyError
-from xlmrxl.progress import shown
+from xlmrxl.progress import show_progress
 from xlmrxl.space.command import space
 from xlmrxl.tables.decoding import check_encoding
 from xlmrxl.tables.table_options import TableOptions
@@ -506,7 +506,7 @@ def app(
     try:
         if browser:
             webbrowser.open(f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{page.port}")
-        with shown(True, f"Loading {options['model']}") as bar:
+        with show_progress(True, f"Loading {options['model']}") as bar:
 
             def both(done: int, total: int) -> None:
                 bar(done, total)

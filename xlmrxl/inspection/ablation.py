@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xlmrxl.inspection.labelled_matrix import Array, Axis, Grid, source_of
 from xlmrxl.inspection.predictions import Readout
-from xlmrxl.progress import Progress, nobody, shown
+from xlmrxl.progress import Progress, ignore_progress, show_progress
 from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY
 from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE, TOKENS_AT_ONCE
 from xlmrxl.tasks.result import Result, number, table_text
@@ -185,7 +185,7 @@ def ablate(
         raise ValueError(f"top_k is {top_k}; it must be at least 1.")
     off = inspection.chosen_heads([*heads, *((layer, head) for layer in layers for head in range(inspection.heads))])
     first = min(off)
-    with shown(progress, "Switching off heads", "layer") as told, torch.inference_mode():
+    with show_progress(progress, "Switching off heads", "layer") as told, torch.inference_mode():
         stream = inspection.stream(first).expand(2, -1, -1)
         for layer in range(first, inspection.layers):
             mask = None
@@ -253,7 +253,7 @@ def sweep(
     targets = None if target is None else readout.targets(target)
     count, heads = inspection.layers, inspection.heads
     every = [(layer, head) for layer in range(count) for head in range(heads)]
-    with shown(progress, "Switching off heads", "layer") as told:
+    with show_progress(progress, "Switching off heads", "layer") as told:
         importance = _without_each(inspection, readout, every, targets, told)
     measure, title, unit = "kl", "KL divergence of the prediction without each head", "nats"
     if target is not None:
@@ -289,7 +289,7 @@ def part_of_sweep(inspection: Inspection, heads: Sequence[Head]) -> Array:
     inspection.chosen_heads(heads)
     readout = Readout(inspection, None)
     targets = readout.targets(readout.name(0)) if readout.kind == "number" else None
-    return _without_each(inspection, readout, heads, targets, nobody).numpy()
+    return _without_each(inspection, readout, heads, targets, ignore_progress).numpy()
 
 
 def _without_each(

@@ -15,7 +15,7 @@ from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS
 from xlmrxl.inspection.capture import KEEPS, Encoder, Kept, Recent
 from xlmrxl.inspection.logit_lens import Lens, lens
 from xlmrxl.inspection.words import tokens_and_segments, words_of
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.result import Source
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Inspection:
             if kept is not None:
                 kept.add(weights)
 
-        with shown(progress, "Reading", "layer") as told:
+        with show_progress(progress, "Reading", "layer") as told:
             self.hidden_states = encoder.read([token.id for token in self.tokens], look, told)
         self._attention = Recent(self._look) if kept is None else kept
 
@@ -204,7 +204,7 @@ class Inspection:
             raise ValueError(f"There is no statistic {name!r}; there are {', '.join(STATISTICS)}.")
         if name in ON_DEMAND and name not in self._statistics:
             norms = np.empty_like(self._received)
-            with shown(progress, "Weighing attention", "layer") as told:
+            with show_progress(progress, "Weighing attention", "layer") as told:
                 for layer in range(self.layers):
                     with torch.inference_mode():
                         norms[layer] = self.encoder.value_norms(layer, self.hidden_states[layer]).cpu().numpy()
@@ -355,7 +355,7 @@ class Inspection:
     def _each(self, progress: Progress | bool, layers: Collection[int] | None = None) -> Iterator[tuple[int, Tensor]]:
         """Layers, all if none are named, with their weights."""
         layers = range(self.layers) if layers is None else layers
-        with shown(progress, "Looking at heads", "layer") as told:
+        with show_progress(progress, "Looking at heads", "layer") as told:
             for done, layer in enumerate(layers, 1):
                 yield layer, self._layer(layer)
                 told(done, len(layers))

@@ -19,7 +19,7 @@ from torch import Tensor
 from xlmrxl.inspection.labelled_matrix import Array, frozen, source_of
 from xlmrxl.inspection.predictions import one_piece
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.attribution import FOR, OPACITY
 from xlmrxl.tasks.fills import Fill
 from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE
@@ -210,7 +210,7 @@ def lens(
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
     cells: list[LensCell] = []
     count = inspection.layers + 1
-    with shown(progress, "Looking through the lens", "state") as told:
+    with show_progress(progress, "Looking through the lens", "state") as told:
         for rows in (inner, [(inspection.layers, place) for place in chosen]):
             for start in range(0, len(rows), step):
                 block = rows[start : start + step]

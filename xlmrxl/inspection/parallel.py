@@ -18,7 +18,7 @@ from xlmrxl.inspection.labelled_matrix import Array, Axis, Curves, Grid, frozen,
 from xlmrxl.inspection.projection import Projection, project
 from xlmrxl.inspection.states import corrected, cosine, cosines
 from xlmrxl.inspection.units import Part, parts_of, state_name, vectors
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.features import POOLINGS, features
 from xlmrxl.tasks.result import Result, Source
 from xlmrxl.tasks.texts import check_texts
@@ -246,7 +246,7 @@ def parallel(
     if len(names) != len(texts):
         raise ValueError(f"There are {len(texts)} texts and {len(names)} languages; give one for each.")
     inspections: list[Inspection] = []
-    with shown(progress, "Reading", "text") as told:
+    with show_progress(progress, "Reading", "text") as told:
         for text in texts:
             inspections.append(inspect(session, text, keep=keep, progress=False))
             told(len(inspections), len(texts))
@@ -359,7 +359,7 @@ def retrieval(
     if len(names := check_texts(languages, "languages")) != 2:
         raise ValueError(f"languages has {len(names)} names; give one for first and one for second.")
     there, back = names
-    with shown(progress, "Reading", "text") as told:
+    with show_progress(progress, "Reading", "text") as told:
         both = features(
             session, [*pair[0], *pair[1]], layers=layers, pooling=pooling, special_tokens=True, progress=told
         )

@@ -11,15 +11,16 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from xlmrxl.checkpoints.weight_files import TIED, Weights, beside, check_floats, let_go, read_ahead, trim
+from xlmrxl.checkpoints.weight_files import TIED, Weights, check_floats, mapped_scratch, prefetch, release_pages, trim
 from xlmrxl.errors import CheckpointError, describe, first_line, shorten
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.progress import Progress, nobody
+from xlmrxl.model.module import BASE_PREFIX, XLMRobertaXLModule
+from xlmrxl.progress import Progress, ignore_progress
 from xlmrxl.quantization.bnb_layers import (
     KINDS,
     OUTLIER,
@@ -36,12 +37,8 @@ from xlmrxl.quantization.bnb_layers import (
     read_4bit,
 )
 
-if TYPE_CHECKING:
-    from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
-
 logger = logging.getLogger(__name__)
 
-BASE_PREFIX = "roberta"
 HEADS = ("lm_head.", "classifier.", "qa_outputs.", "roberta.pooler.")
 """What a checkpoint may lack (it starts afresh) or have in excess (it is left out): parts made for one task."""
 BUFFERS = ("position_ids", "token_type_ids")
@@ -64,7 +61,7 @@ LARGE = 1 << 26
 
 
 @dataclass(frozen=True)
-class Hold:
+class LoadOptions:
     """How a model is to be held.
 
     Attributes:
@@ -83,28 +80,28 @@ class Hold:
     double_quant: bool = True
     embeddings_8bit: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    progress: Progress = nobody
+    progress: Progress = ignore_progress
     outlier: float = OUTLIER
     skip: tuple[str, ...] = ()
 
 
-def quantization_config(hold: Hold) -> dict[str, Any]:
+def quantization_config(options: LoadOptions) -> dict[str, Any]:
     """What config.json says of a quantised model, in transformers' words."""
-    four = hold.precision == "4bit"
+    four = options.precision == "4bit"
     return {
         "quant_method": "bitsandbytes",
         "load_in_4bit": four,
         "load_in_8bit": not four,
         "_load_in_4bit": four,
         "_load_in_8bit": not four,
-        "llm_int8_threshold": hold.outlier,
+        "llm_int8_threshold": options.outlier,
         "llm_int8_has_fp16_weight": False,
         "llm_int8_enable_fp32_cpu_offload": False,
         # Without this list transformers 5 quantises the task heads as well.
-        "llm_int8_skip_modules": [*UNQUANTIZED, *(name for name in hold.skip if name not in UNQUANTIZED)],
+        "llm_int8_skip_modules": [*UNQUANTIZED, *(name for name in options.skip if name not in UNQUANTIZED)],
         "bnb_4bit_quant_type": "nf4",
-        "bnb_4bit_use_double_quant": hold.double_quant,
-        "bnb_4bit_compute_dtype": str(hold.dtype or torch.bfloat16).removeprefix("torch."),
+        "bnb_4bit_use_double_quant": options.double_quant,
+        "bnb_4bit_compute_dtype": str(options.dtype or torch.bfloat16).removeprefix("torch."),
         "bnb_4bit_quant_storage": "uint8",
     }
 
@@ -118,7 +115,7 @@ def stored_precision(config: XLMRobertaXLConfig) -> str | None:
     return _read_precision(getattr(config, "quantization_config", None))
 
 
-def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool = False) -> Hold:
+def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool = False) -> LoadOptions:
     """Read how a caller wants a model to be quantised.
 
     Args:
@@ -126,7 +123,7 @@ def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool
         load_in_8bit, load_in_4bit: the same in short.
 
     Returns:
-        A `Hold`, whose dtype is None where nothing is said of what is not quantised.
+        A `LoadOptions`, whose dtype is None where nothing is said of what is not quantised.
 
     Raises:
         ValueError: they contradict each other, or ask for what cannot be had.
@@ -134,7 +131,7 @@ def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool
     if asked is None:
         if load_in_8bit and load_in_4bit:
             raise ValueError("load_in_8bit and load_in_4bit exclude each other.")
-        return Hold(None, "8bit" if load_in_8bit else "4bit" if load_in_4bit else None)
+        return LoadOptions(None, "8bit" if load_in_8bit else "4bit" if load_in_4bit else None)
     if load_in_8bit or load_in_4bit:
         raise ValueError("Give either quantization_config or load_in_8bit and load_in_4bit, not both.")
     settings = asked.to_dict() if hasattr(asked, "to_dict") else asked
@@ -148,7 +145,7 @@ def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool
     if precision == "4bit" and settings.get("bnb_4bit_quant_type", "fp4") != "nf4":
         raise ValueError("bnb_4bit_quant_type must be 'nf4': weights are quantised to no other type of 4 bits.")
     compute = str(settings.get("bnb_4bit_compute_dtype")).removeprefix("torch.")
-    return Hold(
+    return LoadOptions(
         # float32 is what the library says where nobody chose.
         getattr(torch, compute) if precision == "4bit" and compute in ("bfloat16", "float16") else None,
         precision,
@@ -201,12 +198,12 @@ def narrow_type(config: XLMRobertaXLConfig, weights: Weights) -> torch.dtype:
     return own if own in (torch.bfloat16, torch.float16) else torch.bfloat16
 
 
-class Reader:
+class TensorReader:
     """Takes tensors out of a checkpoint, keeping count and letting go of what has been used."""
 
-    def __init__(self, weights: Weights, keys: dict[str, str], hold: Hold, *, remap: bool = False) -> None:
+    def __init__(self, weights: Weights, keys: dict[str, str], options: LoadOptions, *, remap: bool = False) -> None:
         """remap: large converted tensors go to a file that is mapped, like those that need no conversion."""
-        self.weights, self.hold, self.done, self.remap = weights, hold, 0, remap
+        self.weights, self.options, self.done, self.remap = weights, options, 0, remap
         self.sizes = {source: weights[source].nbytes for source in keys.values()}
         self.total = sum(self.sizes.values())
         self.order = list(self.sizes)
@@ -215,7 +212,7 @@ class Reader:
     def __getitem__(self, source: str) -> Tensor:
         following = self.ahead.get(source)
         if following is not None and self.weights.mapped(following):
-            read_ahead(self.weights[following])
+            prefetch(self.weights[following])
         return self.weights[source]
 
     def used(self, source: str) -> Callable[[Tensor], None]:
@@ -224,26 +221,26 @@ class Reader:
 
         def tell(part: Tensor) -> None:
             if mapped:
-                let_go(part)
+                release_pages(part)
             self.count(part.nbytes)
 
         return tell
 
     def count(self, size: int) -> None:
         self.done += size
-        self.hold.progress(self.done, self.total)
+        self.options.progress(self.done, self.total)
 
     def convert(self, source: str) -> Tensor:
         """A tensor in the wanted type on the wanted device: the file's own where nothing has to change."""
-        tensor, hold = self[source], self.hold
-        dtype = tensor.dtype if hold.dtype is None or not tensor.is_floating_point() else hold.dtype
-        if tensor.dtype == dtype and hold.device.type == "cpu":
+        tensor, options = self[source], self.options
+        dtype = tensor.dtype if options.dtype is None or not tensor.is_floating_point() else options.dtype
+        if tensor.dtype == dtype and options.device.type == "cpu":
             self.count(tensor.nbytes)
             return tensor
         room = None
         if self.remap and tensor.numel() >= LARGE:
-            room = beside(self.weights.file_of(source), tensor.shape, dtype)
-        out = torch.empty(tensor.shape, dtype=dtype, device=hold.device) if room is None else room
+            room = mapped_scratch(self.weights.file_of(source), tensor.shape, dtype)
+        out = torch.empty(tensor.shape, dtype=dtype, device=options.device) if room is None else room
         tell = self.used(source)
         if tensor.dim() < 2:
             out.copy_(tensor)
@@ -252,23 +249,23 @@ class Reader:
             out[start:stop].copy_(tensor[start:stop])
             tell(tensor[start:stop])
             if room is not None:
-                let_go(out[start:stop])
+                release_pages(out[start:stop])
         return out
 
     def quantize(self, source: str, bias: Tensor | None) -> Linear4bit | Linear8bit:
         """A linear layer in the wanted precision, from an unquantised weight."""
-        weight, tell, hold = self[source], self.used(source), self.hold
-        dtype = weight.dtype if hold.dtype is None else hold.dtype
+        weight, tell, options = self[source], self.used(source), self.options
+        dtype = weight.dtype if options.dtype is None else options.dtype
         sizes = (weight.shape[1], weight.shape[0], bias)
-        if hold.precision == "4bit":
-            return Linear4bit(*sizes, *quantize_4bit(weight, dtype, hold.device, hold.double_quant, tell))
-        return Linear8bit(*sizes, *quantize_8bit(weight, dtype, hold.device, tell), hold.outlier)
+        if options.precision == "4bit":
+            return Linear4bit(*sizes, *quantize_4bit(weight, dtype, options.device, options.double_quant, tell))
+        return Linear8bit(*sizes, *quantize_8bit(weight, dtype, options.device, tell), options.outlier)
 
 
-def assign(
-    model: XLMRobertaXLPreTrainedModel,
+def load_weights(
+    model: XLMRobertaXLModule,
     weights: Weights,
-    hold: Hold,
+    options: LoadOptions,
     name: str,
     ignore_mismatched_sizes: bool = False,
     fresh_heads: bool = True,
@@ -278,7 +275,7 @@ def assign(
     Args:
         model: on the meta device.
         weights: of a checkpoint, quantised or not.
-        hold: how they are to be held.
+        options: how they are to be held.
         name: of the checkpoint, for messages.
         ignore_mismatched_sizes: start afresh where a shape differs.
         fresh_heads: start afresh what a checkpoint lacks of a head, to be trained; otherwise it is an error.
@@ -295,14 +292,14 @@ def assign(
     shared = model._shared_names()
     stored = _stored_layers(model, keys)
     missing, mismatched = check_checkpoint(model, weights, keys, stored, name, ignore_mismatched_sizes, fresh_heads)
-    reader = Reader(weights, keys, hold, remap=hold.precision is not None and hold.device.type == "cpu")
+    reader = TensorReader(weights, keys, options, remap=options.precision is not None and options.device.type == "cpu")
     quantized = _assign_quantized(model, keys, reader, name, stored)
-    common = stored_dtype(weights) if hold.dtype is None else hold.dtype
+    common = stored_dtype(weights) if options.dtype is None else options.dtype
     places = _places(model)
     for key, parameter in list(model.named_parameters()):
         source = keys.pop(key, None)
         if source is None or key in mismatched:
-            value = torch.empty(parameter.shape, dtype=common, device=hold.device)
+            value = torch.empty(parameter.shape, dtype=common, device=options.device)
         else:
             value = reader.convert(source)
         loaded = nn.Parameter(value)
@@ -312,10 +309,10 @@ def assign(
     left = [source for key, source in keys.items() if key not in shared and not key.endswith(BUFFERS)]
     _start_afresh(model, missing + mismatched)
     trim()
-    if quantized and hold.precision is not None:
+    if quantized and options.precision is not None:
         said = getattr(model.config, "quantization_config", None) or {}
         # However the file had them packed, they are bytes now, and are saved as such.
-        said = {**quantization_config(hold), **said, "bnb_4bit_quant_storage": "uint8"}
+        said = {**quantization_config(options), **said, "bnb_4bit_quant_storage": "uint8"}
         setattr(model.config, "quantization_config", said)  # noqa: B010 - the type checker does not know it
     for keys_, text in (
         (missing + mismatched, "starts with fresh weights, as %s has none that fit: train it before you trust it"),
@@ -330,7 +327,7 @@ def assign(
 
 
 def check_checkpoint(
-    model: XLMRobertaXLPreTrainedModel,
+    model: XLMRobertaXLModule,
     weights: Weights,
     keys: dict[str, str],
     stored: dict[str, dict[str, str]],
@@ -374,7 +371,7 @@ def check_checkpoint(
     return missing, mismatched
 
 
-def _stored_layers(model: XLMRobertaXLPreTrainedModel, keys: dict[str, str]) -> dict[str, dict[str, str]]:
+def _stored_layers(model: XLMRobertaXLModule, keys: dict[str, str]) -> dict[str, dict[str, str]]:
     """Return what a checkpoint has beside the weight of each quantised layer, by the layer's path."""
     layers: dict[str, dict[str, str]] = {}
     quantizable = {path for path, module in model.named_modules() if isinstance(module, nn.Linear | nn.Embedding)}
@@ -389,14 +386,14 @@ def _stored_layers(model: XLMRobertaXLPreTrainedModel, keys: dict[str, str]) -> 
 
 
 def _assign_quantized(
-    model: XLMRobertaXLPreTrainedModel,
+    model: XLMRobertaXLModule,
     keys: dict[str, str],
-    reader: Reader,
+    reader: TensorReader,
     name: str,
     stored: dict[str, dict[str, str]],
 ) -> int:
     """Put quantised layers where the file has such or they are asked for; return how many the encoder has."""
-    hold, count = reader.hold, 0
+    options, count = reader.options, 0
     settings = getattr(model.config, "quantization_config", None) or {}
     if stored and not settings:
         raise CheckpointError(
@@ -408,9 +405,9 @@ def _assign_quantized(
             continue
         extras, inner = stored.get(path), "encoder.layer." in path
         # What a quantised checkpoint has left as it was (llm_int8_skip_modules) stays so.
-        if not extras and (hold.precision is None or not inner or settings):
+        if not extras and (options.precision is None or not inner or settings):
             continue
-        if not extras and any(f".{part}." in f".{path}." for part in hold.skip):
+        if not extras and any(f".{part}." in f".{path}." for part in options.skip):
             continue
         source = keys.pop(f"{path}.weight")
         bias = reader.convert(keys.pop(f"{path}.bias")) if f"{path}.bias" in keys else None
@@ -426,12 +423,12 @@ def _assign_quantized(
         count += inner
     prefix = "" if model.base_model is model else BASE_PREFIX + "."
     path = prefix + EMBEDDINGS
-    if path in stored or hold.embeddings_8bit:
+    if path in stored or options.embeddings_8bit:
         _assign_embeddings(model, path, keys, reader, stored.get(path))
-    elif hold.precision is not None and not count:
+    elif options.precision is not None and not count:
         raise CheckpointError(
-            f"config.json of {name} or the call asks for {hold.precision} weights, but no linear layer of the encoder "
-            "is there to be quantised."
+            f"config.json of {name} or the call asks for {options.precision} weights, but no linear layer of the "
+            "encoder is there to be quantised."
         )
     return count
 
@@ -446,11 +443,11 @@ def _read_layer(
     bias: Tensor | None,
     source: str,
     extras: dict[str, str],
-    reader: Reader,
+    reader: TensorReader,
     settings: dict[str, Any],
 ) -> nn.Module:
     """Make a layer of what the file has quantised."""
-    file, device = reader.weights.file_of(source), reader.hold.device
+    file, device = reader.weights.file_of(source), reader.options.device
     sizes = (module.in_features, module.out_features, bias)
     weight, parts = reader[source], {extra: reader.weights[key] for extra, key in extras.items()}
     precision = "8bit" if "SCB" in parts else "4bit"
@@ -500,18 +497,18 @@ def _read_8bit(weight: Tensor, parts: dict[str, Tensor], shape: tuple[int, ...])
 
 
 def _assign_embeddings(
-    model: XLMRobertaXLPreTrainedModel,
+    model: XLMRobertaXLModule,
     path: str,
     keys: dict[str, str],
-    reader: Reader,
+    reader: TensorReader,
     extras: dict[str, str] | None,
 ) -> None:
     """Put word embeddings in 8-bit rows, and the LM decoder on them where it is tied."""
-    hold = reader.hold
+    options = reader.options
     old = cast("nn.Embedding", model.get_submodule(path))
     source = keys.pop(f"{path}.weight")
     weight, file = reader[source], reader.weights.file_of(source)
-    dtype = hold.dtype or (torch.bfloat16 if extras else weight.dtype)
+    dtype = options.dtype or (torch.bfloat16 if extras else weight.dtype)
     if extras:
         for extra in extras:
             keys.pop(f"{path}.{extra}")
@@ -522,10 +519,10 @@ def _assign_embeddings(
             rows, scales = _read_8bit(weight, parts, tuple(old.weight.shape))
         except ValueError as error:
             raise _unusable("8bit", path, file, error) from error
-        rows, scales = rows.to(hold.device), scales.to(hold.device)
+        rows, scales = rows.to(options.device), scales.to(options.device)
         reader.count(weight.nbytes)
     else:
-        rows, scales = quantize_8bit(weight, dtype, hold.device, reader.used(source))
+        rows, scales = quantize_8bit(weight, dtype, options.device, reader.used(source))
     embeddings = Embedding8bit(rows, scales, old.padding_idx, dtype)
     model.set_submodule(path, embeddings)
     output = model.get_output_embeddings()
@@ -533,7 +530,7 @@ def _assign_embeddings(
         model.set_output_embeddings(cast("nn.Linear", TiedDecoder8bit(embeddings, output.bias)))
 
 
-def match_names(model: XLMRobertaXLPreTrainedModel, weights: Weights) -> dict[str, str]:
+def match_names(model: XLMRobertaXLModule, weights: Weights) -> dict[str, str]:
     """Return the name in the checkpoint of each tensor, by the model's own name for it.
 
     A base model's checkpoint has no prefix, a head's has one; of a tied pair, a checkpoint may hold either name.
@@ -571,7 +568,7 @@ def _places(model: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
     return places
 
 
-def _start_afresh(model: XLMRobertaXLPreTrainedModel, keys: list[str]) -> None:
+def _start_afresh(model: XLMRobertaXLModule, keys: list[str]) -> None:
     fresh = set(keys)
     for prefix, module in model.named_modules():
         own = {f"{prefix}.{name}" for name, _ in module.named_parameters(recurse=False)} & fresh
@@ -587,7 +584,7 @@ def _start_afresh(model: XLMRobertaXLPreTrainedModel, keys: list[str]) -> None:
                 nn.init.zeros_(model.get_parameter(name))
 
 
-def _misfit(model: XLMRobertaXLPreTrainedModel, key: str, tensor: Tensor, parameter: Tensor, file: Path) -> str:
+def _misfit(model: XLMRobertaXLModule, key: str, tensor: Tensor, parameter: Tensor, file: Path) -> str:
     text = (
         f"{key} has the shape {tuple(tensor.shape)} in {file}, but {type(model).__name__} needs "
         f"{tuple(parameter.shape)}."

@@ -18,7 +18,7 @@ from typing import Any
 
 from xlmrxl.checkpoints.strict_json import parse_json
 from xlmrxl.output_lock import check_unlocked, lock_output
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tables.delimited import OPEN_QUOTE, UNREAD, find_free_name, long_fields
 from xlmrxl.tables.parquet import DamagedFileError, require_pyarrow, to_parquet
 from xlmrxl.tables.table_formats import Row, Writer, read, scan
@@ -115,7 +115,7 @@ def _process(
     written = table.target_dialect(target, source, found)
     wanted = plain({"settings": settings, "columns": columns, "results": results})
     wanted |= {"read": asdict(found), "written": asdict(written)}
-    with long_fields(), shown(progress, target.name, "row") as told:
+    with long_fields(), show_progress(progress, target.name, "row") as told:
         key = {"source": _fingerprint(source), **wanted}
         state = _resumed(note, partial, key, say)
         if state is None:

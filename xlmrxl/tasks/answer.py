@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForQuestionAnswering
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.head_logits import head_logits
 from xlmrxl.tasks.masked_lm import pieces_of, room
 from xlmrxl.tasks.result import Result, Source, table_text
@@ -152,7 +152,7 @@ def answer(
         out = model(ids, attention_mask=attention_mask, return_dict=True)
         return torch.stack([out.start_logits, out.end_logits], dim=-1)
 
-    with shown(progress, "Answering", "window") as told:
+    with show_progress(progress, "Answering", "window") as told:
         found = iter(head_logits(session, rows, head, told))
     settings: dict[str, Any] = {"top_k": top_k, "max_answer_tokens": max_answer_tokens}
     settings |= {} if null_threshold is None else {"null_threshold": null_threshold}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.masked_lm import kind_of, tokens_of, words
 from xlmrxl.tasks.result import Result, Source, number
 from xlmrxl.version import __version__
@@ -137,7 +137,7 @@ def attribute(
         raise ValueError("The text needs two words or more: without its only word nothing is left to compare with.")
     texts = [text, *(_without(text, spans, i) for i in range(len(spans)))]
     scores: list[float] = []
-    with shown(progress, "Leaving out words", "text") as told:
+    with show_progress(progress, "Leaving out words", "text") as told:
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             given = texts[start : start + TEXTS_AT_ONCE]
             scores += _checked(predict(given), len(given))

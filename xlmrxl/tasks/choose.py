@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForMultipleChoice
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.head_logits import head_logits
 from xlmrxl.tasks.masked_lm import Token, input_ids, kind_of, pseudo_log_likelihoods, room, tokens_of
 from xlmrxl.tasks.result import Result, Source
@@ -217,7 +217,7 @@ def choose(
                     places[scored], unknown[scored] = _places(
                         session, scored, tokens[scored], f"{text!r} of prompt {number}"
                     )
-    with shown(progress, "Choosing", "token") as told:
+    with show_progress(progress, "Choosing", "token") as told:
         lists = pseudo_log_likelihoods(session, list(tokens.values()), list(places.values()), progress=told)
     found = {scored: math.fsum(values) for scored, values in zip(tokens, lists, strict=True)}
 
@@ -268,7 +268,7 @@ def _by_head(
         logits: Tensor = model(ids[:, None], attention_mask=mask, return_dict=True).logits
         return logits.squeeze(1)
 
-    with shown(progress, "Choosing", "pair") as told:
+    with show_progress(progress, "Choosing", "pair") as told:
         logits = iter(head_logits(session, rows, head, told))
     source = Source.of(session, method="multiple-choice head", special_tokens=special_tokens)
     results = []

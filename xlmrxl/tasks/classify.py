@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.head_logits import head_logits
 from xlmrxl.tasks.masked_lm import Row, input_ids, log_probabilities, pieces_of, read, room, spell, touching
 from xlmrxl.tasks.result import Result, Source, number
@@ -206,7 +206,7 @@ def _by_cloze(
     paired = PAIR in templates[0]
     free: list[Texts] = [(text, text if paired else None) for text in CONTENT_FREE[calibration]]
     filled = [_fill(session, templates, spare, special_tokens, *texts) for texts in [*pairs, *free]]
-    with shown(progress, "Classifying", "row") as told:
+    with show_progress(progress, "Classifying", "row") as told:
         logs = _word_logs(session, filled, spelled, told)
 
     def by_label(logs: Tensor) -> Tensor:
@@ -320,7 +320,7 @@ def _by_head(
     if config.problem_type == "multi_label_classification":
         kind = "multi"
     names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
-    with shown(progress, "Classifying", "text") as told:
+    with show_progress(progress, "Classifying", "text") as told:
         logits = head_logits(
             session, rows, lambda ids, mask: session.model(ids, attention_mask=mask, return_dict=True).logits, told
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from xlmrxl.progress import Progress, nobody
+from xlmrxl.progress import Progress, ignore_progress
 from xlmrxl.tasks.masked_lm import TOKENS_AT_ONCE, batches, input_ids, padded
 from xlmrxl.tasks.texts import check_texts
 
@@ -43,7 +43,7 @@ def features(
     layers: Sequence[int] | None = None,
     pooling: str | Sequence[str] = POOLINGS,
     special_tokens: bool = False,
-    progress: Progress = nobody,
+    progress: Progress = ignore_progress,
 ) -> Features:
     """Read some texts and keep their pooled hidden states.
 

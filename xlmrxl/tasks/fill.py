@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.fills import Fill, FillResult, JointFill, MaskFills
 from xlmrxl.tasks.masked_lm import (
     Row,
@@ -123,7 +123,7 @@ def fill_mask(
     source = Source.of(session, special_tokens=special_tokens, **settings)
     filler = Filler(session, source, top_k, script, punctuation, repeats, special_tokens)
     jobs = [filler.job(text) for text in check_texts(texts)]
-    with shown(progress, "Filling masks", "row") as told:
+    with show_progress(progress, "Filling masks", "row") as told:
         if targets is not None:
             return score_targets(filler, jobs, targets, told)
         if words:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from xlmrxl.progress import Progress, nobody
+from xlmrxl.progress import Progress, ignore_progress
 from xlmrxl.tasks.masked_lm import batches, padded
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def head_logits(
     session: LoadedModel,
     rows: Sequence[Sequence[int]],
     head: Callable[[Tensor, Tensor | None], Tensor],
-    progress: Progress = nobody,
+    progress: Progress = ignore_progress,
 ) -> list[Tensor]:
     """What a head gives for each row, rows of similar length together.
 

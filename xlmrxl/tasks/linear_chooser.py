@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.choose import ChooseResult, checked_choices, checked_questions, choice_tokens, joined, weighed
 from xlmrxl.tasks.features import POOLINGS, features
 from xlmrxl.tasks.labels import to_plain_scalar
@@ -53,7 +53,7 @@ class TaughtChoices:
             raise ValueError(f"This was taught on {self.source.model}, not on {session.name}; load that model.")
         prompts, options = checked_choices(prompts, choices)
         questions, languages = checked_questions(question, language, prompts)
-        with shown(progress, "Choosing", "text") as told:
+        with show_progress(progress, "Choosing", "text") as told:
             values = _features(
                 session,
                 prompts,
@@ -123,7 +123,7 @@ def teach_choices(
         raise ValueError(f"penalty is {penalty}; it must be above 0.")
     pooling = check_texts(pooling, "pooling")
     tried = list(range(session.model.config.num_hidden_layers + 1)) if layers is None else list(layers)
-    with shown(progress, "Reading", "text") as told:
+    with show_progress(progress, "Reading", "text") as told:
         values = _features(session, prompts, options, questions, languages, tried, pooling, special_tokens, told)
 
     rights, wrongs, owners = [], [], []

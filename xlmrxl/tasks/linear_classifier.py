@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from xlmrxl.checkpoints.strict_json import read_json_object
 from xlmrxl.errors import CheckpointError, first_line
 from xlmrxl.model.heads import XLMRobertaXLForSequenceClassification
-from xlmrxl.model.pretrained import without_values
-from xlmrxl.progress import Progress, shown
+from xlmrxl.model.module import init_empty_weights
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.attribution import Attribution, attribute
 from xlmrxl.tasks.features import POOLINGS, features
 from xlmrxl.tasks.labels import Label, sort_labels, to_label_texts
@@ -228,7 +228,7 @@ class Taught:
         config.label2id = {label: i for i, label in enumerate(self.labels)}
         config.problem_type = "single_label_classification"
         base: Any = self.session.model.base_model
-        with without_values():
+        with init_empty_weights():
             model = XLMRobertaXLForSequenceClassification(config)
         model.roberta.embeddings, model.roberta.encoder = base.embeddings, base.encoder
         dense, out_proj = model.classifier.dense, model.classifier.out_proj
@@ -327,7 +327,7 @@ class Taught:
     ) -> tuple[Tensor, frozenset[int]]:
         """(texts, labels) in float64, and which texts were too long."""
         kind = _state(self.pooling)
-        with shown(progress, "Classifying", "text") as told:
+        with show_progress(progress, "Classifying", "text") as told:
             found = features(
                 self.session,
                 texts,
@@ -499,5 +499,5 @@ def _steps(progress: Progress | bool, totals: list[int]) -> Iterator[list[Progre
     def stage(before: int) -> Callable[[int, int], None]:
         return lambda done, _: told(before + done, sum(totals))
 
-    with shown(progress, "Teaching", "step") as told:
+    with show_progress(progress, "Teaching", "step") as told:
         yield [stage(sum(totals[:i])) for i in range(len(totals))]

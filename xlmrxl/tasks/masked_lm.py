@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from xlmrxl.progress import Progress, nobody
+from xlmrxl.progress import Progress, ignore_progress
 from xlmrxl.tokenization.token_rows import truncated_lengths
 from xlmrxl.tokenization.tokenizer import LIMITLESS, AddedToken, XLMRobertaTokenizer
 from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN, SPACE
@@ -276,7 +276,7 @@ def padded(session: LoadedModel, rows: Sequence[Sequence[int]]) -> tuple[Tensor,
 
 
 def log_probabilities(
-    session: LoadedModel, rows: Sequence[Row], read: Callable[[int, Tensor], T], progress: Progress = nobody
+    session: LoadedModel, rows: Sequence[Row], read: Callable[[int, Tensor], T], progress: Progress = ignore_progress
 ) -> list[T]:
     """Read the model's distributions: each row runs once, rows of similar length together, the LM head at places only.
 
@@ -380,7 +380,7 @@ def pseudo_log_likelihoods(
     places: Sequence[Iterable[int]] | None = None,
     *,
     within_word: bool = True,
-    progress: Progress = nobody,
+    progress: Progress = ignore_progress,
 ) -> list[list[float]]:
     """The log-probability (nats) of each token of some texts, each hidden in turn and predicted from the rest.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForTokenClassification
-from xlmrxl.progress import Progress, shown
+from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.head_logits import head_logits
 from xlmrxl.tasks.masked_lm import Token, read, room, words
 from xlmrxl.tasks.result import Result, Source, table_text
@@ -115,7 +115,7 @@ def tag(
         logits: Tensor = model(ids, attention_mask=attention_mask, return_dict=True).logits
         return logits
 
-    with shown(progress, "Tagging", "window") as told:
+    with show_progress(progress, "Tagging", "window") as told:
         found = iter(head_logits(session, rows, head, told))
     source = Source.of(session, special_tokens=special_tokens)
     names = model.config.id2label
