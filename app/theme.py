@@ -9,7 +9,7 @@ import gradio as gr
 import plotly
 
 from xlmrxl.app.languages import INTERFACE
-from xlmrxl.app.palette import GREY, RAMP, css_variables
+from xlmrxl.palette import PALETTE, css_variables
 from xlmrxl.views.protocol import FRONT_END
 
 STATIC = Path(__file__).parent / "static"
@@ -24,9 +24,9 @@ MONO = (gr.themes.LocalFont("IBM Plex Mono"), "Noto Sans Mono", "Menlo", "Consol
 def theme() -> gr.themes.Base:
     """Hairlines instead of boxes, square corners, one hue; light and dark."""
     base = gr.themes.Base(
-        primary_hue=gr.themes.Color(*RAMP, name="petrol"),
-        secondary_hue=gr.themes.Color(*RAMP, name="petrol"),
-        neutral_hue=gr.themes.Color(*GREY, name="slate"),
+        primary_hue=gr.themes.Color(*PALETTE.hue, name=PALETTE.name),
+        secondary_hue=gr.themes.Color(*PALETTE.hue, name=PALETTE.name),
+        neutral_hue=gr.themes.Color(*PALETTE.grey, name="slate"),
         radius_size=gr.themes.Size("0px", "1px", "2px", "2px", "3px", "3px", "4px", name="radius_square"),
         font=SANS,
         font_mono=MONO,

@@ -11,7 +11,7 @@ import threading
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from xlmrxl.app.palette import GREY, RAMP
+from xlmrxl.palette import PALETTE
 
 PORTS = range(7860, 7960)
 """The first free one of these, where none is asked for: Gradio's own."""
@@ -74,9 +74,15 @@ class Waiting:
     def __init__(self, host: str, port: int | None, model: str) -> None:
         self._far = (0, 0)
         page = PAGE.format(
-            model=escape(model), progress=PROGRESS,
-            ink=GREY[9], paper=GREY[0], hue=RAMP[6], ink_dark=GREY[1], paper_dark=GREY[10], hue_dark=RAMP[3],
-        ).encode()  # fmt: skip
+            model=escape(model),
+            progress=PROGRESS,
+            ink=PALETTE.grey[9],
+            paper=PALETTE.grey[0],
+            hue=PALETTE.hue[6],
+            ink_dark=PALETTE.grey[1],
+            paper_dark=PALETTE.grey[10],
+            hue_dark=PALETTE.hue[3],
+        ).encode()
         self._server = _listen(host, PORTS if port is None else (port,), self, page)
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"version", "errors", "progress", "output_lock"},
-    {"checkpoints"},
+    {"checkpoints", "palette"},
     {"quantization", "tokenization"},
     {"model"},
     {"trainer", "plan"},

@@ -23,9 +23,9 @@ from xlmrxl.app.handlers.choosing import MAX_CHOICE, MAX_CHOICES
 from xlmrxl.app.handlers.classifying import MAX_EXPLAINED, MAX_LABEL, MAX_LABELS
 from xlmrxl.app.handlers.filling import MAX_CHARACTERS, MAX_FILLS, MAX_MASKS, MAX_SEARCHED
 from xlmrxl.app.languages import NAMES, named
-from xlmrxl.app.palette import GREY, RAMP
 from xlmrxl.app.render import fills, scores
 from xlmrxl.app.served import Served
+from xlmrxl.palette import PALETTE
 from xlmrxl.session import Session
 from xlmrxl.tasks.attribution import Attribution, WordAttribution
 from xlmrxl.tasks.choose import Choice, ChooseResult
@@ -71,7 +71,7 @@ def choices(text: str, prior: float | None = -4.0, unknown: str = "") -> ChooseR
 def test_handlers_and_rendering_need_neither_gradio_nor_torch() -> None:
     code = (
         "import sys, xlmrxl.app, xlmrxl.app.handlers, xlmrxl.app.render, xlmrxl.app.render.scores;"
-        "import xlmrxl.app.palette, xlmrxl.app.examples, xlmrxl.app.languages;"
+        "import xlmrxl.app.examples, xlmrxl.app.languages;"
         "print([name for name in ('gradio', 'torch') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -293,7 +293,7 @@ def test_pieces_keep_the_shape_of_their_word() -> None:
     assert "\u200d" not in latin
 
 
-@pytest.mark.parametrize("ramp", [RAMP, GREY])
+@pytest.mark.parametrize("ramp", [PALETTE.hue, PALETTE.grey])
 def test_colours_grow_darker_step_by_step(ramp: tuple[str, ...]) -> None:
     def luminance(colour: str) -> float:
         red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))

@@ -20,6 +20,7 @@ from explorer_page import ADDRESS, change, inside, mount, serve, shown, wait_for
 
 import xlmrxl
 from xlmrxl.inspection.inspection import Inspection
+from xlmrxl.palette import PALETTE
 from xlmrxl.views.export import save_html
 from xlmrxl.views.protocol import AttentionView
 
@@ -612,9 +613,11 @@ def test_colours_keep_their_order_in_grey(open_page) -> None:
     page.route(f"{ADDRESS}/**", serve)
     page.goto(ADDRESS)
     pixels = page.evaluate(
-        """async () => { const { Scale } = await import("/colours.js");
+        """async (palette) => { const { Scale, usePalette } = await import("/colours.js");
+        usePalette(palette);
         const pixels = (theme) => [false, true].map((signed) => [...new Scale(theme, signed).pixels]);
-        return [pixels("light"), pixels("dark")]; }"""
+        return [pixels("light"), pixels("dark")]; }""",
+        PALETTE.to_dict(),
     )
     for theme, darker in zip(pixels, (1, -1), strict=True):
         grey = [

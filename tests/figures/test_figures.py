@@ -13,6 +13,7 @@ import pytest
 
 import xlmrxl
 from xlmrxl import Session, figures
+from xlmrxl.errors import InputError
 from xlmrxl.figures import style as look
 from xlmrxl.figures.links import letters
 from xlmrxl.inspection import labelled_matrix as grid
@@ -22,6 +23,7 @@ from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.labelled_matrix import Axis, Curves, Grid
 from xlmrxl.inspection.parallel import Parallel, retrieval
 from xlmrxl.inspection.projection import project
+from xlmrxl.palette import CATEGORIES, PALETTE, PALETTES, Palette
 
 TEXT = "The capital of <mask> is <b>Madrid</b>."
 EVIL = ["<b>x</b>", "<script>alert(1)</script>", "$x$", "&lt;", "%{meta.kind}", "<a href='x'>y</a>", "a<br>b", "▁the"]
@@ -122,25 +124,21 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_colours():
+@pytest.mark.parametrize("palette", PALETTES.values(), ids=PALETTES)
+def test_colours(palette: Palette):
     for dark in (False, True):
-        order = [luminance(colour) for colour in look.SEQUENTIAL[dark]]
+        order = [luminance(colour) for colour in palette.scale("sequential", dark=dark)]
         assert order == sorted(order, reverse=not dark)
-        middle = len(look.DIVERGING[dark]) // 2
-        below, above = look.DIVERGING[dark][: middle + 1], look.DIVERGING[dark][middle:]
+        stops = palette.scale("diverging", dark=dark)
+        middle = len(stops) // 2
+        below, above = stops[: middle + 1], stops[middle:]
         assert [luminance(colour) for colour in above] == sorted(map(luminance, above), reverse=not dark)
         assert [luminance(colour) for colour in below] == sorted(map(luminance, below), reverse=dark)
         # All but those at the end of the row stand out from the page, as WCAG 2 wants it of graphics.
-        back = "#0e1214" if dark else "#f8f9f9"
-        assert contrast(look.CATEGORIES[dark][0], back) > 4.5
-        assert len(set(look.CATEGORIES[dark])) == 8
-
-
-def test_the_petrol_is_that_of_the_app():
-    palette = pytest.importorskip("xlmrxl.app.palette")
-    shared = {*palette.RAMP, *palette.GREY, "#ffffff"}
-    assert {colour for stops in look.SEQUENTIAL.values() for colour in stops} <= shared
-    assert {colour for inks in look.INK.values() for colour in inks} <= shared
+        assert contrast(CATEGORIES[dark][0], palette.grey[10 if dark else 0]) > 4.5
+        assert len(set(CATEGORIES[dark])) == 8
+    with pytest.raises(InputError, match="no colour scale 'rainbow'"):
+        palette.scale("rainbow", dark=False)
 
 
 @pytest.mark.parametrize("made", ["cosines", "cka", "statistic", "attention", "difference"])
@@ -159,10 +157,10 @@ def test_numbers_of_a_heat_map(session: Session, seen: Inspection, made: str):
     scale = [colour for _, colour in trace["colorscale"]]
     if result.signed:
         assert trace["zmin"] == -trace["zmax"]
-        assert tuple(scale) == look.DIVERGING[False]
+        assert tuple(scale) == PALETTE.scale("diverging", dark=False)
         assert made in ("cosines", "difference")
     else:
-        assert tuple(scale) == look.SEQUENTIAL[False]
+        assert tuple(scale) == PALETTE.scale("sequential", dark=False)
         assert trace["zmin"] == result.values.min()
 
 

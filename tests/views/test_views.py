@@ -14,12 +14,13 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
-from xlmrxl.app import palette
 from xlmrxl.inspection.attention import MEASURED, STATISTICS
 from xlmrxl.inspection.inspection import Inspection
+from xlmrxl.palette import PALETTE, SCALES
 from xlmrxl.views.export import html, json_in_html, save_html
 from xlmrxl.views.protocol import FRONT_END, PARTS, AttentionView, levelled, packed, packed_matrix, source, with_base64
 
+ROOT = Path(__file__).parents[2]
 TEXT = "The capital of <mask> is Paris."
 SECOND = "狗在花园里睡觉。"
 LAYERS, HEADS = 3, 5
@@ -363,12 +364,23 @@ def test_front_end_files_import_those_before_them():
         before[name] = text
 
 
-def test_the_petrol_is_the_apps():
-    text = (FRONT_END / "colours.js").read_text(encoding="utf-8")
-    for name, colours in (("RAMP", palette.RAMP), ("GREY", palette.GREY)):
-        listed = re.search(rf"{name} = \[(.*?)\]", text, re.DOTALL)
-        assert listed
-        assert tuple(re.findall(r"#[0-9a-f]{6}", listed[1])) == colours
+def test_the_front_end_draws_in_the_palette_that_it_is_sent(view: AttentionView):
+    colours = view.first()[0]["palette"]
+    assert colours["hue"] == list(PALETTE.hue)
+    for name in SCALES:
+        for dark, theme in enumerate(("light", "dark")):
+            assert colours["scales"][name][theme] == list(PALETTE.scale(name, dark=bool(dark)))
+
+
+@pytest.mark.parametrize("folder", ["xlmrxl", "app"])
+def test_colours_of_the_palette_are_written_in_one_place(folder: str):
+    """Otherwise they would remain where the palette is changed."""
+    own = {*PALETTE.hue, *PALETTE.against, *PALETTE.warning, *(colour for theme in PALETTE.below for colour in theme)}
+    files = [path for end in ("*.py", "*.js", "*.css") for path in (ROOT / folder).rglob(end)]
+    assert len(files) > 20
+    for path in files:
+        if path.name != "palette.py":
+            assert not own & set(re.findall(r"#[0-9a-f]{6}", path.read_text(encoding="utf-8"))), path
 
 
 # A file of its own

@@ -8,16 +8,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from xlmrxl.figures.style import (
-    CATEGORIES,
     DASHES,
-    DIVERGING,
     INK,
     NUMBERED,
-    SEQUENTIAL,
     SYMBOLS,
     Figure,
     colour_bar,
-    colours,
+    colour_scale,
     framed,
     literal,
     nth,
@@ -25,6 +22,7 @@ from xlmrxl.figures.style import (
     ticks,
 )
 from xlmrxl.inspection.labelled_matrix import Array, Curves, Grid
+from xlmrxl.palette import CATEGORIES
 
 WIDE_RANGE = 50
 """Lengths are coloured by their logarithm where the 95th percentile is so many times the 5th."""
@@ -51,7 +49,7 @@ def _heat(result: Grid, bar: int, dark: bool) -> Any:
     place = f"{literal(result.row.name)} %{{y}}<br>{literal(result.column.name)} %{{x}}<br>"
     finite = result.values[np.isfinite(result.values) & ~_trivial(result)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    shared = {"hoverongaps": False, "colorscale": colours(DIVERGING if result.signed else SEQUENTIAL, dark)}
+    shared = {"hoverongaps": False, "colorscale": colour_scale("diverging" if result.signed else "sequential", dark)}
     title = result.unit or result.measure
     if result.measure == "norm" and low > 0 and np.divide(*np.percentile(finite, (95, 5))) > WIDE_RANGE:
         steps = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
@@ -97,7 +95,7 @@ def curves(result: Curves, *, dark: bool = False) -> Figure:
                 y=[result.chance, result.chance],
                 name=f"chance, {result.chance:.3g}",
                 mode="lines",
-                line={"color": INK[dark][1], "dash": "dash", "width": 1},
+                line={"color": INK[dark].soft, "dash": "dash", "width": 1},
                 hoverinfo="skip",
             )
         )

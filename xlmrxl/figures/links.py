@@ -8,8 +8,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from xlmrxl.figures.style import CATEGORIES, INK, Figure, framed, from_the_right, literal
+from xlmrxl.figures.style import INK, Figure, framed, from_the_right, literal
 from xlmrxl.inspection.parallel import Alignment, Link
+from xlmrxl.palette import CATEGORIES
 
 WIDE = 110
 """Widths of a letter up to which two texts stand as lines; beyond, as columns."""
@@ -29,7 +30,7 @@ def alignment(result: Alignment, *, dark: bool = False) -> Figure:
     linked = ({link.first for link in result.links}, {link.second for link in result.links})
     for side, words in enumerate(result.words):
         across = [1.0 - side if lines else float(side)] * len(words)
-        ink = [INK[dark][0 if i in linked[side] else 1] for i in range(len(words))]
+        ink = [INK[dark].text if i in linked[side] else INK[dark].soft for i in range(len(words))]
         traces.append(
             go.Scatter(
                 x=along[side] if lines else across,

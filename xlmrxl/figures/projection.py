@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from xlmrxl.figures.style import CATEGORIES, INK, SYMBOLS, Figure, framed, literal, nth, short, shown_piece
+from xlmrxl.figures.style import INK, SYMBOLS, Figure, framed, literal, nth, short, shown_piece
 from xlmrxl.inspection.projection import Projection
+from xlmrxl.palette import CATEGORIES
 
 MOST_NAMED = 60
 """Up to so many points have their label beside them; those of more are under the pointer."""
@@ -56,10 +57,10 @@ def projection(
         "steps": [_step(result, i, places) for i in range(len(result.states))],
         "pad": {"t": 50},
         "currentvalue": {"prefix": "state ", "font": {"size": 13}},
-        "bgcolor": INK[dark][2],
-        "activebgcolor": INK[dark][1],
-        "bordercolor": INK[dark][1],
-        "tickcolor": INK[dark][1],
+        "bgcolor": INK[dark].line,
+        "activebgcolor": INK[dark].soft,
+        "bordercolor": INK[dark].soft,
+        "tickcolor": INK[dark].soft,
         "font": {"size": 10},
     }
     figure.update_layout(sliders=[slider], showlegend=legend, legend={"y": -150 / 480})
@@ -75,13 +76,13 @@ def _points(result: Projection, active: int, places: Sequence[int], n: int, dark
         text=[literal(short(shown_piece(result.labels[i]))) for i in places],
         mode="markers+text" if len(result.labels) <= MOST_NAMED else "markers",
         textposition="top center",
-        textfont={"size": 11, "color": INK[dark][0]},
+        textfont={"size": 11, "color": INK[dark].text},
         cliponaxis=False,
         marker={
             "color": nth(CATEGORIES[dark], n),
             "symbol": nth(SYMBOLS, n),
             "size": 9,
-            "line": {"width": 1, "color": INK[dark][1]},
+            "line": {"width": 1, "color": INK[dark].soft},
         },
         hovertemplate="%{text}<br>%{x:.4~g}, %{y:.4~g}",
     )

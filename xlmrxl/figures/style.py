@@ -5,33 +5,33 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import plotly.graph_objects as go
 
 from xlmrxl.inspection.labelled_matrix import Axis
+from xlmrxl.palette import CATEGORIES, PALETTE, WHITE
 from xlmrxl.tasks.result import Result, Source, plain
 from xlmrxl.tasks.subwords import DOTTED_CIRCLE
 
-CATEGORIES = {
-    False: ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442"),
-    True: ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#999999", "#0072B2"),
-}
-"""Okabe and Ito's colours, told apart by the colour-blind, grey instead of black; what the page swallows is last."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down", "pentagon", "hexagram")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-INK = {False: ("#171c1f", "#4e585d", "#e1e5e6", "#ffffff"), True: ("#f0f2f2", "#9aa4a8", "#394247", "#171c1f")}
-"""On a light and on a dark page: text, lesser text, lines, and what is behind a label."""
-SEQUENTIAL = {
-    False: ("#ffffff", "#d6eaf0", "#b0d5e0", "#82bacb", "#519ab0", "#307d95", "#22667c", "#163f4f", "#0a1c25"),
-    True: ("#171c1f", "#112f3c", "#163f4f", "#1b5265", "#22667c", "#307d95", "#519ab0", "#82bacb", "#d6eaf0"),
+
+
+class Ink(NamedTuple):
+    """The greys of a page."""
+
+    text: str
+    soft: str  # lesser text
+    line: str
+    behind: str  # a label
+
+
+INK = {
+    False: Ink(PALETTE.grey[9], PALETTE.grey[6], PALETTE.grey[2], WHITE),
+    True: Ink(PALETTE.grey[1], PALETTE.grey[4], PALETTE.grey[7], PALETTE.grey[9]),
 }
-"""From little, which is the page, to much; lightness goes one way, so that every eye and a grey print keep order."""
-DIVERGING = {
-    False: ("#8a4700", "#c46a0a", "#eda955", "#f9dcb8", "#ffffff", "#b0d5e0", "#519ab0", "#22667c", "#163f4f"),
-    True: ("#ffd9ad", "#f0a04b", "#b56a1c", "#5f3a14", "#171c1f", "#163f4f", "#22667c", "#519ab0", "#d6eaf0"),
-}
-"""From below zero, orange, through zero, the page, to above, petrol."""
+"""On a light and on a dark page."""
 FONT = "IBM Plex Sans, Noto Sans, Segoe UI, Helvetica Neue, Arial, sans-serif"
 CAPTION = 46
 """Characters of a line of the caption: what a phone has room for."""
@@ -151,9 +151,10 @@ def framed(result: Result, title: str, traces: Sequence[Any], dark: bool, *, ins
     )
 
 
-def colours(stops: Mapping[bool, Sequence[str]], dark: bool) -> list[list[Any]]:
-    """A colour scale as plotly takes it."""
-    return [[i / (len(stops[dark]) - 1), colour] for i, colour in enumerate(stops[dark])]
+def colour_scale(name: str, dark: bool) -> list[list[Any]]:
+    """Return a scale of the palette, `"sequential"` or `"diverging"`, as plotly takes it."""
+    stops = PALETTE.scale(name, dark=dark)
+    return [[i / (len(stops) - 1), colour] for i, colour in enumerate(stops)]
 
 
 def colour_bar(title: str, length: int, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from xlmrxl.figures.heatmaps import curves
-from xlmrxl.figures.style import SEQUENTIAL, Figure, colour_bar, colours, framed, literal, short, ticks
+from xlmrxl.figures.style import Figure, colour_bar, colour_scale, framed, literal, short, ticks
 from xlmrxl.inspection.labelled_matrix import Axis, Curves
 from xlmrxl.inspection.logit_lens import Lens
 
@@ -28,7 +28,7 @@ def lens(result: Lens, *, dark: bool = False) -> Figure:
             ["<br>".join(f"{fill.probability:.2%} {literal(fill.label)}" for fill in cell.fills) for cell in line]
             for line in result.cells
         ],
-        colorscale=colours(SEQUENTIAL, dark),
+        colorscale=colour_scale("sequential", dark),
         colorbar=colour_bar("probability", min(24 * max(count, 5), 320), tickformat=".0%"),
         hovertemplate="state %{y}, token %{x}<br>%{customdata}<extra></extra>",
         xgap=1,

@@ -4,7 +4,7 @@
 // `el.explorer` is the Explorer, for tests and scripts: after a "painted" event on `el` (detail: "map" or "head"),
 // `el.explorer.shown[side]` has the rows, the columns, `value(i, j)` and `error(i, j)` of what is on screen.
 
-import { themeOf, watchTheme } from "./colours.js";
+import { paletteProperties, themeOf, watchTheme } from "./colours.js";
 import { HeadControls, HeadReadout, MapControls } from "./controls.js";
 import { bytesOf, decimal } from "./weights.js";
 import { Explorer } from "./explorer.js";
@@ -44,6 +44,7 @@ class Page {
   theme() {
     const { explorer, frame } = this;
     frame.dataset.theme = explorer.theme = themeOf(this.el);
+    for (const [name, colour] of paletteProperties()) frame.style.setProperty(name, colour);
     if (!frame.isConnected) return;
     const style = getComputedStyle(frame);
     for (const name of ["ink", "soft", "line", "wash", "accent", "sans", "mono"]) explorer[name] = style.getPropertyValue(`--${name}`);

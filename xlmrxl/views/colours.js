@@ -1,31 +1,32 @@
-// What a colour is, which theme the page around has, and the style sheet. The petrol is that of app/palette.py.
+// What a colour is, and which theme the page around has.
 
-export const RAMP = [
-  "#edf6f8", "#d6eaf0", "#b0d5e0", "#82bacb", "#519ab0", "#307d95",
-  "#22667c", "#1b5265", "#163f4f", "#112f3c", "#0a1c25",
-];
-export const GREY = [
-  "#f8f9f9", "#f0f2f2", "#e1e5e6", "#c9d0d2", "#9aa4a8", "#6a757a",
-  "#4e585d", "#394247", "#242b2f", "#171c1f", "#0e1214",
-];
+/**
+ * The colours that everything is drawn in, as `meta.palette` has them: Python declares them, in `xlmrxl/palette.py`.
+ * `hue` and `grey` have eleven steps from light to dark; `scales` are "sequential" and "diverging", each for a light and
+ * a dark page.
+ */
+export const palette = { hue: [], grey: [], warning: {}, scales: {} };
 
-// From nothing to most. Lightness goes one way, so that order survives a grey print and every kind of colour blindness.
-const SEQUENTIAL = {
-  light: ["#ffffff", RAMP[1], RAMP[2], RAMP[3], RAMP[4], RAMP[5], RAMP[6], RAMP[8], RAMP[10]],
-  dark: [GREY[9], RAMP[9], RAMP[8], RAMP[7], RAMP[6], RAMP[5], RAMP[4], RAMP[3], RAMP[1]],
-};
-// From less through equal to more: orange and petrol are told apart by everyone.
-const DIVERGING = {
-  light: ["#8a4700", "#c46a0a", "#eda955", "#f9dcb8", "#ffffff", RAMP[2], RAMP[4], RAMP[6], RAMP[8]],
-  dark: ["#ffd9ad", "#f0a04b", "#b56a1c", "#5f3a14", GREY[9], RAMP[8], RAMP[6], RAMP[4], RAMP[1]],
-};
+/** Draw in the colours of `meta.palette` from now on. */
+export function usePalette(colours) {
+  Object.assign(palette, colours);
+}
+
+const STEPS = [50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 950];
+
+/** The steps of the palette as custom properties that the style sheet builds on: `[["--hue-50", "#…"], …]`. */
+export function paletteProperties() {
+  const steps = (name, colours) => colours.map((colour, i) => [`--${name}-${STEPS[i]}`, colour]);
+  const warnings = Object.entries(palette.warning).map(([theme, colour]) => [`--warning-${theme}`, colour]);
+  return [...steps("hue", palette.hue), ...steps("grey", palette.grey), ...warnings];
+}
 
 const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 /** 256 colours of a theme: `css(t)` and, for image data, `pixels[level]`; t from 0 to 1. */
 export class Scale {
   constructor(theme, signed = false) {
-    const stops = (signed ? DIVERGING : SEQUENTIAL)[theme].map(parts);
+    const stops = palette.scales[signed ? "diverging" : "sequential"][theme].map(parts);
     this.pixels = new Uint32Array(256);
     this.signed = signed;
     this.colours = [];

@@ -1,5 +1,6 @@
 // What the explorer knows and what was chosen: traits, requests, and what follows from them. Nothing here draws.
 
+import { usePalette } from "./colours.js";
 import { brief, completed, formOf, same, validHead } from "./settings.js";
 import { pythonOf } from "./python.js";
 import { Shown, number, unpackFloats, unpackMatrix, unpackThumbnails } from "./weights.js";
@@ -69,6 +70,7 @@ export class Explorer {
       ]),
     );
     if (turn !== this.turn) return;
+    usePalette(meta.palette);
     Object.assign(this, { meta, layers, heads, sides: meta.sides });
     this.thumbnails = read.map(([thumbnails]) => thumbnails);
     this.maps = new Map(); // "side name" to a promise of (layers × heads) values

@@ -1,11 +1,12 @@
 // What is shown, to take away: SVG and PNG for a paper, CSV and JSON for a program.
 
-import { GREY, RAMP, Scale } from "./colours.js";
+import { Scale, palette } from "./colours.js";
 import { isRightToLeft } from "./dom.js";
 import { number, percent } from "./weights.js";
 
 const FONTS = "IBM Plex Sans, Noto Sans, Helvetica, Arial, sans-serif";
-const [INK, SOFT, LINE] = [GREY[9], GREY[6], GREY[3]];
+const GREYS = { ink: 9, soft: 6, line: 3 }; // steps of the palette, on white paper
+const grey = (name) => palette.grey[GREYS[name]];
 const MARGIN = 16;
 const PIXELS = 8192; // of a picture's edge, which not every browser exceeds
 
@@ -21,7 +22,7 @@ function widthOf(text, size) {
 
 /** A label in its own direction, centred on y; `anchor` as if it ran from left to right. Not every program that opens
  * an SVG knows dominant-baseline. */
-function label(text, x, y, { size = 12, anchor = "start", fill = INK, turned = false, weight = null } = {}) {
+function label(text, x, y, { size = 12, anchor = "start", fill = grey("ink"), turned = false, weight = null } = {}) {
   const rtl = isRightToLeft(text);
   const side = rtl ? { start: "end", end: "start", middle: "middle" }[anchor] : anchor;
   const down = 0.35 * size;
@@ -35,7 +36,7 @@ const rect = (x, y, width, height, fill) => `<rect x="${round(x)}" y="${round(y)
 /** A bar of the scale with its ends. */
 function legend(scale, low, high, x, y) {
   const steps = Array.from({ length: 24 }, (_, i) => rect(x + widthOf(low, 11) + 6 + i * 4, y - 4, 4.2, 8, scale.css(i / 23)));
-  return label(low, x, y, { size: 11, fill: SOFT }) + steps.join("") + label(high, x + widthOf(low, 11) + 110, y, { size: 11, fill: SOFT });
+  return label(low, x, y, { size: 11, fill: grey("soft") }) + steps.join("") + label(high, x + widthOf(low, 11) + 110, y, { size: 11, fill: grey("soft") });
 }
 
 /** {body, width, height} of a matrix. */
@@ -58,7 +59,7 @@ function matrixFigure(shown) {
   });
   columns.forEach((column, j) => parts.push(label(column.text, left + (j + 0.5) * size, top - 5, { size: font, turned: true })));
   const [width, height] = [left + columns.length * size, top + rows.length * size];
-  parts.push(`<rect x="${round(left)}" y="${round(top)}" width="${columns.length * size}" height="${rows.length * size}" fill="none" stroke="${LINE}"/>`);
+  parts.push(`<rect x="${round(left)}" y="${round(top)}" width="${columns.length * size}" height="${rows.length * size}" fill="none" stroke="${grey("line")}"/>`);
   const ends = signed ? [`−${number(peak)}`, `+${number(peak)}`] : ["0", number(peak)];
   parts.push(legend(scale, ends[0], `${ends[1]} (square-root scale)`, left, height + 16));
   return { body: parts.join("\n"), width: Math.max(width, left + 290), height: height + 26 };
@@ -115,11 +116,11 @@ function mapFigure(explorer) {
       paths.set(level, (paths.get(level) ?? "") + square);
     });
     parts.push(`<g>${[...paths].map(([level, d]) => `<path d="${d}" fill="${scale.colours[level]}"/>`).join("")}</g>`);
-    parts.push(`<rect x="${x}" y="${y}" width="${size}" height="${size}" fill="none" stroke="${LINE}" stroke-width="0.5"/>`);
+    parts.push(`<rect x="${x}" y="${y}" width="${size}" height="${size}" fill="none" stroke="${grey("line")}" stroke-width="0.5"/>`);
   });
   if (map.order.every((index, place) => index === place)) {
-    for (let i = 0; i < layers; i++) parts.push(label(`L${i}`, left - 5, top + i * (size + gap) + size / 2, { size: 9, anchor: "end", fill: SOFT }));
-    for (let i = 0; i < heads; i += heads > 10 ? 2 : 1) parts.push(label(`H${i}`, left + i * (size + gap) + size / 2, top - 8, { size: 9, anchor: "middle", fill: SOFT }));
+    for (let i = 0; i < layers; i++) parts.push(label(`L${i}`, left - 5, top + i * (size + gap) + size / 2, { size: 9, anchor: "end", fill: grey("soft") }));
+    for (let i = 0; i < heads; i += heads > 10 ? 2 : 1) parts.push(label(`H${i}`, left + i * (size + gap) + size / 2, top - 8, { size: 9, anchor: "middle", fill: grey("soft") }));
   }
   const height = top + layers * (size + gap);
   if (values) {
@@ -139,14 +140,14 @@ function offFigure({ effects }) {
   for (const { title, position, kl, outcomes } of effects) {
     const place = position === null ? "" : ` at ${position}`;
     parts.push(label(`${title}${place}${kl === null ? "" : `, KL ${number(kl)} nats`}`, 0, y + 8, { size: 12, weight: 600 }));
-    parts.push(label("before", left + bars + 52, y + 8, { size: 11, anchor: "end", fill: SOFT }));
-    parts.push(label("after", left + bars + 104, y + 8, { size: 11, anchor: "end", fill: SOFT }));
+    parts.push(label("before", left + bars + 52, y + 8, { size: 11, anchor: "end", fill: grey("soft") }));
+    parts.push(label("after", left + bars + 104, y + 8, { size: 11, anchor: "end", fill: grey("soft") }));
     const most = Math.max(...outcomes.flatMap(({ before, after }) => [before, after]), 1e-9);
     outcomes.forEach(({ text, before, after }, i) => {
       const top = y + 20 + i * step;
       parts.push(label(text, left - 8, top + 8, { anchor: "end" }));
       [before, after].forEach((value, row) => {
-        if (kl !== null) parts.push(rect(left, top + 2 + 7 * row, Math.max(0.5, (bars * value) / most), 5, row ? RAMP[6] : RAMP[3]));
+        if (kl !== null) parts.push(rect(left, top + 2 + 7 * row, Math.max(0.5, (bars * value) / most), 5, palette.hue[row ? 6 : 3]));
         parts.push(label(kl === null ? number(value) : percent(value), left + bars + 52 + 52 * row, top + 8, { size: 11, anchor: "end" }));
       });
     });
@@ -174,7 +175,7 @@ export function svg(explorer, what, panes) {
   const shown = what === "map" ? [explorer.sides[explorer.selected.side]] : explorer.sides;
   let x = MARGIN;
   const body = pieces.map((piece, side) => {
-    const caption = pieces.length > 1 ? label(shown[side].text, x, 46, { size: 12, fill: SOFT }) : "";
+    const caption = pieces.length > 1 ? label(shown[side].text, x, 46, { size: 12, fill: grey("soft") }) : "";
     const group = `${caption}<g transform="translate(${round(x)} ${pieces.length > 1 ? 60 : 48})">${piece.body}</g>`;
     x += piece.width + 40;
     return group;
@@ -190,7 +191,7 @@ export function svg(explorer, what, panes) {
     rect(0, 0, width, height, "#ffffff"),
     label(about.what, MARGIN, 24, { size: 15, weight: 600 }),
     ...body,
-    label(foot, MARGIN, height - 16, { size: 10, fill: SOFT }),
+    label(foot, MARGIN, height - 16, { size: 10, fill: grey("soft") }),
     "</svg>",
   ].join("\n");
 }

@@ -21,8 +21,9 @@ JSON of both, and `jsonModel({first, ask, selected, settings, changed})` of atte
 Layers and heads count from 0. A *side* is 0, the inspection, or 1, the other one (another language or precision).
 
 **First view.** `meta` is {"version": 1, "same_tokens": whether two sides have the same tokens and can be subtracted,
-"abilities": which of "ablate", "html" and "sweep" may be asked for, "statistics": [{"name", "label", "unit"}],
-"on_demand": the same of those that have to be asked for, "sides": [side]}, with of each side
+"abilities": which of "ablate", "html" and "sweep" may be asked for, "palette": the colours to draw in, as
+`Palette.to_dict` gives them, "statistics": [{"name", "label", "unit"}], "on_demand": the same of those that have to be
+asked for, "sides": [side]}, with of each side
 
     text, second    as they were given; `second` is null where there is no pair
     source          {"model", "revision", "precision", "version", "settings"}
@@ -101,6 +102,7 @@ from numpy.typing import NDArray
 
 from xlmrxl.inspection.ablation import part_of_sweep
 from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS, Statistic
+from xlmrxl.palette import PALETTE
 from xlmrxl.tasks.subwords import standing_alone
 from xlmrxl.views.request import Request
 
@@ -215,6 +217,7 @@ class AttentionView:
             "version": 1,
             "same_tokens": self.same_tokens,
             "abilities": self.abilities,
+            "palette": PALETTE.to_dict(),
             "statistics": known[: len(MEASURED)],
             "on_demand": known[len(MEASURED) :],
             "sides": [described(side) for side in self.sides],

@@ -4,16 +4,16 @@
 export const STYLE = `
 :host { display: block; }
 .x {
-  --ink: #171c1f; --soft: #4e585d; --faint: #6a757a; --line: #c9d0d2; --edge: #9aa4a8; --paper: var(--xlmrxl-paper, #ffffff); --wash: #f0f2f2;
-  --accent: #22667c; --tint: #d6eaf0; --bar: #22667c; --pale: #82bacb; --warning: #a3361f; color-scheme: light;
+  --ink: var(--grey-900); --soft: var(--grey-600); --faint: var(--grey-500); --line: var(--grey-300); --edge: var(--grey-400); --paper: var(--xlmrxl-paper, #ffffff); --wash: var(--grey-100);
+  --accent: var(--hue-600); --tint: var(--hue-100); --bar: var(--hue-600); --pale: var(--hue-300); --warning: var(--warning-light); color-scheme: light;
   --sans: "IBM Plex Sans", var(--jp-ui-font-family, system-ui), "Noto Sans", sans-serif;
   --mono: "IBM Plex Mono", var(--jp-code-font-family, ui-monospace), "Noto Sans Mono", monospace;
   container-type: inline-size; direction: var(--xlmrxl-direction, ltr); text-align: start; color: var(--ink); background: var(--paper);
   font: 400 13px/1.45 var(--sans); -webkit-text-size-adjust: 100%;
 }
 .x[data-theme="dark"] {
-  --ink: #f0f2f2; --soft: #b4bcbf; --faint: #9aa4a8; --line: #394247; --edge: #4e585d; --paper: var(--xlmrxl-paper, #171c1f); --wash: #242b2f;
-  --accent: #82bacb; --tint: #163f4f; --bar: #82bacb; --pale: #22667c; --warning: #f0937c; color-scheme: dark;
+  --ink: var(--grey-100); --soft: #b4bcbf; --faint: var(--grey-400); --line: var(--grey-700); --edge: var(--grey-600); --paper: var(--xlmrxl-paper, var(--grey-900)); --wash: var(--grey-800);
+  --accent: var(--hue-300); --tint: var(--hue-800); --bar: var(--hue-300); --pale: var(--hue-600); --warning: var(--warning-dark); color-scheme: dark;
 }
 .x *, .x *::before { box-sizing: border-box; }
 .x [hidden] { display: none !important; }
