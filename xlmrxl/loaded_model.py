@@ -47,6 +47,7 @@ SPARE_ROWS = 2048
 
 
 Head = TypeVar("Head", bound=XLMRobertaXLPreTrainedModel)
+Loaded = TypeVar("Loaded", bound="LoadedModel")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,96 @@ class LoadedModel:
     precision: str
     reason: str = ""
     revision: str | None = None
+
+    @classmethod
+    def load(
+        cls: type[Loaded],
+        name: str | os.PathLike[str] = DEFAULT,
+        *,
+        precision: str = "auto",
+        device: str = "auto",
+        double_quant: bool = True,
+        embeddings_8bit: bool = False,
+        device_map: str | dict[str, Any] | None = None,
+        force: bool = False,
+        progress: Progress | bool = True,
+        **where: Any,
+    ) -> Loaded:
+        """Load a model: a masked language model, or one with whatever head the checkpoint has.
+
+        Args:
+            name: `"default"` for the embedded one, a name on the Hub (`facebook/xlm-roberta-xl`), or a folder.
+            precision: `"fp32"`, `"bf16"`, `"fp16"`, `"8bit"`, `"4bit"`, or `"auto"`: what a quantised checkpoint has;
+                float32 for a small model on the CPU, which rounds nothing; otherwise the first of 16, 8 and 4 bits
+                that fits the free memory. On the CPU 16 bits are the fastest as well, and a bfloat16 checkpoint is
+                mapped, not copied.
+            device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for the best there is that the model fits.
+            double_quant: in 4 bits, quantise the scales too (0.37 bits a weight less).
+            embeddings_8bit: hold the word embeddings in 8-bit rows (half of them: 0.6 GB of XL).
+            device_map: `"auto"` spreads the layers over all GPUs and what does not fit them over the CPU, a dict says
+                where each module goes; both by accelerate, and `device` is then not used.
+            force: load even what does not fit the free memory.
+            progress: called with the bytes of the checkpoint that have been dealt with and how many there are; True
+                shows a bar in a terminal or a notebook once it takes longer than a second.
+            **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder`.
+
+        Raises:
+            CheckpointError: there is no such model, it cannot be read, its parts do not fit together, or it does not
+                fit the memory that is free.
+            ValueError: an unknown precision or device.
+        """
+        label = os.fspath(name)
+        if device != "auto":
+            _check_device(device)
+        if precision != "auto" and precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}; it must be one of auto, {', '.join(PRECISIONS)}.")
+        config = XLMRobertaXLConfig.from_pretrained(name, **where)
+        tokenizer = XLMRobertaTokenizer.from_pretrained(name, **where)
+        _check_vocabulary(label, tokenizer, config)
+        weights = open_weights(name, **where)
+        head = _head(label, config, weights)
+        with init_empty_weights():
+            model = head(config)
+        stored = stored_precision(config)
+        if stored is not None and precision not in ("auto", stored):
+            raise CheckpointError(
+                f"{label} has {stored} weights already and cannot be loaded as {precision}. Leave precision at 'auto', "
+                "or load the unquantised checkpoint."
+            )
+        if device_map is not None:
+            device = "cpu"
+            single = single_device(device_map)
+            device_map = device_map if single is None else {"": str(single)}
+        table = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
+        chosen, target, reason = _choose(table, stored or precision, device, stored_dtype(weights))
+        if not force and not table.fits(chosen, target):
+            need, there = table.need(chosen).total(), table.device(target)
+            raise CheckpointError(
+                f"{label} in {chosen} needs {size(need)} on {target}, where {size(there.free)} are free.\n{table}\n"
+                "Choose a precision that fits, free some memory, or force it (force=True, --force)."
+            )
+        place = torch.device(target)
+        narrow = narrow_type(config, weights)
+        if narrow == torch.bfloat16 and place.type == "cuda" and not torch.cuda.is_bf16_supported():
+            narrow = torch.float16
+        dtype = PRECISIONS[chosen] or narrow
+        quantized = chosen if chosen in ("8bit", "4bit") else None
+        with show_progress(progress, f"Loading {label} in {chosen}") as told:
+            load_weights(
+                model,
+                weights,
+                LoadOptions(dtype, quantized, double_quant, embeddings_8bit, place, told),
+                label,
+                fresh_heads=False,
+            )
+        model.eval()
+        spread = None if device_map is None else infer_device_map(model, device_map)
+        on_cpu = place.type == "cpu" if spread is None else {str(where) for where in spread.values()} == {"cpu"}
+        if on_cpu and dtype != torch.float32 and not widen.has_native(dtype):
+            widen.widen(model)
+        if spread is not None:
+            dispatch(model, spread)
+        return cls(model, tokenizer, label, chosen, reason, where.get("revision"))
 
     @property
     def device(self) -> torch.device:
@@ -123,95 +214,6 @@ class LoadedModel:
         millions = self.model.num_parameters() / 1e6
         kind = type(self).__name__
         return f"{kind}({self.name!r}, {millions:,.0f} million parameters, {self.precision} on {self.device})"
-
-
-def load_model(
-    name: str | os.PathLike[str] = DEFAULT,
-    *,
-    precision: str = "auto",
-    device: str = "auto",
-    double_quant: bool = True,
-    embeddings_8bit: bool = False,
-    device_map: str | dict[str, Any] | None = None,
-    force: bool = False,
-    progress: Progress | bool = True,
-    **where: Any,
-) -> LoadedModel:
-    """Load a model: a masked language model, or whatever head the checkpoint has.
-
-    Args:
-        name: `"default"` for the embedded one, a name on the Hub (`facebook/xlm-roberta-xl`), or a folder.
-        precision: `"fp32"`, `"bf16"`, `"fp16"`, `"8bit"`, `"4bit"`, or `"auto"`: what a quantised checkpoint has;
-            float32 for a small model on the CPU, which rounds nothing; otherwise the first of 16, 8 and 4 bits that
-            fits the free memory. On the CPU 16 bits are the fastest as well, and a bfloat16 checkpoint is mapped, not
-            copied.
-        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for the best there is that the model fits.
-        double_quant: in 4 bits, quantise the scales too (0.37 bits a weight less).
-        embeddings_8bit: hold the word embeddings in 8-bit rows (half of them: 0.6 GB of XL).
-        device_map: `"auto"` spreads the layers over all GPUs and what does not fit them over the CPU, a dict says
-            where each module goes; both by accelerate, and `device` is then not used.
-        force: load even what does not fit the free memory.
-        progress: called with the bytes of the checkpoint that have been dealt with and how many there are; True shows a
-            bar in a terminal or a notebook once it takes longer than a second.
-        **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder`.
-
-    Raises:
-        CheckpointError: there is no such model, it cannot be read, its parts do not fit together, or it does not fit
-            the memory that is free.
-        ValueError: an unknown precision or device.
-    """
-    label = os.fspath(name)
-    if device != "auto":
-        _check_device(device)
-    if precision != "auto" and precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; it must be one of auto, {', '.join(PRECISIONS)}.")
-    config = XLMRobertaXLConfig.from_pretrained(name, **where)
-    tokenizer = XLMRobertaTokenizer.from_pretrained(name, **where)
-    _check_vocabulary(label, tokenizer, config)
-    weights = open_weights(name, **where)
-    head = _head(label, config, weights)
-    with init_empty_weights():
-        model = head(config)
-    stored = stored_precision(config)
-    if stored is not None and precision not in ("auto", stored):
-        raise CheckpointError(
-            f"{label} has {stored} weights already and cannot be loaded as {precision}. Leave precision at 'auto', or "
-            "load the unquantised checkpoint."
-        )
-    if device_map is not None:
-        device = "cpu"
-        single = single_device(device_map)
-        device_map = device_map if single is None else {"": str(single)}
-    table = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
-    chosen, target, reason = _choose(table, stored or precision, device, stored_dtype(weights))
-    if not force and not table.fits(chosen, target):
-        need, there = table.need(chosen).total(), table.device(target)
-        raise CheckpointError(
-            f"{label} in {chosen} needs {size(need)} on {target}, where {size(there.free)} are free.\n{table}\n"
-            "Choose a precision that fits, free some memory, or force it (force=True, --force)."
-        )
-    place = torch.device(target)
-    narrow = narrow_type(config, weights)
-    if narrow == torch.bfloat16 and place.type == "cuda" and not torch.cuda.is_bf16_supported():
-        narrow = torch.float16
-    dtype = PRECISIONS[chosen] or narrow
-    quantized = chosen if chosen in ("8bit", "4bit") else None
-    with show_progress(progress, f"Loading {label} in {chosen}") as told:
-        load_weights(
-            model,
-            weights,
-            LoadOptions(dtype, quantized, double_quant, embeddings_8bit, place, told),
-            label,
-            fresh_heads=False,
-        )
-    model.eval()
-    spread = None if device_map is None else infer_device_map(model, device_map)
-    on_cpu = place.type == "cpu" if spread is None else {str(where) for where in spread.values()} == {"cpu"}
-    if on_cpu and dtype != torch.float32 and not widen.has_native(dtype):
-        widen.widen(model)
-    if spread is not None:
-        dispatch(model, spread)
-    return LoadedModel(model, tokenizer, label, chosen, reason, where.get("revision"))
 
 
 def _head(label: str, config: XLMRobertaXLConfig, weights: Weights) -> type[XLMRobertaXLPreTrainedModel]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
-from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.inspection.inspection import Inspection, inspect
 from xlmrxl.inspection.parallel import Parallel, parallel
-from xlmrxl.loaded_model import LoadedModel, load_model
+from xlmrxl.loaded_model import LoadedModel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.answer import AnswerResult, answer
 from xlmrxl.tasks.attribution import Attribution, attribute
@@ -134,50 +132,4 @@ class Session(LoadedModel):
         return parallel(self, texts, languages, **options)
 
 
-def load(
-    name: str | os.PathLike[str] = DEFAULT,
-    *,
-    precision: str = "auto",
-    device: str = "auto",
-    double_quant: bool = True,
-    embeddings_8bit: bool = False,
-    device_map: str | dict[str, Any] | None = None,
-    force: bool = False,
-    progress: Progress | bool = True,
-    **where: Any,
-) -> Session:
-    """Load a model: a masked language model, or whatever head the checkpoint has.
-
-    Args:
-        name: `"default"` for the embedded one, a name on the Hub (`facebook/xlm-roberta-xl`), or a folder.
-        precision: `"fp32"`, `"bf16"`, `"fp16"`, `"8bit"`, `"4bit"`, or `"auto"`: what a quantised checkpoint has;
-            float32 for a small model on the CPU, which rounds nothing; otherwise the first of 16, 8 and 4 bits that
-            fits the free memory. On the CPU 16 bits are the fastest as well, and a bfloat16 checkpoint is mapped, not
-            copied.
-        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for the best there is that the model fits.
-        double_quant: in 4 bits, quantise the scales too (0.37 bits a weight less).
-        embeddings_8bit: hold the word embeddings in 8-bit rows (half of them: 0.6 GB of XL).
-        device_map: `"auto"` spreads the layers over all GPUs and what does not fit them over the CPU, a dict says
-            where each module goes; both by accelerate, and `device` is then not used.
-        force: load even what does not fit the free memory.
-        progress: called with the bytes of the checkpoint that have been dealt with and how many there are; True shows a
-            bar in a terminal or a notebook once it takes longer than a second.
-        **where: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download`, `subfolder`.
-
-    Raises:
-        CheckpointError: there is no such model, it cannot be read, its parts do not fit together, or it does not fit
-            the memory that is free.
-        ValueError: an unknown precision or device.
-    """
-    loaded_model = load_model(
-        name,
-        precision=precision,
-        device=device,
-        double_quant=double_quant,
-        embeddings_8bit=embeddings_8bit,
-        device_map=device_map,
-        force=force,
-        progress=progress,
-        **where,
-    )
-    return Session(**vars(loaded_model))
+load = Session.load

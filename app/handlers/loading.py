@@ -128,9 +128,9 @@ def plan_csv(plan: Plan) -> str:
 
 def about(served: Served) -> About:
     """What is loaded, measured."""
+    from xlmrxl.loaded_model import HEADS  # noqa: PLC0415
     from xlmrxl.model.module import init_empty_weights  # noqa: PLC0415
     from xlmrxl.plan import plan  # noqa: PLC0415 - torch comes along
-    from xlmrxl.session import HEADS  # noqa: PLC0415
 
     session = served.session
     model = session.model
@@ -303,10 +303,10 @@ def _load(served: Served, asked: LoadAsked, told: Progress) -> Session:
 
 def _check(served: Served, asked: LoadAsked) -> bool:
     """Whether a model fits beside the present one, by its config alone. Raises what speaks against loading it."""
+    from xlmrxl.loaded_model import HEADS, SMALL  # noqa: PLC0415
     from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
     from xlmrxl.model.loading import stored_precision  # noqa: PLC0415
     from xlmrxl.plan import size  # noqa: PLC0415
-    from xlmrxl.session import HEADS, SMALL  # noqa: PLC0415
 
     config = XLMRobertaXLConfig.from_pretrained(asked.source)
     heads = [name for name in config.architectures or () if name in {head.__name__ for head in HEADS}]
@@ -357,7 +357,7 @@ def _is(device: Device, session: Session) -> bool:
 
 
 def _other_head(served: Served, asked: LoadAsked, head: str) -> str:
-    from xlmrxl.session import HEADS  # noqa: PLC0415 - torch comes along
+    from xlmrxl.loaded_model import HEADS  # noqa: PLC0415 - torch comes along
 
     purposes = {each.__name__: purpose for each, purpose in HEADS.items()}
     return (

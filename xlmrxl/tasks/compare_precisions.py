@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xlmrxl.loaded_model import LoadedModel, load
-from xlmrxl.tasks.fill import FillResult
+from xlmrxl.loaded_model import LoadedModel
+from xlmrxl.tasks.fill import FillResult, fill_mask
 from xlmrxl.tasks.masked_lm import room, tokens_of
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
@@ -130,14 +130,14 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="xlmrxl-") as scratch:
         kept = _Kept(Path(scratch))
         for precision in precisions:
-            session = load(name, precision=precision, **options)
+            session = LoadedModel.load(name, precision=precision, **options)
             batches = _batches(rows, session.tokenizer, session)
             masks = sum(int((ids == session.tokenizer.mask_token_id).sum()) for ids, _ in batches)
             if masks > MOST_MASKS:
                 raise ValueError(f"The texts have {masks:,} masks; compare at most {MOST_MASKS:,} at once.")
             differences.append(kept.measure(session, precision, batches))
             if len(rows) == 1 and session.tokenizer.mask_token in rows[0]:
-                fills.append(session.fill_mask(rows[0], top_k=top_k))
+                fills.append(fill_mask(session, rows, top_k=top_k)[0])
             del session
             gc.collect()
     return Comparison(os.fspath(name), len(rows), masks, tuple(differences), tuple(fills))
