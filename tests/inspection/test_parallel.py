@@ -13,6 +13,7 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
+from xlmrxl.errors import MissingDependencyError
 from xlmrxl.inspection.parallel import Parallel, align, best_matches, default_state, found_share, retrieval
 
 TEXTS = {
@@ -153,7 +154,7 @@ def test_match_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ModuleNotFoundError, match="pip install scipy - or use argmax or itermax"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'scipy>=[0-9.]+' - or use argmax or itermax"):
         align(np.ones((2, 2)), "match")
 
 

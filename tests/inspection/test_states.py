@@ -16,6 +16,7 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
+from xlmrxl.errors import MissingDependencyError
 from xlmrxl.inspection import labelled_matrix as grid
 from xlmrxl.inspection import states
 from xlmrxl.inspection.inspection import Inspection
@@ -303,7 +304,7 @@ def test_umap_says_what_to_install(seen: Inspection, monkeypatch: pytest.MonkeyP
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ModuleNotFoundError, match="pip install umap-learn"):
+    with pytest.raises(MissingDependencyError, match="pip install 'umap-learn>="):
         project(seen, method="umap")
 
 

@@ -79,7 +79,7 @@ def test_a_built_space_has_no_fault_and_all_it_needs(built: dict[str, Path], kin
     assert isinstance(front["python_version"], str)
     assert (folder / "thumbnail.png").read_bytes().startswith(b"\x89PNG")
     app = ("app/main.py", "app/static/app.css", "app/translations/ar.json")
-    for part in (*app, "views/attention.js", "default/model.safetensors", "templates"):
+    for part in (*app, "views/attention.js", "default/model.safetensors", "tasks/cloze_templates/topic.json"):
         assert (folder / "xlmrxl" / part).exists()
     assert not [path for path in folder.rglob("*") if path.name in ("__pycache__", "widgets", "spaces")]
 
