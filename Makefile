@@ -5,6 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 ARGS   ?=
+NODE   := javascript/node_modules/.installed
 # A worker for each core, up to four: each has its own app and browser. Files stay whole, since their tests share these;
 # they go in the order of collection, in which the long ones with a browser come first.
 WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -43,8 +44,21 @@ format: $(VENV)/.dev         ## mend what the linter and the formatter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Only who changes JavaScript needs node (18 or newer): what the package ships is built and committed.
+bundles: $(NODE)             ## build the JavaScript that the package ships
+	npm --prefix javascript run --silent build
+
+check-js: $(NODE)            ## lint, format and types of the JavaScript, and whether what is shipped is built from it
+	npm --prefix javascript run --silent check
+
+test-js: $(NODE)             ## test what the JavaScript computes
+	npm --prefix javascript run --silent test
+
+format-js: $(NODE)           ## mend what the linter and the formatter of the JavaScript can mend
+	npm --prefix javascript run --silent format
+
 clean:          ## remove the virtual environment and what was built
-	rm -rf $(VENV) .portable build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .portable build javascript/node_modules *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "xlmrxl needs Python 3.10 or newer; name one with: make PYTHON=python3.12 …")'
@@ -60,4 +74,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: help app test test-slow test-portable test-mutations check format clean
+$(NODE): javascript/package.json javascript/package-lock.json
+	npm --prefix javascript ci --ignore-scripts --silent
+	@touch $@
+
+.PHONY: help app test test-slow test-portable test-mutations check format bundles check-js test-js format-js clean

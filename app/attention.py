@@ -16,7 +16,6 @@ from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, replied, watched
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
-from xlmrxl.app.theme import script
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
 from xlmrxl.views.protocol import AttentionView, with_base64
@@ -111,7 +110,7 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
     explorer = gr.HTML(
         None,
         html_template="<div></div>" + render.actions_html("attention", "", "", files=()),
-        js_on_load=script("explorer.js"),
+        js_on_load="window.xlmrxl.mountExplorer({ element, props, server, watch })",
         apply_default_css=False,
         server_functions=[ask],
         elem_id="attention-explorer",

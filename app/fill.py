@@ -33,7 +33,6 @@ from xlmrxl.app.parts import MODEL, answered, panel, saved, watched
 from xlmrxl.app.render import fills
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
-from xlmrxl.app.theme import script
 from xlmrxl.app.together import Together
 from xlmrxl.inspection.logit_lens import Lens
 from xlmrxl.progress import Progress
@@ -186,7 +185,7 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
         lens.select(show_layers, None, [lens, layered], trigger_mode="always_last", **asking),
     ):
         recorded(stops.shown(shown), "fill", linked)
-    boxes.insert.click(None, text, text, js=script("insert_mask.js"), api_visibility="private")
+    boxes.insert.click(None, text, text, js="(text) => window.xlmrxl.insertMask(text)", api_visibility="private")
     _endpoints(work)
     return linked
 

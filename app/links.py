@@ -1,5 +1,5 @@
 """Links that open the app as somebody saw it: tab, texts and settings stand behind the # of the address, which browsers
-send to nobody. `static/page.js` writes them and opens them.
+send to nobody. `static/permalink.js` writes them and opens them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def recorded(event: Any, tab: str, linked: Linked) -> Any:
     """Have the address say what a tab shows, when an event has shown it; not what is empty and was so at first."""
     names = list(linked.fields)
     bare = [name for name, component in linked.fields.items() if not component.value]
-    js = f"(...values) => window.xlmrxl.record({tab!r}, {names}, values, {bare})"
+    js = f"(...values) => window.xlmrxl.links.recordFields({tab!r}, {names}, values, {bare})"
     return event.then(None, list(linked.fields.values()), None, js=js, api_visibility="private", show_progress="hidden")
 
 
@@ -71,8 +71,8 @@ def opened(
         if each.changing is not None:
             each.changing.then(changed, None, outputs, **quiet)
 
-    app.load(begin, address, outputs, js="() => [window.xlmrxl.begun]", **quiet).then(
-        None, js="() => window.xlmrxl.run()", api_visibility="private"
+    app.load(begin, address, outputs, js="() => [window.xlmrxl.links.initial.toString()]", **quiet).then(
+        None, js="() => window.xlmrxl.pressLinkedButton()", api_visibility="private"
     )
 
 

@@ -68,7 +68,7 @@ def create_app(session: Session | Served, *, run: Run = here, models: str | Sequ
                 title, build = TABS[name]
                 with gr.Tab(title, id=name) as tab:
                     linked[name] = build(served, run)
-                tab.select(None, js=f"() => window.xlmrxl.turn({name!r})", api_visibility="private")
+                tab.select(None, js=f"() => window.xlmrxl.links.showTab({name!r})", api_visibility="private")
 
         def now() -> dict[Block, Any]:
             """What is not as it was built, since another model is loaded."""

@@ -13,12 +13,12 @@ from xlmrxl.app import handlers, render
 from xlmrxl.app.examples import Example
 from xlmrxl.app.handlers import Outcome, Run, here
 from xlmrxl.app.stopping import Stopped, Stops
-from xlmrxl.app.theme import script
 
 if TYPE_CHECKING:
     from xlmrxl.progress import Progress
 
 FILES = ("csv", "json")
+MOUNT = "window.xlmrxl.mountPanel({ element, trigger, server, watch })"
 MODEL = "model"  # everything that runs the model waits in one line
 
 R = TypeVar("R")
@@ -31,9 +31,7 @@ def panel(html: str, elem_id: str, save: Callable[[Any], dict[str, str]] | None 
     `save` answers the buttons of `render.actions_html` that keep a file, see `saved`; it is a function of that name.
     """
     functions = [save] if save else None
-    return gr.HTML(
-        html, apply_default_css=False, js_on_load=script("panel.js"), elem_id=elem_id, server_functions=functions
-    )
+    return gr.HTML(html, apply_default_css=False, js_on_load=MOUNT, elem_id=elem_id, server_functions=functions)
 
 
 def answered(outcome: Outcome[R]) -> R:

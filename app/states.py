@@ -20,7 +20,6 @@ from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, replied, watched
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
-from xlmrxl.app.theme import script
 from xlmrxl.inspection.parallel import Parallel
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
@@ -81,7 +80,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
             stops.button("states-stop")
     said = panel(render.hint_html(render.STATES_HINT), "states-said")
     figure = gr.Plot(show_label=False, elem_id="states-figure", visible=False)
-    slid = gr.Textbox(visible=False, max_length=8, elem_id="states-slid")  # the page knows, see `static/states.js`
+    slid = gr.Textbox(visible=False, max_length=8, elem_id="states-slid")  # see `static/states_files.js`
     dark = gr.Checkbox(visible=False)
 
     def save(packet: Any) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
     saving = gr.HTML(
         None,
         html_template=render.actions_html("states", "", "", files=KINDS),
-        js_on_load=script("save.js"),
+        js_on_load="window.xlmrxl.mountStatesFiles({ element, props, server, watch })",
         apply_default_css=False,
         server_functions=[save],
         elem_id="states-save",
@@ -137,7 +136,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
         "api_visibility": "private",
         "concurrency_id": MODEL,
         "show_progress_on": figure,
-        "js": script("states.js"),
+        "js": "(...inputs) => window.xlmrxl.addPageSettings(inputs)",
     }
     again = [layer.release, of.input, corrected.input]
     turned = view.input(controls, view, [layer, of, corrected], api_visibility="private", queue=False)

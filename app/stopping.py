@@ -59,7 +59,7 @@ class Stops:
         function = blocks.fns[number]
         inner = f"({function.js})(...values)" if function.js else "values"
         function.js = (
-            f"async (...values) => {{ window.xlmrxl.runs({self._id!r}, {number}, true); return await {inner}; }}"
+            f"async (...values) => {{ window.xlmrxl.showRunning({self._id!r}, {number}, true); return await {inner}; }}"
         )
 
         async def ended(request: gr.Request) -> None:
@@ -70,7 +70,7 @@ class Stops:
                 ended,
                 None,
                 None,
-                js=f"() => {{ window.xlmrxl.runs({self._id!r}, {number}, false); return []; }}",
+                js=f"() => {{ window.xlmrxl.showRunning({self._id!r}, {number}, false); return []; }}",
                 queue=False,
                 api_visibility="private",
                 show_progress="hidden",

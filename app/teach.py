@@ -25,7 +25,7 @@ KEPT = 3600  # seconds that a classifier is kept for a visitor who does not come
 DOWNLOAD = """(text) => {
   if (!text) return;
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  window.xlmrxl.keep(new Blob([bytes]), "classifier.zip");
+  window.xlmrxl.saveFile(new Blob([bytes]), "classifier.zip");
 }"""
 
 

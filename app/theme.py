@@ -10,9 +10,12 @@ import plotly
 
 from xlmrxl.app.languages import INTERFACE
 from xlmrxl.palette import PALETTE, css_variables
-from xlmrxl.views.protocol import FRONT_END
+from xlmrxl.views.export import json_in_html
+from xlmrxl.views.protocol import EXPLORER
 
 STATIC = Path(__file__).parent / "static"
+SCRIPT = STATIC / "built" / "app.js"
+"""What the page does in the browser, built from the modules in `static/`."""
 TRANSLATIONS = Path(__file__).parent / "translations"
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
@@ -91,21 +94,12 @@ def look() -> dict[str, Any]:
     return {"theme": theme(), "css": css_variables(), "css_paths": [STATIC / "app.css"]}
 
 
-def script(name: str) -> str:
-    """The text of a script in `static/`, for `js=` and `js_on_load=`."""
-    return (STATIC / name).read_text(encoding="utf-8")
-
-
 def head() -> str:
-    """For the page's head: what every page does; explorer, plotly.js and other languages are fetched when wanted."""
-    gr.set_static_paths([*FRONT_END.glob("*.js"), PLOTLY, *TRANSLATIONS.glob("*.json")])  # anybody reads what is there
-    explorer, plotly, translations = (
-        f"gradio_api/file={path.as_posix()}" for path in (FRONT_END / "attention.js", PLOTLY, TRANSLATIONS)
-    )
+    """Return the script in the head of the page, and where it fetches the explorer, plotly.js and other languages."""
+    gr.set_static_paths([EXPLORER, PLOTLY, *TRANSLATIONS.glob("*.json")])  # anybody reads what is there
+    fetched = {"explorer": EXPLORER, "plotly": PLOTLY, "translations": TRANSLATIONS}
+    addresses = {name: f"gradio_api/file={path.as_posix()}" for name, path in fetched.items()}
     return (
-        f"<script>{script('page.js')}</script>"
-        f"<script>window.xlmrxlTranslations = {translations!r}; window.xlmrxlLanguages = {[*INTERFACE]};</script>"
-        f"<script>{script('translate.js')}</script><script>{script('header.js')}</script>"
-        f"<script>window.xlmrxlExplorer = () => import(new URL({explorer!r}, document.baseURI));"
-        f"window.xlmrxlPlotly = () => import(new URL({plotly!r}, document.baseURI)).then(() => window.Plotly);</script>"
+        f"<script>window.xlmrxlAddresses = {json_in_html({**addresses, 'languages': INTERFACE})};</script>"
+        f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
     )

@@ -14,8 +14,8 @@ from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
 from xlmrxl.views.export import save_html
-from xlmrxl.views.protocol import AttentionView, source
-from xlmrxl.widgets.task import MODEL, Name, TaskWidget, log, opened, script, sentence
+from xlmrxl.views.protocol import AttentionView
+from xlmrxl.widgets.task import MODEL, Name, TaskWidget, log, opened, read_module, sentence
 
 
 class Head(NamedTuple):
@@ -76,7 +76,7 @@ class AttentionExplorer(TaskWidget):
     meta = traitlets.Dict(help="What the page draws: see xlmrxl.views.protocol.").tag(sync=True)
     buffers = traitlets.List(traitlets.Bytes(), help="The numbers that go with it.").tag(sync=True)
 
-    _esm = script("attention.js", attention=source())
+    _esm = read_module("attention")
     _question_traits = ("text", "second", "other")
 
     def __init__(

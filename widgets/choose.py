@@ -12,7 +12,7 @@ from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.choose import QUESTIONS, connectives
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.widgets.task import Name, TaskWidget, opened, script
+from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -44,7 +44,7 @@ class ChoiceScorer(TaskWidget):
     best = traitlets.Int(None, allow_none=True, help="Index of the best choice; None without an answer.")
     form = traitlets.Dict(help="What the page offers to choose from.").tag(sync=True)
 
-    _esm = script("choose.js")
+    _esm = read_module("choose")
     _question_traits = ("prompt", "choices", "question", "language")
 
     def __init__(

@@ -15,7 +15,7 @@ from xlmrxl.progress import Progress
 from xlmrxl.tasks.linear_classifier import Taught, TaughtResult
 from xlmrxl.tasks.templates import FOLDER
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.widgets.task import Name, TaskWidget, opened, script
+from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -55,7 +55,7 @@ class TextClassifier(TaskWidget):
     attribution = traitlets.Any(None, allow_none=True, help="The same as the whole result of `Session.explain`.")
     form = traitlets.Dict(help="What the page offers to choose from.").tag(sync=True)
 
-    _esm = script("classify.js")
+    _esm = read_module("classify")
     _question_traits = ("text", "second", "labels", "task", "language", "explained")
 
     def __init__(

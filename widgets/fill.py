@@ -9,7 +9,7 @@ import traitlets
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.subwords import continues, standing_alone
-from xlmrxl.widgets.task import Name, TaskWidget, opened, script
+from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -45,7 +45,7 @@ class MaskFiller(TaskWidget):
     scores = traitlets.List(traitlets.Float(), help="Of each way to fill all masks together its log-probability, nats.")
     sentence = traitlets.Unicode("", help="The text with the selected fills in it.")
 
-    _esm = script("fill.js")
+    _esm = read_module("fill")
     _question_traits = ("text", "way", "top_k")
 
     def __init__(

@@ -13,7 +13,7 @@ from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Result
 from xlmrxl.views.states import drawn
 from xlmrxl.widgets.drawing import Drawing
-from xlmrxl.widgets.task import script, style
+from xlmrxl.widgets.task import read_module, style
 
 
 class ResultView(Drawing, anywidget.AnyWidget):
@@ -30,7 +30,7 @@ class ResultView(Drawing, anywidget.AnyWidget):
     drawn = traitlets.Unicode("", help="What the page draws, as JSON.").tag(sync=True)
     name = traitlets.Unicode("", help="Of the files that are saved.").tag(sync=True)
 
-    _esm = script("result.js", "plot.js")
+    _esm = read_module("result")
     _css = style()
 
     def __init__(self, result: Result, *, layer: int | None = None) -> None:

@@ -16,7 +16,7 @@ from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.views.states import UNITS, VIEWS, Asked, View, drawn
 from xlmrxl.widgets.drawing import Drawing
-from xlmrxl.widgets.task import Name, TaskWidget, opened, script
+from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -55,7 +55,7 @@ class HiddenStateExplorer(Drawing, TaskWidget):
     dark = traitlets.Bool(False, help="Whether the page is dark; the page says so itself.").tag(sync=True)
     inspections = traitlets.Any((), help="Of the texts, for everything else one may ask.")
 
-    _esm = script("states.js", "plot.js")
+    _esm = read_module("states")
     _question_traits = (
         *("texts", "languages", "view", "layer", "position", "of", "which", "beside", "corrected"),
         *("targets", "dark"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -24,7 +23,6 @@ from xlmrxl import load
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.errors import CheckpointError
 from xlmrxl.progress import DELAY, Progress
-from xlmrxl.views.protocol import FRONT_END
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -40,21 +38,9 @@ M = TypeVar("M")
 log = logging.getLogger(__name__)
 
 
-def script(name: str, *more: str, **modules: str) -> str:
-    """The ES module of a widget: what all share and its own file, since a widget's module cannot import another.
-
-    Args:
-        name: of its own file.
-        *more: names of files that it needs beside those that all share.
-        **modules: texts of modules that import nothing, each in a scope of its own and known by what it exports.
-    """
-    paths = [FRONT_END / "colours.js", FRONT_END / "dom.js", STATIC / "parts.js"]
-    paths += [STATIC / file for file in (*more, name)]
-    parts = [path.read_text(encoding="utf-8") for path in paths]
-    for constant, text in modules.items():
-        body, _, exported = text.rpartition("export default ")
-        parts.insert(0, f"const {constant} = (() => {{\n{body}\nreturn {exported}\n}})();")
-    return re.sub(r"^export (?!default)", "", "\n".join(parts), flags=re.MULTILINE)
+def read_module(name: str) -> str:
+    """Return the ES module of a widget, which is built from `static/` and imports nothing."""
+    return (STATIC / "built" / f"{name}.js").read_text(encoding="utf-8")
 
 
 def style() -> str:
@@ -181,4 +167,4 @@ class TaskWidget(anywidget.AnyWidget):
         return tell
 
 
-__all__ = ["DEFAULT", "TaskWidget", "opened", "script"]
+__all__ = ["DEFAULT", "TaskWidget", "opened", "read_module"]

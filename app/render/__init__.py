@@ -82,7 +82,7 @@ def actions_html(
 ) -> str:
     """What can be taken away from what is shown: its link, its lines of Python, what to cite, files.
 
-    The first three answer to `static/page.js`; the files to `static/panel.js`, which asks for them with `about`.
+    The first three answer to `static/files.js`; the files to `static/panel.js`, which asks for them with `about`.
     """
     copied = (
         ("Copy link", f'data-link="{tab}"', "The link is copied: it opens this again."),

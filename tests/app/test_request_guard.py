@@ -25,7 +25,7 @@ from xlmrxl.app.guests import MAX_BODY, MAX_HASH, WAITING, Guests
 from xlmrxl.app.handlers.filling import MAX_CHARACTERS
 from xlmrxl.app.handlers.teaching import FILES, MAX_FILE
 from xlmrxl.session import Session
-from xlmrxl.views.protocol import FRONT_END
+from xlmrxl.views.protocol import EXPLORER
 
 httpx = pytest.importorskip("httpx")
 
@@ -358,17 +358,17 @@ def test_paths_for_models(app: App, tmp_path: Path) -> None:
 
 def test_files_that_may_be_read(app: App) -> None:
     """The explorer's, plotly's and the translations: nothing else of the machine."""
-    package = FRONT_END.parent
-    folders = [FRONT_END, PLOTLY, package / "default", Path(handlers.__file__).parents[1]]
+    package = EXPLORER.parents[2]
+    folders = [package / "views", PLOTLY, package / "default", Path(handlers.__file__).parents[1]]
     readable = set()
     for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
         answer = app.client.get(f"/gradio_api/file={path.as_posix()}")
         assert answer.status_code in (200, 403)
         if answer.status_code == 200:
             readable.add(path)
-    assert FRONT_END / "attention.js" in readable
+    assert EXPLORER in readable
     assert PLOTLY / "plotly.min.js" in readable
-    scripts = set(FRONT_END.glob("*.js")) | {PLOTLY / "plotly.min.js"}
+    scripts = {EXPLORER, PLOTLY / "plotly.min.js"}
     assert {
         path for path in readable - scripts if path.parent.name != "translations" or path.suffix != ".json"
     } == set()
@@ -379,10 +379,10 @@ PATHS = (
     "/proc/self/environ",
     "../../../../etc/passwd",
     "..%2f..%2f..%2fetc%2fpasswd",
-    f"{FRONT_END.as_posix()}/../cli.py",
-    f"{FRONT_END.as_posix()}/attention.js/../../cli.py",
-    f"{FRONT_END.as_posix()}/%2e%2e/cli.py",
-    f"{FRONT_END.as_posix()}/attention.js%00/etc/passwd",
+    f"{EXPLORER.parent.as_posix()}/../protocol.py",
+    f"{EXPLORER.as_posix()}/../../protocol.py",
+    f"{EXPLORER.parent.as_posix()}/%2e%2e/protocol.py",
+    f"{EXPLORER.as_posix()}%00/etc/passwd",
     "file:///etc/passwd",
     "file:/etc/passwd",
     "//etc/passwd",

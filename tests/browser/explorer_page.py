@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from xlmrxl.views.protocol import FRONT_END, AttentionView, source, with_base64
+from xlmrxl.views.protocol import EXPLORER, AttentionView, with_base64
 
 ADDRESS = "http://127.0.0.1"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <style>body { margin: 0 auto; max-width: 1240px; padding: 16px; background: #f8f9f9; }
 @media (prefers-color-scheme: dark) { body { background: #0e1214; } }</style><div id="explorer"></div></html>"""
-MOUNT = """async ({ first, traits, module }) => {
-  const { default: explorer, jsonModel } = await import(module);
+MOUNT = """async ({ first, traits }) => {
+  const { default: explorer, makeJsonModel } = await import("/attention.js");
   window.changes = [];
   const el = document.getElementById("explorer");
-  window.model = jsonModel({ first, ...traits, ask, changed: (...change) => changes.push(change) });
+  window.model = makeJsonModel({ first, ...traits, ask, onChange: (...change) => changes.push(change) });
   window.painted = {};
   const drawn = new Promise((resolve) => el.addEventListener("painted", ({ detail }) => {
     painted[detail] = (painted[detail] ?? 0) + 1;
@@ -54,15 +54,13 @@ def serve(route: Any) -> None:
     name = urlsplit(route.request.url).path.strip("/")
     if name == "":
         route.fulfill(body=PAGE, content_type="text/html")
-    elif name == "joined.js":
-        route.fulfill(body=source(), content_type="text/javascript")
-    elif (FRONT_END / name).is_file():
-        route.fulfill(path=FRONT_END / name, content_type="text/javascript")
+    elif name == EXPLORER.name:
+        route.fulfill(path=EXPLORER, content_type="text/javascript")
     else:
         route.abort()
 
 
-def mount(page: Any, view: AttentionView, module: str = "/joined.js", **traits: Any) -> float:
+def mount(page: Any, view: AttentionView, **traits: Any) -> float:
     """Show a view on a page that nothing has been shown on yet.
 
     Returns:
@@ -71,7 +69,7 @@ def mount(page: Any, view: AttentionView, module: str = "/joined.js", **traits: 
     page.route(f"{ADDRESS}/**", serve)
     page.expose_function("ask", lambda request: with_base64(*view.answer(request)))
     page.goto(ADDRESS)
-    taken: float = page.evaluate(MOUNT, {"first": with_base64(*view.first()), "traits": traits, "module": module})
+    taken: float = page.evaluate(MOUNT, {"first": with_base64(*view.first()), "traits": traits})
     return taken
 
 

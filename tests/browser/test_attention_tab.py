@@ -107,7 +107,7 @@ def test_what_is_shown_can_be_taken_away(tab, session: Session, monkeypatch: pyt
     assert "@inproceedings{goyal" in tab.evaluate("navigator.clipboard.readText()")
     actions.get_by_role("button", name="Copy link").click()
     actions.get_by_text("The link is copied").wait_for()
-    assert tab.evaluate("navigator.clipboard.readText()") == tab.evaluate("window.xlmrxl.link('attention')")
+    assert tab.evaluate("navigator.clipboard.readText()") == tab.evaluate("window.xlmrxl.getLink('attention')")
 
 
 def test_a_link_opens_the_same_head_with_the_same_heads_switched_off(tab, session: Session) -> None:
@@ -124,7 +124,7 @@ def test_a_link_opens_the_same_head_with_the_same_heads_switched_off(tab, sessio
     wait_for_effect(tab, expected.kl)
     before = shown(tab)
     again = tab.context.browser.new_context().new_page()
-    again.goto(tab.evaluate("window.xlmrxl.link('attention')"))
+    again.goto(tab.evaluate("window.xlmrxl.getLink('attention')"))
     place = explorer(again, TEXT)
     wait_for_effect(again, expected.kl)
     assert place.locator(".x-head h3").inner_text() == "L1 H0"
@@ -138,7 +138,7 @@ def test_a_link_opens_the_same_head_with_the_same_heads_switched_off(tab, sessio
     look(again, "She came.")
     explorer(again, "She came.")
     assert place.locator(".x-head h3").inner_text() == "L1 H0"
-    link = again.evaluate("window.xlmrxl.link('attention')")
+    link = again.evaluate("window.xlmrxl.getLink('attention')")
     assert "She+came." in link
     assert re.search(r"state=%7B%22selected%22%3A%7B%22layer%22%3A1", link)
     again.context.close()
@@ -148,10 +148,10 @@ def test_nothing_more_than_what_was_changed_is_in_the_link(tab) -> None:
     look(tab, "She came.")
     place = explorer(tab, "She came.")
     tab.wait_for_function("() => location.hash.includes('She+came.')")
-    assert "state" not in tab.evaluate("window.xlmrxl.link('attention')")
+    assert "state" not in tab.evaluate("window.xlmrxl.getLink('attention')")
     place.get_by_role("radio", name="matrix").check()
-    tab.wait_for_function("() => window.xlmrxl.link('attention').includes('state')")
-    state = tab.evaluate("new URLSearchParams(new URL(window.xlmrxl.link('attention')).hash.slice(1)).get('state')")
+    tab.wait_for_function("() => window.xlmrxl.getLink('attention').includes('state')")
+    state = tab.evaluate("new URLSearchParams(new URL(window.xlmrxl.getLink('attention')).hash.slice(1)).get('state')")
     assert json.loads(state) == {"settings": {"form": "matrix"}}
 
 

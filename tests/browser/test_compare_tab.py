@@ -82,7 +82,7 @@ def test_what_is_shown_can_be_taken_away(tab) -> None:
     assert files["csv"].startswith("precision,text,mask,fill,begins_word,probability,kl,top1")
     assert {**json.loads(files["json"]), "source": None} == {**json.loads(json.dumps(found.to_dict())), "source": None}
     again = tab.context.new_page()
-    again.goto(tab.evaluate("window.xlmrxl.link('compare')"))
+    again.goto(tab.evaluate("window.xlmrxl.getLink('compare')"))
     again.locator("#compare-output .x-result").wait_for()
     assert (
         again.locator("#compare-output .x-beside").inner_text() == tab.locator("#compare-output .x-beside").inner_text()

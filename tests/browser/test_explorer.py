@@ -16,11 +16,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from explorer_page import ADDRESS, change, inside, mount, serve, shown, wait_for
+from explorer_page import change, inside, mount, shown, wait_for
 
 import xlmrxl
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.palette import PALETTE
 from xlmrxl.views.export import save_html
 from xlmrxl.views.protocol import AttentionView
 
@@ -514,7 +513,7 @@ def test_it_may_be_mounted_before_it_is_on_the_page(open_page, pair: AttentionVi
     page = open_page()
     mount(page, pair, settings={"form": "matrix"})
     moved = """async () => {
-      const { default: explorer, jsonModel } = await import("/joined.js");
+      const { default: explorer } = await import("/attention.js");
       const el = document.createElement("div");
       end();
       explorer.render({ model, el });
@@ -607,31 +606,6 @@ def test_dark_as_the_page_around_is(open_page, pair: AttentionView) -> None:
     wait_for(page, "root.querySelector('.x').dataset.theme === 'dark'")
 
 
-def test_colours_keep_their_order_in_grey(open_page) -> None:
-    """As a print or an eye without colours has them: lightness goes one way, for differences to both sides of 0."""
-    page = open_page()
-    page.route(f"{ADDRESS}/**", serve)
-    page.goto(ADDRESS)
-    pixels = page.evaluate(
-        """async (palette) => { const { Scale, usePalette } = await import("/colours.js");
-        usePalette(palette);
-        const pixels = (theme) => [false, true].map((signed) => [...new Scale(theme, signed).pixels]);
-        return [pixels("light"), pixels("dark")]; }""",
-        PALETTE.to_dict(),
-    )
-    for theme, darker in zip(pixels, (1, -1), strict=True):
-        grey = [
-            np.array([0.2126 * (p & 255) + 0.7152 * (p >> 8 & 255) + 0.0722 * (p >> 16 & 255) for p in scale])
-            for scale in theme
-        ]
-        assert (np.diff(grey[0]) * darker < 0.51).all()
-        assert abs(grey[0][-1] - grey[0][0]) > 180
-        low, high = grey[1][127::-1], grey[1][128:]
-        for side in (low, high):
-            assert (np.diff(side) * darker < 0.51).all()
-            assert abs(side[-1] - side[0]) > 120
-
-
 @pytest.mark.slow
 def test_a_phone_is_wide_enough(open_page, pair: AttentionView) -> None:
     page = open_page(viewport={"width": 390, "height": 800})
@@ -656,13 +630,6 @@ def test_512_tokens_scroll(open_page, model: xlmrxl.Session) -> None:
     page.locator(".x-rows .x-token").last.scroll_into_view_if_needed()
     page.locator(".x-rows .x-token").last.click()
     page.locator(".x-rows .x-token.x-pinned").wait_for()
-
-
-@pytest.mark.slow
-def test_files_as_they_lie_are_modules_too(open_page, pair: AttentionView) -> None:
-    page = open_page()
-    mount(page, pair, module="/attention.js")
-    assert page.locator(".x-head h3").inner_text() == "L0 H0"
 
 
 # Taking away

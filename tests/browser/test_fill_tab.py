@@ -203,7 +203,7 @@ def test_layer_by_layer_when_asked(page, session: Session) -> None:
     fill(page, "Another <mask>")
     wait_for_result(page, "Another <mask>")
     page.wait_for_function("document.querySelectorAll('#fill-lens table').length === 1")
-    link = page.evaluate("window.xlmrxl.link('fill')")
+    link = page.evaluate("window.xlmrxl.getLink('fill')")
     page.locator("#fill-lens .x-action").first.click()
     page.locator("#fill-lens table").wait_for(state="detached")
     fill(page, TWO_MASKS)
@@ -227,7 +227,7 @@ def test_link_opens_several_sentences_and_given_words(page, served: str) -> None
     wait_for_result(page, "a <mask>\nزه <mask>")
     before = on_screen(page)
     again = page.context.new_page()
-    again.goto(page.evaluate("window.xlmrxl.link('fill')"))
+    again.goto(page.evaluate("window.xlmrxl.getLink('fill')"))
     wait_for_result(again, "a <mask>\nزه <mask>")
     assert on_screen(again) == before
     assert again.locator("#fill-several input").is_checked()

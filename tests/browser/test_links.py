@@ -87,7 +87,7 @@ def attention(page: Any) -> None:
 def explored(page: Any) -> Any:
     ready = f"() => {EXPLORER}?.shown && {EXPLORER}.ablation?.found && {EXPLORER}.map?.name === 'importance'"
     page.wait_for_function(ready)
-    page.wait_for_function("() => window.xlmrxl.link('attention').includes('importance')")
+    page.wait_for_function("() => window.xlmrxl.getLink('attention').includes('importance')")
     return page.evaluate(
         f"""() => {{ const it = {EXPLORER}; return {{
             brief: it.brief, values: it.shown.map((side) => [...side.values]),
@@ -110,7 +110,7 @@ def states(page: Any) -> None:
 
 def drawn(page: Any) -> Any:
     page.wait_for_function(f"() => {PLOT}?.layout?.title?.text?.includes('state 2')")
-    page.wait_for_function("() => window.xlmrxl.link('states').includes('corrected=true')")
+    page.wait_for_function("() => window.xlmrxl.getLink('states').includes('corrected=true')")
     return page.evaluate(f"[{PLOT}.layout.title.text, {PLOT}.calcdata[0][0].z.map((row) => [...row])]")
 
 
@@ -144,7 +144,7 @@ def test_a_link_opens_what_a_tab_shows(page, elsewhere, tab: str) -> None:
     shown = read(page)
     assert shown
     page.wait_for_function("tab => location.hash.includes(`tab=${tab}&`)", arg=tab)
-    link = page.evaluate("tab => window.xlmrxl.link(tab)", tab)
+    link = page.evaluate("tab => window.xlmrxl.getLink(tab)", tab)
     elsewhere.goto(link)
     again = read(elsewhere)
     if tab in ("attention", "states"):
@@ -155,7 +155,7 @@ def test_a_link_opens_what_a_tab_shows(page, elsewhere, tab: str) -> None:
     assert any(kind == "textarea" and value for kind, value in page.evaluate(FIELDS, tab))
     assert elsewhere.get_by_role("tab", name=title).get_attribute("aria-selected") == "true"
     # And what it shows has the same link.
-    elsewhere.wait_for_function("([tab, link]) => window.xlmrxl.link(tab) === link", arg=[tab, link])
+    elsewhere.wait_for_function("([tab, link]) => window.xlmrxl.getLink(tab) === link", arg=[tab, link])
 
 
 def test_a_link_opens_what_precisions_show(page, elsewhere) -> None:
@@ -207,7 +207,7 @@ def test_a_malformed_address_leaves_a_working_page(page, served: str, address: s
         settings = page.evaluate(f"{EXPLORER}.settings")
         assert (settings["form"], settings["statistic"], settings["chosen"]) == (None, None, [])
         assert settings["off"] == {"heads": [], "layers": [], "at": None}
-        page.wait_for_function("() => window.xlmrxl.link('attention').includes('way=')")
+        page.wait_for_function("() => window.xlmrxl.getLink('attention').includes('way=')")
         assert page.evaluate("new URLSearchParams(location.hash.slice(1)).get('state')") in (None, "null")
     elif "tab=states" in address:
         page.wait_for_function(f"() => {PLOT}?.layout?.title?.text")
@@ -219,4 +219,4 @@ def test_a_malformed_address_leaves_a_working_page(page, served: str, address: s
     page.wait_for_function("document.querySelector('#fill-output .x-result')?.dataset.text === 'The <mask> is here.'")
     assert page.get_by_role("alert").count() == 0
     assert page.evaluate("[window.hacked, ({}).polluted]") == [None, None]
-    assert page.evaluate("new URL(window.xlmrxl.link('fill')).hash.length") < 200
+    assert page.evaluate("new URL(window.xlmrxl.getLink('fill')).hash.length") < 200

@@ -137,7 +137,7 @@ def test_the_plan_of_another_is_shown_before_it_is_loaded(tab: Page, deeper: Pat
     expect(tab.locator("#model-plan h2")).to_contain_text(str(deeper))
     expect(tab.locator("#model-plan")).not_to_contain_text("● loaded")
     expect(tab.locator("#model-facts")).to_contain_text("2 × 4")
-    link = tab.evaluate("window.xlmrxl.link('model')")
+    link = tab.evaluate("window.xlmrxl.getLink('model')")
     later = tab.context.new_page()
     later.goto(link)  # which opens what was shown, and loads nothing
     expect(later.locator("#model-plan h2")).to_contain_text(str(deeper), timeout=20_000)

@@ -145,10 +145,10 @@ def test_a_picture_shows_the_state_that_the_page_was_slid_to(tab, tmp_path: Path
 def test_a_link_opens_the_plane_at_the_state_that_it_was_slid_to(tab) -> None:
     write(tab, "She came.")
     title(tab, "Tokens in a plane")
-    assert "state=" not in tab.evaluate("window.xlmrxl.link('states')")
+    assert "state=" not in tab.evaluate("window.xlmrxl.getLink('states')")
     shown = slide(tab, 0)
     link = copied(tab, "Copy link")
-    assert link == tab.evaluate("window.xlmrxl.link('states')")
+    assert link == tab.evaluate("window.xlmrxl.getLink('states')")
     again = tab.context.browser.new_context().new_page()
     again.goto(link)
     title(again, "Tokens in a plane")
@@ -176,7 +176,7 @@ def slide(tab, place: int) -> list:
     tab.wait_for_function(
         "([plot, place]) => document.querySelector(plot).layout.sliders[0].active === place", arg=[PLOT, place]
     )
-    tab.wait_for_function("place => window.xlmrxl.link('states').includes(`state%22%3A${place}`)", arg=place)
+    tab.wait_for_function("place => window.xlmrxl.getLink('states').includes(`state%22%3A${place}`)", arg=place)
     tab.wait_for_function("() => window.moved")
     return points(tab)
 
@@ -192,11 +192,11 @@ def test_another_view_is_what_the_link_opens(tab, session: Session) -> None:
     title(tab, "Tokens in a plane")
     slide(tab, 2)
     choose(tab, "Alignment")
-    tab.wait_for_function("() => window.xlmrxl.link('states').includes('view=alignment')")
+    tab.wait_for_function("() => window.xlmrxl.getLink('states').includes('view=alignment')")
     tab.locator("#states-corrected input").check()
-    tab.wait_for_function("() => window.xlmrxl.link('states').includes('corrected=true')")
+    tab.wait_for_function("() => window.xlmrxl.getLink('states').includes('corrected=true')")
     again = tab.context.browser.new_context().new_page()
-    again.goto(tab.evaluate("window.xlmrxl.link('states')"))
+    again.goto(tab.evaluate("window.xlmrxl.getLink('states')"))
     again.locator(f"{PLOT} .main-svg").first.wait_for()
     assert again.locator("#states-view input").input_value() == "Alignment"
     assert again.locator("#states-corrected input").is_checked()

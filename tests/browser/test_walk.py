@@ -126,7 +126,7 @@ def switches_a_head_off(page: Any, session: Session) -> None:
 def opens_its_link_in_another_window(page: Any, browser: Any) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     window = context.new_page()
-    window.goto(page.evaluate("window.xlmrxl.link('attention')"))
+    window.goto(page.evaluate("window.xlmrxl.getLink('attention')"))
     place = explorer(window, SLEEPS)
     there = """document.querySelector('#attention-explorer .xlmrxl-attention').shadowRoot
         .querySelector('.x-effect').dataset.kl"""

@@ -21,7 +21,7 @@ from xlmrxl.inspection.difference import drift
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.logit_lens import lens
 from xlmrxl.session import Session
-from xlmrxl.views.protocol import AttentionView
+from xlmrxl.views.protocol import BUILT, AttentionView
 from xlmrxl.views.states import VIEWS
 from xlmrxl.widgets import AttentionExplorer, HiddenStateExplorer, ResultView
 from xlmrxl.widgets.attention import Head
@@ -180,7 +180,7 @@ def test_explorer_is_saved_as_one_file(session: Session, tmp_path: Path):
     widget = AttentionExplorer(session, EVIL, selected=(0, 1), settings={"form": "lines"})
     path = widget.save_html(tmp_path / "attention.html", heads=[(0, 1)])
     text = path.read_text(encoding="utf-8")
-    assert "openFile(" in text
+    assert (BUILT / "saved_page.js").read_text(encoding="utf-8") in text
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert (data["selected"], data["settings"]) == ({"layer": 0, "head": 1, "side": 0}, {"form": "lines"})
     assert EVIL not in text

@@ -1,11 +1,20 @@
+// @ts-nocheck: not typed yet
+import attention from "../../xlmrxl/views/attention.js";
+import { element } from "../../xlmrxl/views/dom.js";
+import { field, textBox, widget } from "./parts.js";
+
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
     const text = textBox(ask, { placeholder: "The dog chased its tail.", class: "x-sentence-box" });
     const second = textBox(ask);
     const other = textBox(ask);
-    const more = element("details", { class: "x-more" }, element("summary", {}, "A second sentence, or another text beside it"),
+    const more = element(
+      "details",
+      { class: "x-more" },
+      element("summary", {}, "A second sentence, or another text beside it"),
       field("Second sentence, read together with the first", second, "x-wide"),
-      field("Another text beside it, perhaps in another language", other, "x-wide"));
+      field("Another text beside it, perhaps in another language", other, "x-wide"),
+    );
     const place = element("div", { class: "x-explorer" });
     let end = null;
 
@@ -16,7 +25,11 @@ function render({ model, el }) {
       form: [field("Text", text, "x-wide"), more],
       question: () => ({ text: text.value, second: second.value, other: other.value }),
       fill() {
-        for (const [box, name] of [[text, "text"], [second, "second"], [other, "other"]]) {
+        for (const [box, name] of [
+          [text, "text"],
+          [second, "second"],
+          [other, "other"],
+        ]) {
           box.value = model.get(name);
           box.grow();
         }

@@ -1,3 +1,8 @@
+// @ts-nocheck: not typed yet
+import { element, own } from "../../xlmrxl/views/dom.js";
+import { formatDecimal, formatPercent } from "../../xlmrxl/views/numbers.js";
+import { bar, choice, field, heading, languageName, options, textBox, unseen, widget } from "./parts.js";
+
 const QUESTIONS = { "": "none: it just goes on", cause: "cause: because …", effect: "effect: so …" };
 
 function render({ model, el }) {
@@ -5,7 +10,10 @@ function render({ model, el }) {
     const prompt = textBox(ask, { placeholder: "It rained all night.", class: "x-sentence-box" });
     const list = element("div", { class: "x-stack", role: "group", "aria-label": "Choices" });
     const { languages } = model.get("form");
-    const question = choice("Question", QUESTIONS, () => { showLanguage(); ask(); });
+    const question = choice("Question", QUESTIONS, () => {
+      showLanguage();
+      ask();
+    });
     const language = element("select", { change: () => ask() });
     const languageField = field("Language of the “because” and “so”", language);
 
@@ -27,52 +35,87 @@ function render({ model, el }) {
       const head = best.prior === null;
       const rows = found.choices.map((each, index) => row(each, index === found.best));
       return [
-        unseen(`The best choice: ${best.text}, ${percent(best.probability)}`, { role: "status" }),
-        element("div", { class: "x-choices" }, heading("Choices"), element("ol", { role: "list" }, ...rows),
-          element("p", { class: "x-note" }, head ? "Each choice was scored by what the model was taught or made for."
-            : "A choice is scored by how much likelier the prompt makes it: its log-probability after the prompt, less "
-              + "the one without the prompt, in nats. The bars share out 100% by these scores.")),
+        unseen(`The best choice: ${best.text}, ${formatPercent(best.probability)}`, { role: "status" }),
+        element(
+          "div",
+          { class: "x-choices" },
+          heading("Choices"),
+          element("ol", { role: "list" }, ...rows),
+          element(
+            "p",
+            { class: "x-note" },
+            head
+              ? "Each choice was scored by what the model was taught or made for."
+              : "A choice is scored by how much likelier the prompt makes it: its log-probability after the prompt, less " +
+                  "the one without the prompt, in nats. The bars share out 100% by these scores.",
+          ),
+        ),
       ];
     }
 
     function row(each, best) {
-      let facts = `score ${signed(each.score, 2, true)}`;
+      let facts = `score ${formatDecimal(each.score, 2, true)}`;
       if (each.prior !== null) {
-        facts = `after the prompt ${signed(each.raw, 1)} · without it ${signed(each.prior, 1)} · `
-          + `score ${signed(each.score, 1, true)}`;
+        facts =
+          `after the prompt ${formatDecimal(each.raw, 1)} · without it ${formatDecimal(each.prior, 1)} · ` +
+          `score ${formatDecimal(each.score, 1, true)}`;
       }
       if (each.unknown) facts += ` · not read: ${each.unknown}`;
-      return element("li", { class: best ? "x-best" : "" },
-        element("p", { class: "x-choice", dir: "auto" }, own(each.text),
-          best ? element("span", { class: "x-tag" }, "best") : null),
-        element("div", { class: "x-scale" }, element("div", { class: "x-bar", "aria-hidden": "true" }, bar(each.probability, 1)),
-          element("span", { class: "x-percent" }, percent(each.probability))),
-        element("p", { class: "x-facts" }, facts));
+      return element(
+        "li",
+        { class: best ? "x-best" : "" },
+        element(
+          "p",
+          { class: "x-choice", dir: "auto" },
+          own(each.text),
+          best ? element("span", { class: "x-tag" }, "best") : null,
+        ),
+        element(
+          "div",
+          { class: "x-scale" },
+          element("div", { class: "x-bar", "aria-hidden": "true" }, bar(each.probability, 1)),
+          element("span", { class: "x-percent" }, formatPercent(each.probability)),
+        ),
+        element("p", { class: "x-facts" }, facts),
+      );
     }
 
     return {
       verb: "Choose",
       doing: "Choosing",
       hint: "Write a prompt and what may go with it, and press Enter.",
-      form: [field("Prompt", prompt, "x-wide"), element("div", { class: "x-field x-wide" }, element("span", {}, "Choices"), list),
-        languages.length ? element("div", { class: "x-fields" }, question, languageField) : null],
+      form: [
+        field("Prompt", prompt, "x-wide"),
+        element("div", { class: "x-field x-wide" }, element("span", {}, "Choices"), list),
+        languages.length ? element("div", { class: "x-fields" }, question, languageField) : null,
+      ],
       buttons: [add],
-      question: () => ({ prompt: prompt.value, choices: boxes().map((box) => box.value).filter((text) => text.trim()),
-        question: question.picked() || "", language: language.value || model.get("language") }),
+      question: () => ({
+        prompt: prompt.value,
+        choices: boxes()
+          .map((box) => box.value)
+          .filter((text) => text.trim()),
+        question: question.picked() || "",
+        language: language.value || model.get("language"),
+      }),
       fill() {
         prompt.value = model.get("prompt");
         prompt.grow();
         const given = model.get("choices");
         const there = boxes();
-        const most = Math.max(2, given.length, there.findLastIndex((box) => box === list.getRootNode().activeElement) + 1);
+        const most = Math.max(2, given.length, there.lastIndexOf(list.getRootNode().activeElement) + 1);
         for (let place = 0; place < most; place += 1) {
           const box = there[place] || addChoice();
           box.value = given[place] ?? "";
           box.grow();
         }
-        there.slice(most).forEach((box) => box.remove());
+        for (const box of there.slice(most)) box.remove();
         question.pick(model.get("question"));
-        options(language, languages.map((code) => [code, languageName(code)]), model.get("language"));
+        options(
+          language,
+          languages.map((code) => [code, languageName(code)]),
+          model.get("language"),
+        );
         showLanguage();
       },
       answer,

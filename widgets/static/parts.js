@@ -1,41 +1,32 @@
-// What the widgets are made of, beside the explorer's colours.js and dom.js. Python puts these in front of each widget's
-// own file: a widget's module cannot import another. Whatever a person or a model wrote becomes text nodes, never HTML.
+// @ts-nocheck: not typed yet
+// What the widgets are made of, beside the explorer's colours.js and dom.js. Whatever a person or a model wrote becomes
+// text nodes, never HTML.
 
-const MINUS = "−";
-const MASK = "<mask>";
-const COMMAS = /[,，،、\n]/;
+import { findTheme, watchTheme } from "../../xlmrxl/views/colours.js";
+import { element } from "../../xlmrxl/views/dom.js";
+
+export const MASK = "<mask>";
+export const COMMAS = /[,，،、\n]/;
 const AXES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]; // where a scale of probabilities may end
 
-/** A probability as it is printed everywhere: one decimal, never a false zero. */
-function percent(probability) {
-  return probability > 0 && probability < 0.0005 ? "<0.1%" : `${(100 * probability).toFixed(1)}%`;
-}
-
-/** A number with a real minus sign, and a plus where the sign is the point. */
-function signed(value, digits, plus = false) {
-  const text = Math.abs(value).toFixed(digits);
-  if (!Number(text)) return text;
-  return `${value < 0 ? MINUS : plus ? "+" : ""}${text}`;
-}
-
-function axisEnd(probabilities) {
+export function axisEnd(probabilities) {
   const best = Math.max(...probabilities, 0);
   return AXES.find((end) => end >= best) || 1;
 }
 
-function ticks(axis) {
+export function ticks(axis) {
   const marks = [0, 0.5, 1].map((part) => element("span", {}, `${Number((100 * axis * part).toPrecision(3))}%`));
   return element("th", { class: "x-axis", "aria-hidden": "true" }, element("div", {}, ...marks));
 }
 
-function bar(probability, axis, name = null) {
+export function bar(probability, axis, name = null) {
   const length = element("div", { class: name });
   length.style.width = `${Math.min(100, (100 * probability) / axis).toFixed(2)}%`;
   return length;
 }
 
 /** A language by the name that its speakers give it. */
-function languageName(code) {
+export function languageName(code) {
   try {
     return new Intl.DisplayNames([code], { type: "language" }).of(code) || code;
   } catch {
@@ -43,27 +34,27 @@ function languageName(code) {
   }
 }
 
-function heading(text, ...facts) {
+export function heading(text, ...facts) {
   return element("h4", {}, text, ...facts.map((fact) => element("span", {}, fact)));
 }
 
-function unseen(text, settings = {}) {
+export function unseen(text, settings = {}) {
   return element("span", { class: "x-unseen", ...settings }, text);
 }
 
-/** An id that no other widget on the page has: each has a copy of this file. */
+/** An id that no other widget on the page has: each has a copy of this module. */
 const prefix = `xlmrxl-${Math.random().toString(36).slice(2)}`;
 let numbers = 0;
 const uniqueId = () => `${prefix}-${++numbers}`;
 
 /** A control under its label. */
-function field(label, control, className = "") {
+export function field(label, control, className = "") {
   control.id ||= uniqueId();
   return element("div", { class: `x-field ${className}` }, element("label", { for: control.id }, label), control);
 }
 
 /** A text box that grows with its text; Enter asks, Shift and Enter begin a line. */
-function textBox(ask, settings = {}) {
+export function textBox(ask, settings = {}) {
   const box = element("textarea", { rows: 1, dir: "auto", spellcheck: "false", ...settings });
   const grow = () => {
     box.style.height = "auto";
@@ -80,15 +71,18 @@ function textBox(ask, settings = {}) {
   return box;
 }
 
-function options(select, pairs, chosen) {
-  select.replaceChildren(...pairs.map(([value, name]) => element("option", { value, selected: value === chosen }, name)));
+export function options(select, pairs, chosen) {
+  select.replaceChildren(
+    ...pairs.map(([value, name]) => element("option", { value, selected: value === chosen }, name)),
+  );
 }
 
 /** Radio buttons in a row: `names` from values to labels. */
-function choice(legend, names, changed) {
+export function choice(legend, names, changed) {
   const group = uniqueId();
   const buttons = Object.entries(names).map(([value, name]) =>
-    element("label", {}, element("input", { type: "radio", name: group, value, change: () => changed(value) }), name));
+    element("label", {}, element("input", { type: "radio", name: group, value, change: () => changed(value) }), name),
+  );
   const node = element("fieldset", { class: "x-choice-of" }, element("legend", {}, legend), ...buttons);
   node.pick = (value) => {
     for (const button of node.querySelectorAll("input")) button.checked = button.value === value;
@@ -98,9 +92,12 @@ function choice(legend, names, changed) {
 }
 
 /** Arrow keys move inside a group of buttons, so that Tab passes it in one step. */
-function roving(group) {
+export function roving(group) {
   const all = () => [...group.querySelectorAll("button")];
-  const reach = (chosen) => all().forEach((button) => { button.tabIndex = button === chosen ? 0 : -1; });
+  const reach = (chosen) =>
+    all().forEach((button) => {
+      button.tabIndex = button === chosen ? 0 : -1;
+    });
   reach(all()[0]);
   group.addEventListener("focusin", (event) => reach(event.target));
   group.addEventListener("keydown", (event) => {
@@ -108,8 +105,12 @@ function roving(group) {
     const here = buttons.indexOf(group.getRootNode().activeElement);
     const leftwards = getComputedStyle(group).direction === "rtl";
     const there = {
-      [leftwards ? "ArrowLeft" : "ArrowRight"]: here + 1, ArrowDown: here + 1,
-      [leftwards ? "ArrowRight" : "ArrowLeft"]: here - 1, ArrowUp: here - 1, Home: 0, End: buttons.length - 1,
+      [leftwards ? "ArrowLeft" : "ArrowRight"]: here + 1,
+      ArrowDown: here + 1,
+      [leftwards ? "ArrowRight" : "ArrowLeft"]: here - 1,
+      ArrowUp: here - 1,
+      Home: 0,
+      End: buttons.length - 1,
     }[event.key];
     if (here < 0 || there === undefined || !buttons[there]) return;
     event.preventDefault();
@@ -119,13 +120,15 @@ function roving(group) {
 }
 
 /** JupyterLab takes keys for those of the notebook unless the very element that has the focus says no. */
-function keepKeys(root) {
+export function keepKeys(root) {
   root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
 }
 
 /** Keep the colours of `root` in accord with the page around `el`; returns what ends it. */
-function showTheme(root, el) {
-  const look = () => { root.dataset.theme = themeOf(el); };
+export function showTheme(root, el) {
+  const look = () => {
+    root.dataset.theme = findTheme(el);
+  };
   look();
   requestAnimationFrame(look); // once it is on the page, there may be more around it
   return watchTheme(look);
@@ -139,7 +142,7 @@ function showTheme(root, el) {
  * form; `answer(found)`, the nodes of an answer; `extra`, names of more traits that change it; `also`, what else is done
  * when traits change; `end()`, the clean-up.
  */
-function widget({ model, el }, build) {
+export function widget({ model, el }, build) {
   const root = element("section", { class: "xlmrxl" });
   keepKeys(root);
   const stopTheme = showTheme(root, el);
@@ -157,8 +160,16 @@ function widget({ model, el }, build) {
   const meter = element("progress", { "aria-label": parts.doing, hidden: true });
   const problem = element("p", { class: "x-problem", role: "alert" });
   const output = element("div", { class: "x-output" });
-  root.append(element("form", { class: "x-form", submit: (event) => event.preventDefault() },
-    ...parts.form, element("div", { class: "x-buttons" }, button, ...(parts.buttons || []), meter, line)), problem, output);
+  root.append(
+    element(
+      "form",
+      { class: "x-form", submit: (event) => event.preventDefault() },
+      ...parts.form,
+      element("div", { class: "x-buttons" }, button, ...(parts.buttons || []), meter, line),
+    ),
+    problem,
+    output,
+  );
 
   /** What is going on: the page has asked and has no answer yet, or Python has set a trait and the model is at work. */
   function status() {

@@ -1,4 +1,9 @@
+// @ts-nocheck: not typed yet
 // Figures of plotly on a page: plotly.js comes from Python, since no page has to be asked for it, and files go back.
+
+import { findTheme, watchTheme } from "../../xlmrxl/views/colours.js";
+import { download, element } from "../../xlmrxl/views/dom.js";
+import { field } from "./parts.js";
 
 const LIBRARY = Symbol.for("xlmrxl.plotly"); // one for all widgets of a page
 const FILES = { svg: "SVG", png: "PNG", csv: "CSV", json: "JSON", html: "HTML" };
@@ -6,7 +11,7 @@ const FILES = { svg: "SVG", png: "PNG", csv: "CSV", json: "JSON", html: "HTML" }
 const PATIENCE = 60_000; // milliseconds to wait for Python
 
 /** What Python answers to a request of a type. */
-function reply(model, type) {
+export function reply(model, type) {
   return new Promise((resolve, reject) => {
     const hear = (content, buffers) => {
       if (content?.type !== type) return;
@@ -18,19 +23,25 @@ function reply(model, type) {
       clearTimeout(timer);
       model.off("msg:custom", hear);
     };
-    const timer = setTimeout(() => { end(); reject(new Error("Python does not answer.")); }, PATIENCE);
+    const timer = setTimeout(() => {
+      end();
+      reject(new Error("Python does not answer."));
+    }, PATIENCE);
     model.on("msg:custom", hear);
     model.send({ type });
   });
 }
 
 /** plotly.js, which Python has: no page has to be asked for it. */
-function library(model) {
+export function library(model) {
   globalThis[LIBRARY] ??= (async () => {
     const packed = new Blob([await reply(model, "plotly")]).stream();
     const text = await new Response(packed.pipeThrough(new DecompressionStream("deflate"))).text();
-    const url = URL.createObjectURL(new Blob(["const module = { exports: {} };\n", text, "\nexport default module.exports;"],
-      { type: "text/javascript" }));
+    const url = URL.createObjectURL(
+      new Blob(["const module = { exports: {} };\n", text, "\nexport default module.exports;"], {
+        type: "text/javascript",
+      }),
+    );
     const before = globalThis.Plotly;
     try {
       return (await import(url)).default;
@@ -46,7 +57,7 @@ function library(model) {
 }
 
 /** A figure whose slider stands outside, and whose legend takes its room. */
-function withoutSlider(layout) {
+export function withoutSlider(layout) {
   if (!layout.sliders) return;
   delete layout.sliders;
   layout.height -= 70;
@@ -59,12 +70,18 @@ function withoutSlider(layout) {
  * `name()` is that of the files. What it returns: `nodes`; `draw(text)`, for a figure as JSON; `show(layer)`, which moves
  * a figure that has steps to one of them; `steps()`, what they are, or null; `end()`, the clean-up.
  */
-function plotter({ model, el, name, drawn: told }) {
+export function plotter({ model, el, name, drawn: told }) {
   const plot = element("div", { class: "x-plot", role: "img" });
   const problem = element("span", { role: "alert" });
-  const files = element("div", { class: "x-files", role: "group", "aria-label": "Save what is shown" }, "Save as ",
-    ...Object.entries(FILES).map(([type, label]) => element("button", { type: "button", click: () => store(type) }, label)),
-    problem);
+  const files = element(
+    "div",
+    { class: "x-files", role: "group", "aria-label": "Save what is shown" },
+    "Save as ",
+    ...Object.entries(FILES).map(([type, label]) =>
+      element("button", { type: "button", click: () => store(type) }, label),
+    ),
+    problem,
+  );
   let Plotly = null;
   let drawn = null; // the figure on the page, as text
   let steps = null; // what a slider does without Python
@@ -122,10 +139,12 @@ function plotter({ model, el, name, drawn: told }) {
     }
   }
 
-  const watcher = new ResizeObserver(() => { if (plot._fullLayout) Plotly.Plots.resize(plot); });
+  const watcher = new ResizeObserver(() => {
+    if (plot._fullLayout) Plotly.Plots.resize(plot);
+  });
   watcher.observe(plot);
   const tellTheme = () => {
-    const dark = themeOf(el) === "dark";
+    const dark = findTheme(el) === "dark";
     if (model.get("dark") === dark) return;
     model.set("dark", dark);
     model.save_changes();
@@ -146,7 +165,7 @@ function plotter({ model, el, name, drawn: told }) {
 }
 
 /** A slider for states; `node.at(layer, last)` says where it stands. */
-function stateSlider(moved) {
+export function stateSlider(moved) {
   const slider = element("input", { type: "range", min: 0, step: 1, input: () => moved(Number(slider.value)) });
   const said = element("output", { class: "x-state" });
   const node = field("State", slider, "x-grow");

@@ -1,3 +1,8 @@
+// @ts-nocheck: not typed yet
+import { element } from "../../xlmrxl/views/dom.js";
+import { keepKeys, showTheme } from "./parts.js";
+import { plotter, stateSlider } from "./plot.js";
+
 function render({ model, el }) {
   const root = element("section", { class: "xlmrxl" });
   keepKeys(root);

@@ -1,13 +1,30 @@
+// @ts-nocheck: not typed yet
+import { element } from "../../xlmrxl/views/dom.js";
+import { COMMAS, field, options, textBox, widget } from "./parts.js";
+import { plotter, stateSlider } from "./plot.js";
+
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
     const texts = textBox(ask, { placeholder: "The dog sleeps in the garden.", class: "x-sentence-box" });
     const view = element("select", { change: () => ask({ view: view.value }) });
     const which = element("select", { change: () => ask({ which: Number(which.value), position: null }) });
     const beside = element("select", { change: () => ask({ beside: Number(beside.value) }) });
-    const token = element("select", { change: () => ask({ position: token.value === "" ? null : Number(token.value) }) });
+    const token = element("select", {
+      change: () => ask({ position: token.value === "" ? null : Number(token.value) }),
+    });
     const unit = element("select", { change: () => ask({ of: unit.value }) });
-    const targets = element("input", { type: "text", dir: "auto", placeholder: "dog, cat",
-      change: () => ask({ targets: targets.value.split(COMMAS).map((word) => word.trim()).filter((word) => word) }) });
+    const targets = element("input", {
+      type: "text",
+      dir: "auto",
+      placeholder: "dog, cat",
+      change: () =>
+        ask({
+          targets: targets.value
+            .split(COMMAS)
+            .map((word) => word.trim())
+            .filter((word) => word),
+        }),
+    });
     const mean = element("input", { type: "checkbox", change: () => ask({ corrected: mean.checked }) });
     const controls = {
       layer: stateSlider(slide),
@@ -20,8 +37,13 @@ function render({ model, el }) {
     };
     const what = element("p", { class: "x-note" });
     const plot = plotter({ model, el, name: () => `hidden-states-${model.get("view")}` });
-    const body = element("div", {}, element("div", { class: "x-fields" }, field("View", view), ...Object.values(controls)), what,
-      ...plot.nodes);
+    const body = element(
+      "div",
+      {},
+      element("div", { class: "x-fields" }, field("View", view), ...Object.values(controls)),
+      what,
+      ...plot.nodes,
+    );
 
     /** The points of a projection move by themselves; any other figure of a state is another one. */
     function slide(layer) {
@@ -45,20 +67,40 @@ function render({ model, el }) {
       doing: "Reading",
       hint: "Write a text, or several that say the same in different languages, and press Enter.",
       form: [field("Texts, one a line (Shift and Enter begin another)", texts, "x-wide")],
-      question: () => ({ texts: texts.value.split("\n").map((text) => text.trim()).filter((text) => text) }),
+      question: () => ({
+        texts: texts.value
+          .split("\n")
+          .map((text) => text.trim())
+          .filter((text) => text),
+      }),
       fill() {
         texts.value = model.get("texts").join("\n");
         texts.grow();
       },
       answer(found) {
         options(view, found.views, found.view);
-        options(which, found.names.map((name, place) => [String(place), name]), String(model.get("which")));
-        options(beside, found.names.map((name, place) => [String(place), name]), String(model.get("beside")));
+        options(
+          which,
+          found.names.map((name, place) => [String(place), name]),
+          String(model.get("which")),
+        );
+        options(
+          beside,
+          found.names.map((name, place) => [String(place), name]),
+          String(model.get("beside")),
+        );
         const pieces = found.tokens[Math.min(model.get("which"), found.tokens.length - 1)];
-        options(token, [["", "all, or the masks"], ...pieces.map((piece, place) => [String(place), `${place}  ${piece}`])],
-          String(model.get("position") ?? ""));
+        options(
+          token,
+          [["", "all, or the masks"], ...pieces.map((piece, place) => [String(place), `${place}  ${piece}`])],
+          String(model.get("position") ?? ""),
+        );
         const of = model.get("of");
-        options(unit, found.units.map((name) => [name, name]), found.units.includes(of) ? of : found.units[0]);
+        options(
+          unit,
+          found.units.map((name) => [name, name]),
+          found.units.includes(of) ? of : found.units[0],
+        );
         if (targets.getRootNode().activeElement !== targets) targets.value = model.get("targets").join(", ");
         mean.checked = model.get("corrected");
         for (const [name, node] of Object.entries(controls)) node.hidden = !found.uses.includes(name);

@@ -1,20 +1,20 @@
+// @ts-nocheck: not typed yet
 // The attention explorer: an ES module in the anywidget format, without a build step. What it is sent and what it asks
 // for stands in protocol.py, and so does how it is mounted where there is no anywidget.
 //
 // `el.explorer` is the Explorer, for tests and scripts: after a "painted" event on `el` (detail: "map" or "head"),
 // `el.explorer.shown[side]` has the rows, the columns, `value(i, j)` and `error(i, j)` of what is on screen.
 
-import { paletteProperties, themeOf, watchTheme } from "./colours.js";
+import STYLE from "./attention.css";
+import { findTheme, listProperties, watchTheme } from "./colours.js";
 import { HeadControls, HeadReadout, MapControls } from "./controls.js";
-import { bytesOf, decimal } from "./weights.js";
-import { Explorer } from "./explorer.js";
-import { FindPanel, Help, OffPanel, SavePanel } from "./panels.js";
-import { HeadMap } from "./map.js";
-import { LinesPane } from "./lines.js";
-import { MatrixPane } from "./matrix.js";
-import { STYLE } from "./style.js";
 import { element, own } from "./dom.js";
-import { fileAnswers } from "./file.js";
+import { Explorer } from "./explorer.js";
+import { LinesPane } from "./lines.js";
+import { HeadMap } from "./map.js";
+import { MatrixPane } from "./matrix.js";
+import { formatDecimal } from "./numbers.js";
+import { FindPanel, Help, OffPanel, SavePanel } from "./panels.js";
 
 /** All of it on a page: made anew for each text, drawn part by part. */
 class Page {
@@ -43,11 +43,12 @@ class Page {
 
   theme() {
     const { explorer, frame } = this;
-    frame.dataset.theme = explorer.theme = themeOf(this.el);
-    for (const [name, colour] of paletteProperties()) frame.style.setProperty(name, colour);
+    frame.dataset.theme = explorer.theme = findTheme(this.el);
+    for (const [name, colour] of listProperties()) frame.style.setProperty(name, colour);
     if (!frame.isConnected) return;
     const style = getComputedStyle(frame);
-    for (const name of ["ink", "soft", "line", "wash", "accent", "sans", "mono"]) explorer[name] = style.getPropertyValue(`--${name}`);
+    for (const name of ["ink", "soft", "line", "wash", "accent", "sans", "mono"])
+      explorer[name] = style.getPropertyValue(`--${name}`);
     explorer.paper = style.backgroundColor;
     if (explorer.meta) explorer.tell("theme");
   }
@@ -57,7 +58,10 @@ class Page {
     const { sides, meta, layers, heads } = explorer;
     const panes = () => [...this.panes.keys()].map((side) => this.panes[side][explorer.form]);
     this.help = new Help();
-    this.panes = sides.map((_, side) => ({ lines: new LinesPane(explorer, side), matrix: new MatrixPane(explorer, side) }));
+    this.panes = sides.map((_, side) => ({
+      lines: new LinesPane(explorer, side),
+      matrix: new MatrixPane(explorer, side),
+    }));
     const mapControls = new MapControls(explorer);
     const mapLine = element("div", { class: "x-readout", "data-readout": "map" });
     const map = new HeadMap(explorer, mapLine);
@@ -66,33 +70,73 @@ class Page {
     const panels = [new FindPanel(explorer), new OffPanel(explorer), new SavePanel(explorer, panes)];
     const two = sides.length > 1;
     this.boxes = sides.map((side, i) =>
-      element("div", {}, this.caption(side, i), this.panes[i].lines.element, this.panes[i].matrix.element));
+      element("div", {}, this.caption(side, i), this.panes[i].lines.element, this.panes[i].matrix.element),
+    );
     this.panesBox = element("div", { class: "x-panes" }, ...this.boxes);
     this.mapBox = element("div", { class: "x-map-box" }, map.element);
     this.readout = readout.element;
-    const names = [...new Set(sides.map(({ source }) => [source.model, source.revision, source.precision].filter(Boolean).join(", ")))];
+    const names = [
+      ...new Set(
+        sides.map(({ source }) => [source.model, source.revision, source.precision].filter(Boolean).join(", ")),
+      ),
+    ];
     const counts = sides.map(({ tokens }) => tokens.text.length).join(" and ");
-    const inside = meta.inside && `This file holds ${this.named(meta.inside)} of ${layers * heads} heads; the others are pale.`;
+    const inside =
+      meta.inside && `This file holds ${this.named(meta.inside)} of ${layers * heads} heads; the others are pale.`;
     this.frame.replaceChildren(
       element(
-        "div", { class: "x-frame" },
+        "div",
+        { class: "x-frame" },
         element(
-          "div", { class: "x-top" }, element("h2", {}, "Attention"),
-          element("p", {}, `${layers} layers × ${heads} heads, counted from 0; ${counts} tokens; ${names.join(" and ")}`),
-          this.help.button, inside && element("p", { class: "x-inside" }, inside),
+          "div",
+          { class: "x-top" },
+          element("h2", {}, "Attention"),
+          element(
+            "p",
+            {},
+            `${layers} layers × ${heads} heads, counted from 0; ${counts} tokens; ${names.join(" and ")}`,
+          ),
+          this.help.button,
+          inside && element("p", { class: "x-inside" }, inside),
         ),
         this.help.element,
         element(
-          "div", { class: two ? "x-body x-two" : "x-body" },
-          element("section", { class: "x-heads" }, element("div", { class: "x-title" }, element("h3", {}, "All heads")), mapControls.element,
-            mapControls.sweep, mapControls.problem, this.mapBox, mapControls.legend, mapLine, mapControls.note),
-          element("section", { class: "x-head" }, headControls.element, headControls.problem, this.panesBox, readout.element, headControls.note),
+          "div",
+          { class: two ? "x-body x-two" : "x-body" },
+          element(
+            "section",
+            { class: "x-heads" },
+            element("div", { class: "x-title" }, element("h3", {}, "All heads")),
+            mapControls.element,
+            mapControls.sweep,
+            mapControls.problem,
+            this.mapBox,
+            mapControls.legend,
+            mapLine,
+            mapControls.note,
+          ),
+          element(
+            "section",
+            { class: "x-head" },
+            headControls.element,
+            headControls.problem,
+            this.panesBox,
+            readout.element,
+            headControls.note,
+          ),
           ...panels.map((panel) => panel.element),
         ),
         this.live,
       ),
     );
-    this.views = [mapControls, map, headControls, ...this.panes.flatMap(({ lines, matrix }) => [lines, matrix]), readout, ...panels];
+    this.views = [
+      mapControls,
+      map,
+      headControls,
+      ...this.panes.flatMap(({ lines, matrix }) => [lines, matrix]),
+      readout,
+      ...panels,
+    ];
   }
 
   /** Which heads are in a file; whole layers are not listed head by head. */
@@ -105,9 +149,16 @@ class Page {
   caption({ text, second, source }, side) {
     const { sides } = this.explorer;
     if (sides.length < 2 && second === null) return null;
-    const parts = second === null ? [["", text]] : [["A", text], ["B", second]];
+    const parts =
+      second === null
+        ? [["", text]]
+        : [
+            ["A", text],
+            ["B", second],
+          ];
     return element(
-      "p", { class: "x-caption" },
+      "p",
+      { class: "x-caption" },
       sides.length > 1 && element("span", {}, side ? "second" : "first"),
       ...parts.flatMap(([name, words]) => [name && element("span", {}, name), own(words, { title: words })]),
       sides.length > 1 && element("span", { translate: "no" }, source.precision),
@@ -120,7 +171,8 @@ class Page {
       this.build();
       this.theme();
     }
-    if (parts.has("failed")) this.frame.replaceChildren(element("p", { class: "x-problem", role: "alert" }, explorer.failed));
+    if (parts.has("failed"))
+      this.frame.replaceChildren(element("p", { class: "x-problem", role: "alert" }, explorer.failed));
     if (!this.views) return;
     if (parts.has("size") && !explorer.ink) this.theme(); // it was mounted before it was on the page
     if (parts.has("settings")) parts.add("form");
@@ -138,14 +190,18 @@ class Page {
     });
     this.panesBox.classList.toggle("x-both", sides > 1 && !difference);
     this.panesBox.hidden = this.readout.hidden = Boolean(explorer.error);
-    for (const [part, node] of [["head", this.panesBox], ["map", this.mapBox]]) {
+    for (const [part, node] of [
+      ["head", this.panesBox],
+      ["map", this.mapBox],
+    ]) {
       node.classList.toggle("x-late", explorer.late.has(part));
       node.setAttribute("aria-busy", String(explorer.late.has(part)));
     }
     for (const view of this.views) view.draw(parts);
     if (parts.has("head") && explorer.shown) this.say();
     for (const part of ["map", "head"]) {
-      if (parts.has(part) && (part === "map" ? explorer.map : explorer.shown)) this.el.dispatchEvent(new CustomEvent("painted", { detail: part }));
+      if (parts.has(part) && (part === "map" ? explorer.map : explorer.shown))
+        this.el.dispatchEvent(new CustomEvent("painted", { detail: part }));
     }
   }
 
@@ -153,7 +209,14 @@ class Page {
   say() {
     const { explorer } = this;
     const pairs = explorer.shown.map((shown) =>
-      shown.strongest(3).map(([i, j]) => `${shown.rows[i].text} → ${shown.columns[j].text} ${decimal(shown.value(i, j), 2, shown.signed)}`).join(", "));
+      shown
+        .strongest(3)
+        .map(
+          ([i, j]) =>
+            `${shown.rows[i].text} → ${shown.columns[j].text} ${formatDecimal(shown.value(i, j), 2, shown.signed)}`,
+        )
+        .join(", "),
+    );
     const title = explorer.title.replace(/^L(\d+) H(\d+)$/, "Layer $1, head $2");
     this.live.textContent = `${title}. Strongest: ${pairs.join("; in the second: ")}.`;
   }
@@ -177,55 +240,6 @@ function render({ model, el }) {
   };
 }
 
-/**
- * A model where there is no anywidget, made of JSON with base64.
- *
- * first: `with_base64(*view.first())`; ask: from a request to a promise of `with_base64(*view.answer(request))`;
- * selected, settings: the traits to begin with; changed: told (name, value) of the traits that the page sets.
- * What it returns has `set(name, value)` for the page around, and `open(first)` for another text.
- */
-export function jsonModel({ first, ask, selected = {}, settings = {}, changed = () => {} }) {
-  const traits = { meta: null, buffers: [], selected, settings };
-  const heard = new Map();
-  const touched = new Set();
-  const emit = (event, ...values) => [...(heard.get(event) ?? [])].forEach((callback) => callback(...values));
-  const model = {
-    get: (name) => traits[name],
-    set(name, value) {
-      traits[name] = value;
-      touched.add(name);
-      emit(`change:${name}`);
-    },
-    save_changes() {
-      for (const name of touched) changed(name, traits[name]);
-      touched.clear();
-    },
-    on: (event, callback) => heard.set(event, [...(heard.get(event) ?? []), callback]),
-    off: (event, callback) => heard.set(event, (heard.get(event) ?? []).filter((other) => other !== callback)),
-    async send(request) {
-      let reply;
-      try {
-        reply = await ask(request);
-      } catch (error) {
-        reply = { id: request.id, type: request.type, error: `No answer: ${error.message}` };
-      }
-      const { buffers = [], ...content } = reply;
-      emit("msg:custom", content, buffers.map((buffer) => new DataView(bytesOf(buffer).buffer)));
-    },
-    open({ buffers, ...meta }) {
-      traits.buffers = buffers;
-      traits.meta = meta;
-      emit("change:meta");
-    },
-  };
-  if (first) model.open(first);
-  return model;
-}
-
-/** Show what export.py has put into a file. */
-export function openFile(el, data) {
-  const { first, selected, settings } = data;
-  return render({ el, model: jsonModel({ first, selected, settings, ask: fileAnswers(data) }) });
-}
+export { makeJsonModel } from "./json_model.js";
 
 export default { render };

@@ -1,8 +1,9 @@
+// @ts-nocheck: not typed yet
 // The controls above the map and above the head, and the lines of text that say what is shown.
 
 import { Scale } from "./colours.js";
 import { button, checkbox, dropdown, element, own, segmented } from "./dom.js";
-import { decimal, number, withError } from "./weights.js";
+import { formatDecimal, formatNumber, formatWithError } from "./numbers.js";
 
 const ramp = () => element("div", { class: "x-ramp", "aria-hidden": "true" });
 
@@ -14,13 +15,37 @@ export class MapControls {
       if (value === "pair") return;
       explorer.set({ statistic: value || null, cells: null });
     });
-    const order = [["model", "layer and head"], ["highest", "highest first"], ["lowest", "lowest first"]];
+    const order = [
+      ["model", "layer and head"],
+      ["highest", "highest first"],
+      ["lowest", "lowest first"],
+    ];
     this.order = dropdown("Order", order, (value) => explorer.set({ order: value }));
-    this.cells = segmented("Cells of the map", [["patterns", "patterns"], ["values", "values"]], (value) => explorer.set({ cells: value }));
+    this.cells = segmented(
+      "Cells of the map",
+      [
+        ["patterns", "patterns"],
+        ["values", "values"],
+      ],
+      (value) => explorer.set({ cells: value }),
+    );
     const { selected } = explorer;
-    this.sides = segmented("Map of", [["0", "first"], ["1", "second"]], (value) =>
-      explorer.put({ selected: { ...explorer.selected, side: Number(value) } }));
-    this.element = element("div", { class: "x-bar" }, this.statistic, this.order, this.cells, explorer.sides.length > 1 && this.sides);
+    this.sides = segmented(
+      "Map of",
+      [
+        ["0", "first"],
+        ["1", "second"],
+      ],
+      (value) => explorer.put({ selected: { ...explorer.selected, side: Number(value) } }),
+    );
+    this.element = element(
+      "div",
+      { class: "x-bar" },
+      this.statistic,
+      this.order,
+      this.cells,
+      explorer.sides.length > 1 && this.sides,
+    );
     this.ramp = ramp();
     this.legend = element("div", { class: "x-legend" });
     this.far = element("progress", { "aria-label": "Heads that have been switched off in turn" });
@@ -50,7 +75,9 @@ export class MapControls {
     this.problem.hidden = !explorer.mapError;
     this.ramp.style.background = new Scale(explorer.theme, map.signed && explorer.cells === "values").gradient();
     if (explorer.cells === "values") {
-      const ends = map.signed ? [number(-map.peak, true), number(map.peak, true)] : [number(map.least), number(map.most)];
+      const ends = map.signed
+        ? [formatNumber(-map.peak, true), formatNumber(map.peak, true)]
+        : [formatNumber(map.least), formatNumber(map.most)];
       this.legend.replaceChildren(ends[0], this.ramp, `${ends[1]} ${map.unit}`);
     } else {
       this.legend.replaceChildren("0", this.ramp, "largest of each head, square-root scale");
@@ -83,7 +110,10 @@ export class HeadControls {
     this.title = element("h3", {});
     const step = (name, label) => {
       const input = element("input", {
-        type: "number", min: 0, max: explorer[`${name}s`] - 1, "aria-label": label,
+        type: "number",
+        min: 0,
+        max: explorer[`${name}s`] - 1,
+        "aria-label": label,
         change: () => {
           const value = Math.max(0, Math.min(explorer[`${name}s`] - 1, Math.round(Number(input.value)) || 0));
           input.value = value;
@@ -95,16 +125,46 @@ export class HeadControls {
     };
     this.layer = step("layer", "Layer");
     this.head = step("head", "Head");
-    this.form = segmented("Form", [["lines", "lines"], ["matrix", "matrix"]], set("form"));
+    this.form = segmented(
+      "Form",
+      [
+        ["lines", "lines"],
+        ["matrix", "matrix"],
+      ],
+      set("form"),
+    );
     this.show = dropdown("Show", [], set("show"));
-    this.units = segmented("Units", [["pieces", "pieces"], ["words", "words"]], set("units"));
-    const pairs = [["all", "all"], ["AA", "A → A"], ["AB", "A → B"], ["BA", "B → A"], ["BB", "B → B"]];
+    this.units = segmented(
+      "Units",
+      [
+        ["pieces", "pieces"],
+        ["words", "words"],
+      ],
+      set("units"),
+    );
+    const pairs = [
+      ["all", "all"],
+      ["AA", "A → A"],
+      ["AB", "A → B"],
+      ["BA", "B → A"],
+      ["BB", "B → B"],
+    ];
     this.between = dropdown("From sentence to sentence", pairs, set("between"));
     this.special = checkbox("<s> and </s>", set("special"));
     this.renormalise = checkbox("renormalise rows", set("renormalise"));
-    this.compare = segmented("Compare", [["sides", "side by side"], ["difference", "difference"]], set("compare"));
+    this.compare = segmented(
+      "Compare",
+      [
+        ["sides", "side by side"],
+        ["difference", "difference"],
+      ],
+      set("compare"),
+    );
     this.range = element("input", {
-      type: "range", min: 5, max: 100, step: 5,
+      type: "range",
+      min: 5,
+      max: 100,
+      step: 5,
       input: () => {
         const mass = { ...explorer.settings.mass, [explorer.form]: Number(this.range.value) / 100 };
         explorer.set({ mass });
@@ -112,18 +172,31 @@ export class HeadControls {
     });
     this.output = element("output", {});
     this.mass = element("label", { class: "x-field" }, element("span", {}, "Mass"), this.range, this.output);
-    const zoom = (step) => () => panes().forEach((pane) => pane.enlarge(step));
+    const zoom = (step) => () => {
+      for (const pane of panes()) pane.enlarge(step);
+    };
     this.zoom = element(
-      "span", { class: "x-segmented", role: "group", "aria-label": "Size of cells" },
-      button("−", zoom(-1), { "aria-label": "Smaller cells" }), button("fit", zoom(0)), button("+", zoom(1), { "aria-label": "Larger cells" }),
+      "span",
+      { class: "x-segmented", role: "group", "aria-label": "Size of cells" },
+      button("−", zoom(-1), { "aria-label": "Smaller cells" }),
+      button("fit", zoom(0)),
+      button("+", zoom(1), { "aria-label": "Larger cells" }),
     );
     const field = (text, input) => element("label", { class: "x-field" }, element("span", {}, text), input);
     const two = explorer.sides.length > 1;
     const pair = explorer.sides.some(({ second }) => second !== null);
     this.element = element(
-      "div", {},
+      "div",
+      {},
       element("div", { class: "x-title" }, this.title, field("Layer", this.layer), field("Head", this.head), this.form),
-      element("div", { class: "x-bar" }, this.show, this.units, pair && this.between, two && explorer.meta.same_tokens && this.compare),
+      element(
+        "div",
+        { class: "x-bar" },
+        this.show,
+        this.units,
+        pair && this.between,
+        two && explorer.meta.same_tokens && this.compare,
+      ),
       element("div", { class: "x-bar" }, this.special, this.renormalise, this.mass, this.zoom),
     );
     this.note = element("p", { class: "x-note" });
@@ -142,9 +215,16 @@ export class HeadControls {
     const count = settings.chosen.length;
     this.show.offer([
       ["head", `the head L${selected.layer} H${selected.head}`],
-      ...(count > 1 ? [["mean", `mean of the ${count} chosen heads`], ["max", `maximum of the ${count} chosen heads`]] : []),
-      ["layer-mean", `mean of layer ${selected.layer}`], ["layer-max", `maximum of layer ${selected.layer}`],
-      ["all-mean", "mean of all heads"], ["all-max", "maximum of all heads"],
+      ...(count > 1
+        ? [
+            ["mean", `mean of the ${count} chosen heads`],
+            ["max", `maximum of the ${count} chosen heads`],
+          ]
+        : []),
+      ["layer-mean", `mean of layer ${selected.layer}`],
+      ["layer-max", `maximum of layer ${selected.layer}`],
+      ["all-mean", "mean of all heads"],
+      ["all-max", "maximum of all heads"],
       ["rollout", `rollout, layers 0 to ${selected.layer}`],
     ]);
     this.show.pick(settings.show);
@@ -168,11 +248,16 @@ export class HeadControls {
     const { explorer } = this;
     const { settings, form } = explorer;
     const said = [];
-    if (settings.show === "rollout") said.push("Rollout (Abnar and Zuidema 2020): what of each token is in each token after the layer, if attention alone mixed them.");
-    if (settings.units === "words") said.push("To a word: the sum over its pieces; from a word: the mean over its pieces.");
-    const kept = explorer.shown.map(({ kept: share }) => decimal(share, 2)).join(" and ");
+    if (settings.show === "rollout")
+      said.push(
+        "Rollout (Abnar and Zuidema 2020): what of each token is in each token after the layer, if attention alone mixed them.",
+      );
+    if (settings.units === "words")
+      said.push("To a word: the sum over its pieces; from a word: the mean over its pieces.");
+    const kept = explorer.shown.map(({ kept: share }) => formatDecimal(share, 2)).join(" and ");
     if (settings.compare === "difference") said.push("Second minus first.");
-    else if (settings.renormalise) said.push(`Rows are renormalised: divided by their sum over what is shown, ${kept} on average.`);
+    else if (settings.renormalise)
+      said.push(`Rows are renormalised: divided by their sum over what is shown, ${kept} on average.`);
     else if (explorer.shown.every(({ whole }) => whole)) said.push("Rows add up to 1.");
     else said.push(`Rows are not renormalised: they add up to ${kept} on average, the rest goes to what is not shown.`);
     if (settings.between !== "all") said.push("<s> and </s> are in neither sentence.");
@@ -209,21 +294,33 @@ export class HeadReadout {
     const { explorer } = this;
     const signed = explorer.shown[0].signed;
     const peaks = explorer.shown.map(({ peak }) => peak);
-    const same = new Set(peaks.map((peak) => number(peak))).size === 1;
+    const same = new Set(peaks.map((peak) => formatNumber(peak))).size === 1;
     this.ramp.style.background = new Scale(explorer.theme, signed).gradient();
     this.legend.hidden = explorer.form !== "matrix";
-    const most = same ? number(peaks[0]) : peaks.map((peak) => number(peak)).join(" and ");
+    const most = same ? formatNumber(peaks[0]) : peaks.map((peak) => formatNumber(peak)).join(" and ");
     this.legend.replaceChildren(signed ? `−${most}` : "0", this.ramp, `${signed ? "+" : ""}${most}, square-root scale`);
     this.strongest.replaceChildren(
-      ...explorer.shown.flatMap((shown, side) => [
-        this.side(side, "li"),
-        ...shown.strongest(explorer.shown.length > 1 ? 4 : 6).map(([i, j]) =>
-          element(
-            "li", { "data-side": side, "data-row": i, "data-column": j, "data-weight": shown.value(i, j), "data-error": shown.error(i, j) },
-            own(shown.rows[i].text), "→", own(shown.columns[j].text), element("span", {}, decimal(shown.value(i, j), 3, shown.signed)),
+      ...explorer.shown.flatMap((shown, side) =>
+        [
+          this.side(side, "li"),
+          ...shown.strongest(explorer.shown.length > 1 ? 4 : 6).map(([i, j]) =>
+            element(
+              "li",
+              {
+                "data-side": side,
+                "data-row": i,
+                "data-column": j,
+                "data-weight": shown.value(i, j),
+                "data-error": shown.error(i, j),
+              },
+              own(shown.rows[i].text),
+              "→",
+              own(shown.columns[j].text),
+              element("span", {}, formatDecimal(shown.value(i, j), 3, shown.signed)),
+            ),
           ),
-        ),
-      ].filter(Boolean)),
+        ].filter(Boolean),
+      ),
     );
   }
 
@@ -241,9 +338,10 @@ export class HeadReadout {
       if (row !== null && column !== null) return [this.cell(shown, side, row, column)];
       return [this.list(shown, side, row, column)];
     });
-    const idle = explorer.form === "lines"
-      ? "Point at a token for its lines alone; click to keep them, and more tokens with them."
-      : "Point at a cell for its weight; click to keep its row and column.";
+    const idle =
+      explorer.form === "lines"
+        ? "Point at a token for its lines alone; click to keep them, and more tokens with them."
+        : "Point at a cell for its weight; click to keep its row and column.";
     this.line.replaceChildren(...(parts.length ? parts : [element("span", {}, idle)]));
     this.line.dataset.idle = String(!parts.length);
   }
@@ -251,19 +349,35 @@ export class HeadReadout {
   cell(shown, side, row, column) {
     const [value, error] = [shown.value(row, column), shown.error(row, column)];
     return element(
-      "span", { "data-side": side, "data-row": row, "data-column": column, "data-weight": value, "data-error": error },
-      this.side(side, "i"), own(shown.rows[row].text), " → ", own(shown.columns[column].text), " ",
-      element("b", { class: "x-value" }, withError(value, error, shown.signed)),
+      "span",
+      { "data-side": side, "data-row": row, "data-column": column, "data-weight": value, "data-error": error },
+      this.side(side, "i"),
+      own(shown.rows[row].text),
+      " → ",
+      own(shown.columns[column].text),
+      " ",
+      element("b", { class: "x-value" }, formatWithError(value, error, shown.signed)),
     );
   }
 
   list(shown, side, row, column) {
     const cells = shown.strongest(6, { row, column });
     const [unit, verb] = row !== null ? [shown.rows[row], " looks at "] : [shown.columns[column], " is looked at by "];
-    const line = element("span", { "data-side": side, "data-row": row, "data-column": column }, this.side(side, "i"), own(unit.text), verb);
+    const line = element(
+      "span",
+      { "data-side": side, "data-row": row, "data-column": column },
+      this.side(side, "i"),
+      own(unit.text),
+      verb,
+    );
     cells.forEach(([i, j], place) => {
       const other = row !== null ? shown.columns[j] : shown.rows[i];
-      line.append(place ? ", " : "", own(other.text), " ", element("b", { class: "x-value" }, decimal(shown.value(i, j), 3, shown.signed)));
+      line.append(
+        place ? ", " : "",
+        own(other.text),
+        " ",
+        element("b", { class: "x-value" }, formatDecimal(shown.value(i, j), 3, shown.signed)),
+      );
     });
     return line;
   }

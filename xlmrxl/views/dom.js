@@ -1,3 +1,4 @@
+// @ts-nocheck: not typed yet
 // Elements, canvases and the few controls that the explorer is made of. Texts become text nodes, never HTML.
 
 /** An element with attributes; functions are listeners, and what is false or missing is left out. */
@@ -5,7 +6,8 @@ export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false)
+      node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
   return node;
@@ -52,10 +54,19 @@ const unique = () => `x-control-${++names}`;
 /** Radio buttons in a row that look like one switch. `options`: [[value, label], …]. */
 export function segmented(legend, options, changed) {
   const name = unique();
-  const inputs = options.map(([value]) => element("input", { type: "radio", name, value, change: () => changed(value) }));
+  const inputs = options.map(([value]) =>
+    element("input", { type: "radio", name, value, change: () => changed(value) }),
+  );
   const labels = options.map(([, label], i) => element("label", {}, inputs[i], element("span", {}, label)));
-  const node = element("fieldset", { class: "x-segmented" }, element("legend", { class: "x-unseen" }, legend), ...labels);
-  node.pick = (value) => inputs.forEach((input) => (input.checked = input.value === value));
+  const node = element(
+    "fieldset",
+    { class: "x-segmented" },
+    element("legend", { class: "x-unseen" }, legend),
+    ...labels,
+  );
+  node.pick = (value) => {
+    for (const input of inputs) input.checked = input.value === value;
+  };
   return node;
 }
 
@@ -73,7 +84,11 @@ export function dropdown(label, options, changed) {
   const node = element("label", { class: "x-field" }, element("span", {}, label), select);
   node.offer = (list) => {
     const now = select.value;
-    select.replaceChildren(...list.map(([value, text, own]) => element("option", { value, translate: own && "no", dir: own && "auto" }, text)));
+    select.replaceChildren(
+      ...list.map(([value, text, own]) =>
+        element("option", { value, translate: own && "no", dir: own && "auto" }, text),
+      ),
+    );
     select.value = now;
   };
   node.offer(options);

@@ -1,9 +1,11 @@
+// @ts-nocheck: not typed yet
 // What the explorer knows and what was chosen: traits, requests, and what follows from them. Nothing here draws.
 
 import { usePalette } from "./colours.js";
-import { brief, completed, formOf, same, validHead } from "./settings.js";
+import { formatNumber } from "./numbers.js";
 import { pythonOf } from "./python.js";
-import { Shown, number, unpackFloats, unpackMatrix, unpackThumbnails } from "./weights.js";
+import { brief, completed, formOf, same, validHead } from "./settings.js";
+import { Shown, unpackFloats, unpackMatrix, unpackThumbnails } from "./weights.js";
 
 const HELD_BYTES = 1 << 26; // of matrices that were asked for
 const SLICE = 700; // milliseconds that a part of a sweep should take
@@ -60,7 +62,8 @@ export class Explorer {
   async read() {
     const meta = this.model.get("meta");
     if (!meta?.sides?.length) return;
-    const turn = (this.turn = Symbol("meta"));
+    const turn = Symbol("meta");
+    this.turn = turn;
     const buffers = this.model.get("buffers");
     const { layers, heads } = meta.sides[0];
     const read = await Promise.all(
@@ -74,12 +77,12 @@ export class Explorer {
     Object.assign(this, { meta, layers, heads, sides: meta.sides });
     this.thumbnails = read.map(([thumbnails]) => thumbnails);
     this.maps = new Map(); // "side name" to a promise of (layers × heads) values
-    meta.statistics.forEach(({ name }, place) =>
-      read.forEach(([, values], side) => {
-        const at = place * layers * heads;
+    for (const [place, { name }] of meta.statistics.entries()) {
+      const at = place * layers * heads;
+      for (const [side, [, values]] of read.entries()) {
         this.maps.set(this.mapKey(side, name), Promise.resolve(values.subarray(at, at + layers * heads)));
-      }),
-    );
+      }
+    }
     this.inside = meta.inside && new Set(meta.inside.map(([layer, head]) => layer * heads + head));
     this.swept = this.sides.map(() => ({ values: new Float32Array(layers * heads).fill(NaN), done: 0 }));
     this.cache = new Map();
@@ -161,7 +164,8 @@ export class Explorer {
     const side = this.sides[request.side];
     const size = side.tokens.text.length;
     const found =
-      this.cache.get(key) ?? this.ask(request).then(({ reply, buffers }) => reply.matrix ?? unpackMatrix(buffers[0], side));
+      this.cache.get(key) ??
+      this.ask(request).then(({ reply, buffers }) => reply.matrix ?? unpackMatrix(buffers[0], side));
     this.cache.delete(key);
     this.cache.set(key, found);
     found.catch(() => this.cache.delete(key));
@@ -195,7 +199,8 @@ export class Explorer {
     const every = Array.from({ length: layers * heads }, (_, i) => [Math.floor(i / heads), i % heads]);
     for (let count = Math.min(4, heads); swept.done < every.length; ) {
       const seen = !this.closed && this.meta === meta;
-      if (!seen || this.settings.statistic !== "importance" || !this.mapSides.includes(side)) throw new Error("Stopped.");
+      if (!seen || this.settings.statistic !== "importance" || !this.mapSides.includes(side))
+        throw new Error("Stopped.");
       const asked = every.slice(swept.done, swept.done + count);
       const begun = performance.now();
       const { buffers } = await this.ask({ type: "sweep", side, heads: asked });
@@ -245,7 +250,8 @@ export class Explorer {
   }
 
   async refreshHead() {
-    const turn = (this.turnHead = Symbol("head"));
+    const turn = Symbol("head");
+    this.turnHead = turn;
     const done = this.wait("head");
     try {
       const matrices = await Promise.all(this.sides.map((_, side) => this.matrix(this.request(side))));
@@ -256,7 +262,8 @@ export class Explorer {
       this.error = null;
       this.focus.forEach((focus, side) => {
         const now = this.shown[side];
-        if (!now || focus.row >= now.rows.length || focus.column >= now.columns.length) this.focus[side] = { row: null, column: null };
+        if (!now || focus.row >= now.rows.length || focus.column >= now.columns.length)
+          this.focus[side] = { row: null, column: null };
       });
       this.tell("head", "focus");
     } catch (error) {
@@ -271,7 +278,8 @@ export class Explorer {
 
   /** Say that a part is on its way if it takes longer than a moment; returns what ends that. */
   wait(part) {
-    const turn = (this.waits[part] = Symbol(part));
+    const turn = Symbol(part);
+    this.waits[part] = turn;
     const late = (is) => {
       if (turn !== this.waits[part]) return;
       this.late[is ? "add" : "delete"](part);
@@ -285,7 +293,8 @@ export class Explorer {
   }
 
   async refreshMap() {
-    const turn = (this.turnMap = Symbol("map"));
+    const turn = Symbol("map");
+    this.turnMap = turn;
     const { statistic, order, compare } = this.settings;
     const done = this.wait("map");
     const map = { values: null, signed: false, order: Array.from({ length: this.layers * this.heads }, (_, i) => i) };
@@ -320,7 +329,8 @@ export class Explorer {
   }
 
   async ablate() {
-    const turn = (this.turnOff = Symbol("off"));
+    const turn = Symbol("off");
+    this.turnOff = turn;
     const { heads, layers, at } = this.settings.off;
     if (!heads.length && !layers.length) {
       this.ablation = null;
@@ -343,7 +353,8 @@ export class Explorer {
 
   /** Switch a head, or a layer as a whole, off or on again. */
   toggleOff(layer, head = null) {
-    const flip = (list, item) => (list.some((one) => same(one, item)) ? list.filter((one) => !same(one, item)) : [...list, item]);
+    const flip = (list, item) =>
+      list.some((one) => same(one, item)) ? list.filter((one) => !same(one, item)) : [...list, item];
     const { heads, layers } = this.settings.off;
     this.switchOff(head === null ? { layers: flip(layers, layer) } : { heads: flip(heads, [layer, head]) });
   }
@@ -443,7 +454,7 @@ export class Explorer {
     const at = layer * this.heads + head;
     const facts = [];
     for (const { name, unit } of this.meta.statistics) {
-      facts.push(`${name} ${number((await this.mapOf(side, name))[at])}${unit === "mass" ? "" : ` ${unit}`}`);
+      facts.push(`${name} ${formatNumber((await this.mapOf(side, name))[at])}${unit === "mass" ? "" : ` ${unit}`}`);
     }
     return facts;
   }

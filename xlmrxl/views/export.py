@@ -10,12 +10,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlmrxl.views.protocol import source, with_base64
+from xlmrxl.views.protocol import BUILT, with_base64
 
 if TYPE_CHECKING:
     from xlmrxl.views.protocol import AttentionView
     from xlmrxl.views.request import Head
 
+SCRIPT = BUILT / "saved_page.js"
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -34,9 +35,7 @@ style-src 'unsafe-inline'; img-src data: blob:">
 <noscript>This page draws attention weights with JavaScript, which is switched off here.</noscript>
 <script type="application/json" id="data">{data}</script>
 <script type="module">
-{module}
-openFile(document.getElementById("explorer"), JSON.parse(document.getElementById("data").textContent));
-</script>
+{script}</script>
 </body>
 </html>
 """
@@ -83,7 +82,7 @@ def html(
     }
     text = view.sides[0].text
     title = f"Attention: {text if len(text) <= 60 else text[:59] + '…'}"
-    return PAGE.format(title=escape(title), data=json_in_html(data), module=source())
+    return PAGE.format(title=escape(title), data=json_in_html(data), script=SCRIPT.read_text(encoding="utf-8"))
 
 
 def save_html(

@@ -1,8 +1,9 @@
+// @ts-nocheck: not typed yet
 // What is shown, to take away: SVG and PNG for a paper, CSV and JSON for a program.
 
-import { Scale, palette } from "./colours.js";
+import { palette, Scale } from "./colours.js";
 import { isRightToLeft } from "./dom.js";
-import { number, percent } from "./weights.js";
+import { formatNumber, formatPercent } from "./numbers.js";
 
 const FONTS = "IBM Plex Sans, Noto Sans, Helvetica, Arial, sans-serif";
 const GREYS = { ink: 9, soft: 6, line: 3 }; // steps of the palette, on white paper
@@ -10,7 +11,8 @@ const grey = (name) => palette.grey[GREYS[name]];
 const MARGIN = 16;
 const PIXELS = 8192; // of a picture's edge, which not every browser exceeds
 
-const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+const escaped = (text) =>
+  String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 const round = (value) => Number(value.toFixed(2));
 let measuring;
 
@@ -26,17 +28,26 @@ function label(text, x, y, { size = 12, anchor = "start", fill = grey("ink"), tu
   const rtl = isRightToLeft(text);
   const side = rtl ? { start: "end", end: "start", middle: "middle" }[anchor] : anchor;
   const down = 0.35 * size;
-  const place = turned ? `transform="translate(${round(x + down)} ${round(y)}) rotate(-90)"` : `x="${round(x)}" y="${round(y + down)}"`;
+  const place = turned
+    ? `transform="translate(${round(x + down)} ${round(y)}) rotate(-90)"`
+    : `x="${round(x)}" y="${round(y + down)}"`;
   const more = (rtl ? ' direction="rtl"' : "") + (weight ? ` font-weight="${weight}"` : "");
   return `<text ${place} font-size="${size}" text-anchor="${side}" fill="${fill}"${more}>${escaped(text)}</text>`;
 }
 
-const rect = (x, y, width, height, fill) => `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" fill="${fill}"/>`;
+const rect = (x, y, width, height, fill) =>
+  `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" fill="${fill}"/>`;
 
 /** A bar of the scale with its ends. */
 function legend(scale, low, high, x, y) {
-  const steps = Array.from({ length: 24 }, (_, i) => rect(x + widthOf(low, 11) + 6 + i * 4, y - 4, 4.2, 8, scale.css(i / 23)));
-  return label(low, x, y, { size: 11, fill: grey("soft") }) + steps.join("") + label(high, x + widthOf(low, 11) + 110, y, { size: 11, fill: grey("soft") });
+  const steps = Array.from({ length: 24 }, (_, i) =>
+    rect(x + widthOf(low, 11) + 6 + i * 4, y - 4, 4.2, 8, scale.css(i / 23)),
+  );
+  return (
+    label(low, x, y, { size: 11, fill: grey("soft") }) +
+    steps.join("") +
+    label(high, x + widthOf(low, 11) + 110, y, { size: 11, fill: grey("soft") })
+  );
 }
 
 /** {body, width, height} of a matrix. */
@@ -54,13 +65,18 @@ function matrixFigure(shown) {
     for (const j of mass < 1 ? shown.edges(i) : columns.keys()) {
       const value = shown.value(i, j);
       const level = scale.level(value, peak);
-      if (scale.pixels[level] !== 0xffffffff) parts.push(rect(left + j * size, top + i * size, size, size, scale.colours[level]));
+      if (scale.pixels[level] !== 0xffffffff)
+        parts.push(rect(left + j * size, top + i * size, size, size, scale.colours[level]));
     }
   });
-  columns.forEach((column, j) => parts.push(label(column.text, left + (j + 0.5) * size, top - 5, { size: font, turned: true })));
+  for (const [j, { text }] of columns.entries()) {
+    parts.push(label(text, left + (j + 0.5) * size, top - 5, { size: font, turned: true }));
+  }
   const [width, height] = [left + columns.length * size, top + rows.length * size];
-  parts.push(`<rect x="${round(left)}" y="${round(top)}" width="${columns.length * size}" height="${rows.length * size}" fill="none" stroke="${grey("line")}"/>`);
-  const ends = signed ? [`−${number(peak)}`, `+${number(peak)}`] : ["0", number(peak)];
+  parts.push(
+    `<rect x="${round(left)}" y="${round(top)}" width="${columns.length * size}" height="${rows.length * size}" fill="none" stroke="${grey("line")}"/>`,
+  );
+  const ends = signed ? [`−${formatNumber(peak)}`, `+${formatNumber(peak)}`] : ["0", formatNumber(peak)];
   parts.push(legend(scale, ends[0], `${ends[1]} (square-root scale)`, left, height + 16));
   return { body: parts.join("\n"), width: Math.max(width, left + 290), height: height + 26 };
 }
@@ -75,19 +91,26 @@ function linesFigure(shown, pane) {
   const scale = new Scale("light", true);
   const picked = pane.picked();
   const parts = [];
-  rows.forEach((row, i) => {
-    if (picked && !picked.rows.has(i) && !picked.columns.size) return;
+  for (const i of rows.keys()) {
+    if (picked && !picked.rows.has(i) && !picked.columns.size) continue;
     for (const j of shown.edges(i)) {
       if (picked && !picked.rows.has(i) && !picked.columns.has(j)) continue;
       const strength = Math.abs(shown.value(i, j)) / peak;
       const [y, to] = [(i + 0.5) * step, (j + 0.5) * step];
       const colour = scale.css(signed && shown.value(i, j) < 0 ? 0.12 : 0.88);
-      parts.push(`<path d="M${round(left)} ${y}C${round(left + 120)} ${y} ${round(left + 120)} ${to} ${round(right)} ${to}" fill="none" stroke="${colour}" stroke-width="${round(0.5 + 2 * strength)}" stroke-opacity="${round(0.15 + 0.75 * strength)}"/>`);
+      parts.push(
+        `<path d="M${round(left)} ${y}C${round(left + 120)} ${y} ${round(left + 120)} ${to} ${round(right)} ${to}" fill="none" stroke="${colour}" stroke-width="${round(0.5 + 2 * strength)}" stroke-opacity="${round(0.15 + 0.75 * strength)}"/>`,
+      );
     }
-  });
-  rows.forEach((row, i) => parts.push(label(row.text, left - 5, (i + 0.5) * step, { size: 13, anchor: "end" })));
-  columns.forEach((column, j) => parts.push(label(column.text, right + 5, (j + 0.5) * step, { size: 13 })));
-  return { body: parts.join("\n"), width: right + longest(columns) + 8, height: Math.max(rows.length, columns.length) * step };
+  }
+  for (const [i, { text }] of rows.entries())
+    parts.push(label(text, left - 5, (i + 0.5) * step, { size: 13, anchor: "end" }));
+  for (const [j, { text }] of columns.entries()) parts.push(label(text, right + 5, (j + 0.5) * step, { size: 13 }));
+  return {
+    body: parts.join("\n"),
+    width: right + longest(columns) + 8,
+    height: Math.max(rows.length, columns.length) * step,
+  };
 }
 
 /** {body, width, height} of the map of all heads. */
@@ -102,7 +125,15 @@ function mapFigure(explorer) {
   map.order.forEach((index, place) => {
     const [x, y] = [left + (place % heads) * (size + gap), top + Math.floor(place / heads) * (size + gap)];
     if (values) {
-      parts.push(rect(x, y, size, size, Number.isFinite(map.values[index]) ? scale.css(explorer.shareOf(map.values[index])) : "#ffffff"));
+      parts.push(
+        rect(
+          x,
+          y,
+          size,
+          size,
+          Number.isFinite(map.values[index]) ? scale.css(explorer.shareOf(map.values[index])) : "#ffffff",
+        ),
+      );
       return;
     }
     const cells = explorer.thumbnails[side].subarray(index * thumbnail ** 2, (index + 1) * thumbnail ** 2);
@@ -116,18 +147,32 @@ function mapFigure(explorer) {
       paths.set(level, (paths.get(level) ?? "") + square);
     });
     parts.push(`<g>${[...paths].map(([level, d]) => `<path d="${d}" fill="${scale.colours[level]}"/>`).join("")}</g>`);
-    parts.push(`<rect x="${x}" y="${y}" width="${size}" height="${size}" fill="none" stroke="${grey("line")}" stroke-width="0.5"/>`);
+    parts.push(
+      `<rect x="${x}" y="${y}" width="${size}" height="${size}" fill="none" stroke="${grey("line")}" stroke-width="0.5"/>`,
+    );
   });
   if (map.order.every((index, place) => index === place)) {
-    for (let i = 0; i < layers; i++) parts.push(label(`L${i}`, left - 5, top + i * (size + gap) + size / 2, { size: 9, anchor: "end", fill: grey("soft") }));
-    for (let i = 0; i < heads; i += heads > 10 ? 2 : 1) parts.push(label(`H${i}`, left + i * (size + gap) + size / 2, top - 8, { size: 9, anchor: "middle", fill: grey("soft") }));
+    for (let i = 0; i < layers; i++)
+      parts.push(
+        label(`L${i}`, left - 5, top + i * (size + gap) + size / 2, { size: 9, anchor: "end", fill: grey("soft") }),
+      );
+    for (let i = 0; i < heads; i += heads > 10 ? 2 : 1)
+      parts.push(
+        label(`H${i}`, left + i * (size + gap) + size / 2, top - 8, { size: 9, anchor: "middle", fill: grey("soft") }),
+      );
   }
   const height = top + layers * (size + gap);
   if (values) {
-    const ends = map.signed ? [number(-map.peak, true), number(map.peak, true)] : [number(map.least), number(map.most)];
+    const ends = map.signed
+      ? [formatNumber(-map.peak, true), formatNumber(map.peak, true)]
+      : [formatNumber(map.least), formatNumber(map.most)];
     parts.push(legend(scale, ends[0], `${ends[1]} ${map.unit}`, left, height + 14));
   }
-  return { body: parts.join("\n"), width: Math.max(left + heads * (size + gap), left + 290), height: height + (values ? 24 : 4) };
+  return {
+    body: parts.join("\n"),
+    width: Math.max(left + heads * (size + gap), left + 290),
+    height: height + (values ? 24 : 4),
+  };
 }
 
 /** {body, width, height} of what switching off does on one side. */
@@ -139,7 +184,12 @@ function offFigure({ effects }) {
   let y = 0;
   for (const { title, position, kl, outcomes } of effects) {
     const place = position === null ? "" : ` at ${position}`;
-    parts.push(label(`${title}${place}${kl === null ? "" : `, KL ${number(kl)} nats`}`, 0, y + 8, { size: 12, weight: 600 }));
+    parts.push(
+      label(`${title}${place}${kl === null ? "" : `, KL ${formatNumber(kl)} nats`}`, 0, y + 8, {
+        size: 12,
+        weight: 600,
+      }),
+    );
     parts.push(label("before", left + bars + 52, y + 8, { size: 11, anchor: "end", fill: grey("soft") }));
     parts.push(label("after", left + bars + 104, y + 8, { size: 11, anchor: "end", fill: grey("soft") }));
     const most = Math.max(...outcomes.flatMap(({ before, after }) => [before, after]), 1e-9);
@@ -147,8 +197,14 @@ function offFigure({ effects }) {
       const top = y + 20 + i * step;
       parts.push(label(text, left - 8, top + 8, { anchor: "end" }));
       [before, after].forEach((value, row) => {
-        if (kl !== null) parts.push(rect(left, top + 2 + 7 * row, Math.max(0.5, (bars * value) / most), 5, palette.hue[row ? 6 : 3]));
-        parts.push(label(kl === null ? number(value) : percent(value), left + bars + 52 + 52 * row, top + 8, { size: 11, anchor: "end" }));
+        if (kl !== null)
+          parts.push(rect(left, top + 2 + 7 * row, Math.max(0.5, (bars * value) / most), 5, palette.hue[row ? 6 : 3]));
+        parts.push(
+          label(kl === null ? formatNumber(value) : formatPercent(value), left + bars + 52 + 52 * row, top + 8, {
+            size: 11,
+            anchor: "end",
+          }),
+        );
       });
     });
     y += 20 + outcomes.length * step + space;
@@ -169,7 +225,10 @@ export function svg(explorer, what, panes) {
   const pieces = {
     map: () => [mapFigure(explorer)],
     off: () => explorer.ablation.found.map(offFigure),
-    head: () => explorer.shown.map((shown, side) => (explorer.form === "lines" ? linesFigure(shown, panes[side]) : matrixFigure(shown))),
+    head: () =>
+      explorer.shown.map((shown, side) =>
+        explorer.form === "lines" ? linesFigure(shown, panes[side]) : matrixFigure(shown),
+      ),
   }[what]();
   const about = described(explorer, what);
   const shown = what === "map" ? [explorer.sides[explorer.selected.side]] : explorer.sides;
@@ -180,7 +239,9 @@ export function svg(explorer, what, panes) {
     x += piece.width + 40;
     return group;
   });
-  const sources = shown.map(({ source }) => `${source.model}${source.revision ? `@${source.revision}` : ""}, ${source.precision}`);
+  const sources = shown.map(
+    ({ source }) => `${source.model}${source.revision ? `@${source.revision}` : ""}, ${source.precision}`,
+  );
   const foot = `${[...new Set(sources)].join("; ")}; ${settingsInWords(explorer, what)}`;
   const width = Math.max(x - 40 + MARGIN, widthOf(foot, 10) + 2 * MARGIN);
   const height = Math.max(...pieces.map((piece) => piece.height)) + (pieces.length > 1 ? 60 : 48) + 34;
@@ -243,7 +304,9 @@ export async function rows(explorer, what) {
     const values = await Promise.all(names.map((name) => explorer.mapOf(side, name)));
     const own = explorer.map.values && !names.includes(explorer.settings.statistic) ? explorer.map : null;
     return Array.from({ length: explorer.layers * explorer.heads }, (_, i) => ({
-      side, layer: Math.floor(i / explorer.heads), head: i % explorer.heads,
+      side,
+      layer: Math.floor(i / explorer.heads),
+      head: i % explorer.heads,
       ...Object.fromEntries(names.map((name, place) => [name, values[place][i]])),
       ...(own ? { [own.name]: own.values[i] } : {}),
     }));
@@ -251,8 +314,13 @@ export async function rows(explorer, what) {
   return explorer.shown.flatMap((shown, side) =>
     shown.rows.flatMap((row, i) =>
       shown.columns.map((column, j) => ({
-        side, query: row.index, query_text: row.text, key: column.index, key_text: column.text,
-        weight: rounded(shown.value(i, j)), error: rounded(shown.error(i, j)),
+        side,
+        query: row.index,
+        query_text: row.text,
+        key: column.index,
+        key_text: column.text,
+        weight: rounded(shown.value(i, j)),
+        error: rounded(shown.error(i, j)),
       })),
     ),
   );
@@ -267,7 +335,10 @@ export function csv(list) {
     const text = value === null || value === undefined ? "" : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  return [names, ...list.map((row) => names.map((name) => row[name]))].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+  return (
+    [names, ...list.map((row) => names.map((name) => row[name]))].map((row) => row.map(cell).join(",")).join("\r\n") +
+    "\r\n"
+  );
 }
 
 /** What is shown as JSON, with all that is needed to get it again. */
@@ -276,9 +347,12 @@ export async function json(explorer, what) {
   if (what === "off") return JSON.stringify({ ...about, found: explorer.ablation.found });
   if (what === "map") return JSON.stringify({ ...about, heads: await rows(explorer, what) });
   const views = explorer.shown.map((shown) => ({
-    rows: shown.rows, columns: shown.columns,
+    rows: shown.rows,
+    columns: shown.columns,
     weights: shown.rows.map((_, i) => shown.columns.map((_, j) => rounded(shown.value(i, j)))),
-    errors: shown.rows.map((_, i) => rounded(shown.columns.reduce((most, _, j) => Math.max(most, shown.error(i, j)), 0))),
+    errors: shown.rows.map((_, i) =>
+      rounded(shown.columns.reduce((most, _, j) => Math.max(most, shown.error(i, j)), 0)),
+    ),
   }));
   return JSON.stringify({ ...about, views });
 }

@@ -1,9 +1,10 @@
+// @ts-nocheck: not typed yet
 // A saved file in place of a model: what is inside is answered, and means and ranks of it are computed here.
 
 import { combine, unpackFloats, unpackMatrix } from "./weights.js";
 
 /** An `ask` for jsonModel, of the data that export.py puts into a file. */
-export function fileAnswers({ first, heads, rollout, maps }) {
+export function answerFromFile({ first, heads, rollout, maps }) {
   const { layers, heads: width } = first.sides[0];
   const inside = first.inside ?? Array.from({ length: layers * width }, (_, i) => [Math.floor(i / width), i % width]);
   const place = new Map(inside.map(([layer, head], i) => [layer * width + head, i]));
@@ -11,7 +12,9 @@ export function fileAnswers({ first, heads, rollout, maps }) {
   const matrix = async (side, layer, head) => {
     const at = place.get(layer * width + head);
     if (at === undefined) {
-      throw new Error(`L${layer} H${head} is not in this file, which holds ${inside.length} of ${layers * width} heads.`);
+      throw new Error(
+        `L${layer} H${head} is not in this file, which holds ${inside.length} of ${layers * width} heads.`,
+      );
     }
     return unpackMatrix(heads[side][at], first.sides[side]);
   };

@@ -1,3 +1,4 @@
+// @ts-nocheck: not typed yet
 // A head as lines: tokens that look on the left, tokens that are looked at on the right.
 
 import { Scale } from "./colours.js";
@@ -16,7 +17,12 @@ export class LinesPane {
     this.lists = {};
     for (const axis of ["rows", "columns"]) {
       const name = axis === "rows" ? "Tokens that look" : "Tokens that are looked at";
-      this.lists[axis] = element("div", { class: `x-tokens x-${axis}`, role: "listbox", "aria-label": name, "aria-multiselectable": "true" });
+      this.lists[axis] = element("div", {
+        class: `x-tokens x-${axis}`,
+        role: "listbox",
+        "aria-label": name,
+        "aria-multiselectable": "true",
+      });
     }
     this.inner = element("div", { class: "x-inner" }, this.canvas, this.lists.rows, this.lists.columns);
     this.element = element(
@@ -56,11 +62,22 @@ export class LinesPane {
     this.listed = key;
     this.items = {};
     this.tinted = [];
-    for (const [axis, units] of [["rows", rows], ["columns", columns]]) {
+    for (const [axis, units] of [
+      ["rows", rows],
+      ["columns", columns],
+    ]) {
       this.items[axis] = units.map((unit, i) =>
         element(
           "div",
-          { class: `x-token${parted(units, i) ? " x-border" : ""}`, role: "option", tabindex: i ? -1 : 0, "data-axis": axis, "data-unit": i, title: unit.text, translate: "no" },
+          {
+            class: `x-token${parted(units, i) ? " x-border" : ""}`,
+            role: "option",
+            tabindex: i ? -1 : 0,
+            "data-axis": axis,
+            "data-unit": i,
+            title: unit.text,
+            translate: "no",
+          },
           own(unit.text),
         ),
       );
@@ -87,7 +104,10 @@ export class LinesPane {
     const { explorer, side, shown } = this;
     const focus = explorer.focus[side];
     const found = {};
-    for (const [axis, units, at] of [["rows", shown.rows, focus.row], ["columns", shown.columns, focus.column]]) {
+    for (const [axis, units, at] of [
+      ["rows", shown.rows, focus.row],
+      ["columns", shown.columns, focus.column],
+    ]) {
       found[axis] = new Set(units.flatMap((unit, i) => (explorer.isPinned(side, axis, unit) ? [i] : [])));
       if (at !== null) found[axis].add(at);
     }
@@ -202,10 +222,14 @@ export class LinesPane {
     if (!place) return;
     const other = { rows: "columns", columns: "rows" }[place.axis];
     const go = {
-      ArrowUp: [place.axis, place.unit - 1], ArrowDown: [place.axis, place.unit + 1],
-      PageUp: [place.axis, Math.max(0, place.unit - 10)], PageDown: [place.axis, place.unit + 10],
-      Home: [place.axis, 0], End: [place.axis, Infinity],
-      ArrowLeft: ["rows", place.unit], ArrowRight: ["columns", place.unit],
+      ArrowUp: [place.axis, place.unit - 1],
+      ArrowDown: [place.axis, place.unit + 1],
+      PageUp: [place.axis, Math.max(0, place.unit - 10)],
+      PageDown: [place.axis, place.unit + 10],
+      Home: [place.axis, 0],
+      End: [place.axis, Infinity],
+      ArrowLeft: ["rows", place.unit],
+      ArrowRight: ["columns", place.unit],
     }[event.key];
     if (go) {
       const [axis, unit] = go;

@@ -1,8 +1,9 @@
+// @ts-nocheck: not typed yet
 // The map of all heads: a thumbnail or a colour each, to point at and to choose from.
 
 import { Scale } from "./colours.js";
 import { canvasOf, element, sized } from "./dom.js";
-import { number } from "./weights.js";
+import { formatNumber } from "./numbers.js";
 
 const GAP = 2;
 const LABELS_LEFT = 28; // pixels for layer labels on the left
@@ -19,7 +20,9 @@ export class HeadMap {
     this.element = element(
       "div",
       { class: "x-map", role: "grid", tabindex: 0, "aria-label": "All heads", "aria-multiselectable": "true" },
-      this.base, this.over, element("div", { class: "x-unseen" }, this.row),
+      this.base,
+      this.over,
+      element("div", { class: "x-unseen" }, this.row),
     );
     this.element.setAttribute("aria-activedescendant", "x-active-head");
     this.element.addEventListener("pointermove", (event) => this.hover(this.at(event)));
@@ -74,7 +77,8 @@ export class HeadMap {
       for (let at = i * cells; at < (i + 1) * cells; at++) peak = Math.max(peak, values[at]);
       const corner = Math.floor(i / heads) * edge * canvas.width + (i % heads) * edge;
       for (let y = 0, at = i * cells; y < edge; y++) {
-        for (let x = 0; x < edge; x++, at++) pixels[corner + y * canvas.width + x] = scale.pixels[scale.level(values[at], peak)];
+        for (let x = 0; x < edge; x++, at++)
+          pixels[corner + y * canvas.width + x] = scale.pixels[scale.level(values[at], peak)];
       }
     }
     context.putImageData(image, 0, 0);
@@ -130,9 +134,11 @@ export class HeadMap {
     const every = (room) => [1, 2, 4, 8].find((n) => n * step >= room) ?? 16;
     if (explorer.settings.order !== "model" && explorer.map.values) return;
     context.textAlign = "right";
-    for (let i = 0; i < explorer.layers; i += every(11)) context.fillText(`L${i}`, LABELS_LEFT - 5, LABELS_TOP + i * step + this.size / 2 + 0.5);
+    for (let i = 0; i < explorer.layers; i += every(11))
+      context.fillText(`L${i}`, LABELS_LEFT - 5, LABELS_TOP + i * step + this.size / 2 + 0.5);
     context.textAlign = "center";
-    for (let i = 0; i < explorer.heads; i += every(24)) context.fillText(`H${i}`, LABELS_LEFT + i * step + this.size / 2, LABELS_TOP - 8);
+    for (let i = 0; i < explorer.heads; i += every(24))
+      context.fillText(`H${i}`, LABELS_LEFT + i * step + this.size / 2, LABELS_TOP - 8);
   }
 
   strike(context, x, y) {
@@ -179,7 +185,8 @@ export class HeadMap {
   /** Name the active head to screen readers, and the one pointed at (or active) in the line below. */
   async say() {
     const { explorer } = this;
-    const turn = (this.turn = Symbol("say"));
+    const turn = Symbol("say");
+    this.turn = turn;
     const name = async (place) => {
       const index = explorer.map.order[place];
       const [layer, head] = [Math.floor(index / explorer.heads), index % explorer.heads];
@@ -189,7 +196,7 @@ export class HeadMap {
     const shown = this.hovered === null ? active : await name(this.hovered);
     if (turn !== this.turn) return;
     const { map } = explorer;
-    const value = (index) => (map.values ? `${number(map.values[index], map.signed)} ${map.unit}`.trim() : "");
+    const value = (index) => (map.values ? `${formatNumber(map.values[index], map.signed)} ${map.unit}`.trim() : "");
     this.row.setAttribute("aria-rowindex", Math.floor(this.active / explorer.heads) + 1);
     this.cell.setAttribute("aria-colindex", (this.active % explorer.heads) + 1);
     this.cell.setAttribute("aria-selected", explorer.isChosen(active.layer, active.head));
@@ -197,7 +204,9 @@ export class HeadMap {
       `Layer ${active.layer}, head ${active.head}`,
       map.values ? `${map.name}: ${value(active.index)}` : active.facts[0],
       explorer.isOff(active.layer, active.head) ? "switched off" : "",
-    ].filter(Boolean).join(", ");
+    ]
+      .filter(Boolean)
+      .join(", ");
     const { layer, head, index } = shown;
     Object.assign(this.readout.dataset, { layer, head, value: map.values ? map.values[index] : "" });
     this.readout.replaceChildren(
@@ -250,8 +259,10 @@ export class HeadMap {
     }[event.key];
     const index = map.order[this.active];
     if (go !== undefined) this.active = go >= 0 && go <= last ? go : this.active;
-    else if (event.key === "Enter" || event.key === " ") this.choose(this.active, event.shiftKey || event.ctrlKey || event.metaKey);
-    else if (event.key === "x" && this.explorer.can("ablate")) this.explorer.toggleOff(Math.floor(index / heads), index % heads);
+    else if (event.key === "Enter" || event.key === " ")
+      this.choose(this.active, event.shiftKey || event.ctrlKey || event.metaKey);
+    else if (event.key === "x" && this.explorer.can("ablate"))
+      this.explorer.toggleOff(Math.floor(index / heads), index % heads);
     else if (event.key === "X" && this.explorer.can("ablate")) this.explorer.toggleOff(Math.floor(index / heads));
     else return;
     event.preventDefault();

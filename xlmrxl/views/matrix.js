@@ -1,14 +1,17 @@
+// @ts-nocheck: not typed yet
 // A head as a matrix: rows look, columns are looked at. What is out of sight is not drawn.
 
 import { Scale } from "./colours.js";
 import { canvasOf, element, isRightToLeft, sized } from "./dom.js";
-import { parted, withError } from "./weights.js";
+import { formatWithError } from "./numbers.js";
+import { parted } from "./weights.js";
 
 const CELL_LEAST = 3; // pixels of a cell that is not zoomed
 const CELL_MOST = 34;
 const CELL_TEXT = 11; // pixels of a cell from which on every label has room
 const CELLS_HIGH = 560; // pixels that the cells may take before they scroll
-const graphemes = typeof Intl.Segmenter === "function" ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
+const graphemes =
+  typeof Intl.Segmenter === "function" ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
 
 export class MatrixPane {
   constructor(explorer, side) {
@@ -22,7 +25,10 @@ export class MatrixPane {
     this.scroller = element(
       "div",
       {
-        class: "x-scroller", role: "grid", tabindex: 0, "aria-label": "Attention from rows to columns",
+        class: "x-scroller",
+        role: "grid",
+        tabindex: 0,
+        "aria-label": "Attention from rows to columns",
         "aria-activedescendant": `x-active-cell-${side}`,
         scroll: () => this.paint(),
         pointermove: (event) => this.point(this.at(event)),
@@ -87,17 +93,30 @@ export class MatrixPane {
     this.left = Math.ceil(Math.min(longest(rows), room * 0.28, 150)) + 10;
     this.top = Math.ceil(Math.min(longest(columns), 130)) + 10;
     const ratio = window.devicePixelRatio || 1;
-    const most = Math.min((room - this.left - 2) / columns.length, Math.max(CELLS_HIGH / rows.length, CELL_LEAST), CELL_MOST);
+    const most = Math.min(
+      (room - this.left - 2) / columns.length,
+      Math.max(CELLS_HIGH / rows.length, CELL_LEAST),
+      CELL_MOST,
+    );
     this.fit = Math.max(CELL_LEAST, Math.floor(most * ratio) / ratio);
     this.size = this.zoom ?? this.fit;
     this.wide = Math.min(columns.length * this.size, room - this.left);
     this.high = Math.min(rows.length * this.size, CELLS_HIGH);
     Object.assign(this.scroller.style, {
-      left: `${this.left}px`, top: `${this.top}px`, width: `${this.wide}px`, height: `${this.high}px`,
+      left: `${this.left}px`,
+      top: `${this.top}px`,
+      width: `${this.wide}px`,
+      height: `${this.high}px`,
     });
-    Object.assign(this.extent.style, { width: `${columns.length * this.size}px`, height: `${rows.length * this.size}px` });
+    Object.assign(this.extent.style, {
+      width: `${columns.length * this.size}px`,
+      height: `${rows.length * this.size}px`,
+    });
     // What is scrolled needs room for its bars.
-    const [barX, barY] = [rows.length * this.size > this.high ? 12 : 0, columns.length * this.size > this.wide ? 12 : 0];
+    const [barX, barY] = [
+      rows.length * this.size > this.high ? 12 : 0,
+      columns.length * this.size > this.wide ? 12 : 0,
+    ];
     this.scroller.style.width = `${Math.min(this.wide + barX, room - this.left)}px`;
     this.scroller.style.height = `${this.high + barY}px`;
     this.element.style.height = `${this.top + this.high + barY}px`;
@@ -134,8 +153,15 @@ export class MatrixPane {
     const { line, soft, paper, accent } = this.explorer;
     context.imageSmoothingEnabled = false;
     context.drawImage(
-      this.canvas, x / this.size, y / this.size, this.wide / this.size, this.high / this.size,
-      this.left, this.top, this.wide, this.high,
+      this.canvas,
+      x / this.size,
+      y / this.size,
+      this.wide / this.size,
+      this.high / this.size,
+      this.left,
+      this.top,
+      this.wide,
+      this.high,
     );
     context.strokeStyle = line;
     context.strokeRect(this.left - 0.5, this.top - 0.5, this.wide + 1, this.high + 1);
@@ -157,8 +183,22 @@ export class MatrixPane {
     const { explorer, side, focus, scroller } = this;
     const pinned = (units, name) => units.flatMap((unit, i) => (explorer.isPinned(side, name, unit) ? [i] : []));
     return [
-      { turned: false, units: rows, pins: pinned(rows, "rows"), at: focus.row, scroll: scroller.scrollTop, room: this.high },
-      { turned: true, units: columns, pins: pinned(columns, "columns"), at: focus.column, scroll: scroller.scrollLeft, room: this.wide },
+      {
+        turned: false,
+        units: rows,
+        pins: pinned(rows, "rows"),
+        at: focus.row,
+        scroll: scroller.scrollTop,
+        room: this.high,
+      },
+      {
+        turned: true,
+        units: columns,
+        pins: pinned(columns, "columns"),
+        at: focus.column,
+        scroll: scroller.scrollLeft,
+        room: this.wide,
+      },
     ];
   }
 
@@ -214,10 +254,12 @@ export class MatrixPane {
     if (row === null || column === null) return;
     context.strokeStyle = explorer.ink;
     context.lineWidth = 2;
-    inCells(() => context.strokeRect(this.left + column * this.size - x, this.top + row * this.size - y, this.size, this.size));
+    inCells(() =>
+      context.strokeRect(this.left + column * this.size - x, this.top + row * this.size - y, this.size, this.size),
+    );
     this.row.setAttribute("aria-rowindex", row + 1);
     this.cell.setAttribute("aria-colindex", column + 1);
-    const weight = withError(shown.value(row, column), shown.error(row, column), shown.signed);
+    const weight = formatWithError(shown.value(row, column), shown.error(row, column), shown.signed);
     this.cell.textContent = `${shown.rows[row].text} to ${shown.columns[column].text}: ${weight}`;
   }
 
@@ -263,8 +305,14 @@ export class MatrixPane {
     row ??= 0;
     column ??= 0;
     const moves = {
-      ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], PageUp: [-10, 0], PageDown: [10, 0],
-      Home: [0, -columns.length], End: [0, columns.length],
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+      PageUp: [-10, 0],
+      PageDown: [10, 0],
+      Home: [0, -columns.length],
+      End: [0, columns.length],
     };
     if (moves[event.key]) {
       row = Math.max(0, Math.min(rows.length - 1, row + moves[event.key][0]));

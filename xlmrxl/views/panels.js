@@ -1,8 +1,9 @@
+// @ts-nocheck: not typed yet
 // Beside the map and the head: which heads look from here to there, what switching off does, taking away, and help.
 
 import { button, download, dropdown, element, own } from "./dom.js";
 import { csv, json, png, rows, svg } from "./figure.js";
-import { number, percent } from "./weights.js";
+import { formatNumber, formatPercent } from "./numbers.js";
 
 const NAMED = 8; // heads that are named
 
@@ -16,9 +17,12 @@ export class FindPanel {
     this.list = element("ol", { class: "x-top-heads" });
     this.note = element("p", { class: "x-note", hidden: true });
     this.element = element(
-      "section", { class: "x-section x-find" },
+      "section",
+      { class: "x-section x-find" },
       element("h3", {}, "Which heads look from one token to another?"),
-      element("div", { class: "x-bar" }, this.from, this.to, this.find), this.note, this.list,
+      element("div", { class: "x-bar" }, this.from, this.to, this.find),
+      this.note,
+      this.list,
     );
   }
 
@@ -52,7 +56,10 @@ export class FindPanel {
       // What was clicked last is what will be asked for.
       const { rows: queries, columns: keys } = explorer.pins[explorer.selected.side];
       const units = this.units();
-      for (const [list, pins] of [[this.from, queries], [this.to, keys]]) {
+      for (const [list, pins] of [
+        [this.from, queries],
+        [this.to, keys],
+      ]) {
         const last = [...pins].pop();
         if (last !== undefined) list.pick(String(units.findIndex(({ tokens }) => tokens.includes(last))));
       }
@@ -76,10 +83,20 @@ export class FindPanel {
         const [layer, head] = [Math.floor(index / heads), index % heads];
         const pressed = String(explorer.isChosen(layer, head));
         return element(
-          "li", {},
+          "li",
+          {},
           element(
-            "button", { type: "button", click: () => explorer.select(layer, head), "aria-pressed": pressed, "data-layer": layer, "data-head": head, "data-value": map.values[index] },
-            `L${layer} H${head}`, element("span", {}, number(map.values[index], map.signed)),
+            "button",
+            {
+              type: "button",
+              click: () => explorer.select(layer, head),
+              "aria-pressed": pressed,
+              "data-layer": layer,
+              "data-head": head,
+              "data-value": map.values[index],
+            },
+            `L${layer} H${head}`,
+            element("span", {}, formatNumber(map.values[index], map.signed)),
           ),
         );
       }),
@@ -100,10 +117,14 @@ export class OffPanel {
     this.problem = element("p", { class: "x-problem", role: "alert", hidden: true });
     this.effects = element("div", {});
     this.element = element(
-      "section", { class: "x-section x-off" },
+      "section",
+      { class: "x-section x-off" },
       element("h3", {}, "Switch off"),
       element("div", { class: "x-bar" }, this.head, this.layer, this.at, this.none),
-      this.chips, this.note, this.problem, this.effects,
+      this.chips,
+      this.note,
+      this.problem,
+      this.effects,
     );
   }
 
@@ -121,7 +142,10 @@ export class OffPanel {
     this.none.hidden = !heads.length && !layers.length;
     const { masks, tokens } = explorer.sides[0];
     this.at.hidden = !can || explorer.sides.length > 1;
-    this.at.offer([["", masks.length ? "the masks" : "the prediction"], ...tokens.text.map((text, i) => [i, `${i}  ${text}`, true])]);
+    this.at.offer([
+      ["", masks.length ? "the masks" : "the prediction"],
+      ...tokens.text.map((text, i) => [i, `${i}  ${text}`, true]),
+    ]);
     this.at.pick(at === null ? "" : String(at[0]));
     const chip = (name, pressed) => button(`${name} ×`, pressed, { "aria-label": `Switch ${name} on` });
     this.chips.replaceChildren(
@@ -131,7 +155,9 @@ export class OffPanel {
     this.chips.hidden = !this.chips.childElementCount;
     this.note.textContent = can
       ? ablation
-        ? ablation.waiting ? "The model is run without them…" : ""
+        ? ablation.waiting
+          ? "The model is run without them…"
+          : ""
         : "Switch a head or a layer off to see what becomes of the prediction. On the map: x for a head, X for a layer."
       : "Switching heads off needs the model: open the text in a notebook or in the app.";
     this.note.hidden = !this.note.textContent;
@@ -143,8 +169,20 @@ export class OffPanel {
 
   side(found, side) {
     const { sides } = this.explorer;
-    const caption = sides.length > 1 && element("p", { class: "x-caption" }, own(sides[side].text), element("span", { translate: "no" }, sides[side].source.precision));
-    return element("div", { "data-side": side }, caption, element("div", { class: "x-effects" }, ...found.effects.map((effect) => this.effect(effect))));
+    const caption =
+      sides.length > 1 &&
+      element(
+        "p",
+        { class: "x-caption" },
+        own(sides[side].text),
+        element("span", { translate: "no" }, sides[side].source.precision),
+      );
+    return element(
+      "div",
+      { "data-side": side },
+      caption,
+      element("div", { class: "x-effects" }, ...found.effects.map((effect) => this.effect(effect))),
+    );
   }
 
   effect({ title, position, kl, outcomes }) {
@@ -156,20 +194,52 @@ export class OffPanel {
       node.style.width = width(value);
       return node;
     };
-    const shown = (value) => (bars ? percent(value) : number(value));
+    const shown = (value) => (bars ? formatPercent(value) : formatNumber(value));
     return element(
-      "div", { class: "x-effect", "data-position": position, "data-kl": kl },
+      "div",
+      { class: "x-effect", "data-position": position, "data-kl": kl },
       element(
-        "table", {},
-        element("caption", {}, own(title), position === null ? "" : ` at ${position}`, kl === null ? "" : ", KL ", kl !== null && element("b", {}, `${number(kl)} nats`)),
-        element("thead", {}, element("tr", {},
-          element("th", { scope: "col" }, element("span", { class: "x-unseen" }, "Prediction")), element("th", { scope: "col" }, element("span", { class: "x-unseen" }, "Bars")),
-          ...["before", "after"].map((name) => element("th", { scope: "col" }, bars && element("i", { class: "x-swatch" }), name)))),
-        element("tbody", {}, ...outcomes.map(({ text, before, after }) =>
-          element("tr", { "data-before": before, "data-after": after },
-            element("th", { scope: "row" }, own(text)),
-            element("td", {}, bars && element("span", { class: "x-pair", "aria-hidden": "true" }, bar(before), bar(after))),
-            element("td", {}, shown(before)), element("td", {}, shown(after))))),
+        "table",
+        {},
+        element(
+          "caption",
+          {},
+          own(title),
+          position === null ? "" : ` at ${position}`,
+          kl === null ? "" : ", KL ",
+          kl !== null && element("b", {}, `${formatNumber(kl)} nats`),
+        ),
+        element(
+          "thead",
+          {},
+          element(
+            "tr",
+            {},
+            element("th", { scope: "col" }, element("span", { class: "x-unseen" }, "Prediction")),
+            element("th", { scope: "col" }, element("span", { class: "x-unseen" }, "Bars")),
+            ...["before", "after"].map((name) =>
+              element("th", { scope: "col" }, bars && element("i", { class: "x-swatch" }), name),
+            ),
+          ),
+        ),
+        element(
+          "tbody",
+          {},
+          ...outcomes.map(({ text, before, after }) =>
+            element(
+              "tr",
+              { "data-before": before, "data-after": after },
+              element("th", { scope: "row" }, own(text)),
+              element(
+                "td",
+                {},
+                bars && element("span", { class: "x-pair", "aria-hidden": "true" }, bar(before), bar(after)),
+              ),
+              element("td", {}, shown(before)),
+              element("td", {}, shown(after)),
+            ),
+          ),
+        ),
       ),
     );
   }
@@ -184,12 +254,17 @@ export class SavePanel {
     this.panes = panes;
     this.what = dropdown("What", [], () => this.draw(new Set(["settings"])));
     this.buttons = ["svg", "png", "csv", "json", "html"].map((form) =>
-      button(form.toUpperCase(), () => this.save(form), { "data-form": form }));
+      button(form.toUpperCase(), () => this.save(form), { "data-form": form }),
+    );
     this.problem = element("p", { class: "x-problem", role: "alert", hidden: true });
     this.note = element("p", { class: "x-note" });
     this.element = element(
-      "section", { class: "x-section x-save" },
-      element("h3", {}, "Save"), element("div", { class: "x-bar" }, this.what, ...this.buttons), this.note, this.problem,
+      "section",
+      { class: "x-section x-save" },
+      element("h3", {}, "Save"),
+      element("div", { class: "x-bar" }, this.what, ...this.buttons),
+      this.note,
+      this.problem,
     );
   }
 
@@ -197,7 +272,11 @@ export class SavePanel {
     if (!["open", "settings", "off", "head", "map"].some((part) => parts.has(part))) return;
     const { explorer } = this;
     const off = Boolean(explorer.ablation?.found);
-    this.what.offer([["head", explorer.title], ["map", "the map of heads"], ...(off ? [["off", "what switching off does"]] : [])]);
+    this.what.offer([
+      ["head", explorer.title],
+      ["map", "the map of heads"],
+      ...(off ? [["off", "what switching off does"]] : []),
+    ]);
     if (!this.what.select.value) this.what.pick("head");
     for (const { dataset, style } of this.buttons) {
       const hidden = dataset.form === "html" && !explorer.can("html");
@@ -238,7 +317,12 @@ export class SavePanel {
     if (form === "csv") return csv(await rows(explorer, what));
     if (form === "json") return json(explorer, what);
     const { off, ...settings } = explorer.settings; // which needs the model
-    const { buffers } = await explorer.ask({ type: "html", heads: this.heads(), selected: explorer.selected, settings });
+    const { buffers } = await explorer.ask({
+      type: "html",
+      heads: this.heads(),
+      selected: explorer.selected,
+      settings,
+    });
     return new Blob([buffers[0]], { type: TYPES.html });
   }
 }
@@ -257,7 +341,11 @@ export class Help {
   constructor() {
     const rowsOf = KEYS.flatMap(([key, does]) => [element("dt", {}, key), element("dd", {}, does)]);
     this.element = element("div", { class: "x-help", id: "x-help", hidden: true }, element("dl", {}, ...rowsOf));
-    this.button = button("?", () => this.toggle(), { "aria-label": "Keys", "aria-expanded": "false", "aria-controls": "x-help" });
+    this.button = button("?", () => this.toggle(), {
+      "aria-label": "Keys",
+      "aria-expanded": "false",
+      "aria-controls": "x-help",
+    });
   }
 
   toggle() {

@@ -1,8 +1,8 @@
 """What the attention explorer's front end (attention.js) is sent, and what it may ask for.
 
-The front end is an ES module in the anywidget format: `export default { render({model, el}) }`. `source()` is all of it
-as one string, for anywidget's `_esm`; from a static path, attention.js can be loaded as it lies here, with the files
-that it imports beside it. It knows its model by `get`, `set`, `on`, `off`, `save_changes`, `send`, and these traits:
+The front end is an ES module in the anywidget format: `export default { render({model, el}) }`. `EXPLORER` is all of it
+as one file, built from attention.js and what that imports; protocol.d.ts has the types of what is sent. It knows its
+model by `get`, `set`, `on`, `off`, `save_changes`, `send`, and these traits:
 
     meta        dict, from `AttentionView.first()`
     buffers     list of bytes, from `AttentionView.first()`; set the two together (`hold_sync`): a change of `meta`
@@ -12,11 +12,11 @@ that it imports beside it. It knows its model by `get`, `set`, `on`, `off`, `sav
 
 Everything else is asked for with `model.send({id, type, …})` and answered by a custom message `{id, type, …}` with
 buffers: `AttentionView.answer()`. Where bytes cannot travel (Gradio), `with_base64(reply, buffers)` makes one dict for
-JSON of both, and `jsonModel({first, ask, selected, settings, changed})` of attention.js is a model made of such dicts:
+JSON of both, and `makeJsonModel({first, ask, selected, settings, onChange})` is a model made of such dicts:
 
-    render({ el, model: jsonModel({ first: <with_base64(*view.first())>,
-                                    ask: async (request) => <with_base64(*view.answer(request))>,
-                                    changed: (name, value) => … }) })        // name is "selected" or "settings"
+    render({ el, model: makeJsonModel({ first: <with_base64(*view.first())>,
+                                        ask: async (request) => <with_base64(*view.answer(request))>,
+                                        onChange: (name, value) => … }) })   // name is "selected" or "settings"
 
 Layers and heads count from 0. A *side* is 0, the inspection, or 1, the other one (another language or precision).
 
@@ -90,7 +90,6 @@ is trusted, and what one may cost is bounded by what the model costs.
 from __future__ import annotations
 
 import base64
-import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Sequence
@@ -112,13 +111,9 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Reply = tuple[dict[str, Any], list[bytes]]
 
-FRONT_END = Path(__file__).parent
-"""Where attention.js and the files that it imports are, for those who serve them from a static path."""
-PARTS = (
-    *("colours", "style", "dom", "weights", "settings", "python", "explorer", "file"),
-    *("map", "matrix", "lines", "figure", "controls", "panels", "attention"),
-)
-"""The files of the front end; each imports of those before it."""
+BUILT = Path(__file__).parent / "built"
+EXPLORER = BUILT / "attention.js"
+"""The front end as one ES module, for those who serve it from a static path."""
 IMPORTANCE = Statistic("What switching the head off does to the prediction: KL divergence", "nats")
 CHANGE = Statistic("How far rows differ between the two: ½ Σⱼ |aᵢⱼ − bᵢⱼ|", "mass")
 FINE = 65535
@@ -129,13 +124,6 @@ SMALL = 4096
 """Bytes up to which a matrix need not pack at all."""
 FILE_BYTES = 8_000_000
 """What the matrices of a file asked for by a request may take before they are deflated; `save_html` has no limit."""
-
-
-def source() -> str:
-    """The front end as one ES module: its files one after the other, without the imports and exports between them."""
-    *parts, entry = [(FRONT_END / f"{name}.js").read_text(encoding="utf-8") for name in PARTS]
-    text = re.sub(r"^export (?=(async )?(function|class|const) )", "", "\n".join(parts), flags=re.MULTILINE)
-    return re.sub(r"^import \{[^}]*\} from \"\./\w+\.js\";\n", "", f"{text}\n{entry}", flags=re.MULTILINE)
 
 
 def packed(*arrays: Array) -> bytes:

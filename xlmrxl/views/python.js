@@ -1,3 +1,4 @@
+// @ts-nocheck: not typed yet
 // What is shown as lines of Python that give it again. Nothing here draws.
 
 import { brief } from "./settings.js";
@@ -7,7 +8,10 @@ function literal(value) {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  if (typeof value === "object") return `{${Object.entries(value).map(([name, item]) => `"${name}": ${literal(item)}`).join(", ")}}`;
+  if (typeof value === "object")
+    return `{${Object.entries(value)
+      .map(([name, item]) => `"${name}": ${literal(item)}`)
+      .join(", ")}}`;
   return JSON.stringify(value);
 }
 const tuples = (heads) => `[${heads.map(([layer, head]) => `(${layer}, ${head})`).join(", ")}]`;
@@ -26,12 +30,18 @@ function choiceOf({ second }, { units, special, between, renormalise }) {
   const pair = second !== null && between !== "all" ? between : null;
   const lines = [];
   if (pair || !special || units === "words") {
-    for (const [name, sentence] of [["rows", pair?.[0]], ["columns", pair?.[1]]]) {
-      const which = (of) => (pair ? ` if ${of} == ${sentence === "A" ? 0 : 1}` : special ? "" : ` if ${of} is not None`);
-      if (units === "words") lines.push(`${name} = [list(word.tokens) for word in inspection.words${which("word.segment")}]`);
+    for (const [name, sentence] of [
+      ["rows", pair?.[0]],
+      ["columns", pair?.[1]],
+    ]) {
+      const which = (of) =>
+        pair ? ` if ${of} == ${sentence === "A" ? 0 : 1}` : special ? "" : ` if ${of} is not None`;
+      if (units === "words")
+        lines.push(`${name} = [list(word.tokens) for word in inspection.words${which("word.segment")}]`);
       else lines.push(`${name} = [i for i, segment in enumerate(inspection.segments)${which("segment")}]`);
     }
-    if (units === "words") lines.push("attention = np.array([[attention[np.ix_(i, j)].sum(1).mean() for j in columns] for i in rows])");
+    if (units === "words")
+      lines.push("attention = np.array([[attention[np.ix_(i, j)].sum(1).mean() for j in columns] for i in rows])");
     else lines.push("attention = attention[rows][:, columns]");
   }
   if (renormalise) lines.push("attention = attention / attention.sum(1, keepdims=True)");
@@ -48,7 +58,8 @@ function statisticOf(explorer, names) {
   };
   if (statistic === null) return [];
   const sides = explorer.mapSides.map((side) => of(names[side]));
-  if (statistic === "change") return ["from xlmrxl.views.protocol import changes", "statistic = changes(first, second)", "print(statistic)"];
+  if (statistic === "change")
+    return ["from xlmrxl.views.protocol import changes", "statistic = changes(first, second)", "print(statistic)"];
   return [`statistic = ${sides.reverse().join(" - ")}  # layers × heads`, "print(statistic)"];
 }
 
@@ -57,7 +68,10 @@ export function pythonOf(explorer, begun) {
   const { sides, settings, selected } = explorer;
   const two = sides.length > 1;
   const names = two ? ["first", "second"] : ["inspection"];
-  const body = [`attention = ${matrixOf(explorer.request(0), settings, explorer.heads)}`, ...choiceOf(sides[0], settings)];
+  const body = [
+    `attention = ${matrixOf(explorer.request(0), settings, explorer.heads)}`,
+    ...choiceOf(sides[0], settings),
+  ];
   body[0] += "  # rows look, columns are looked at";
   const lines = [];
   if (!two) lines.push(...body, "print(attention)");
@@ -69,13 +83,20 @@ export function pythonOf(explorer, begun) {
   lines.push(...statisticOf(explorer, names));
   const { heads, layers, at } = settings.off;
   if (heads.length || layers.length) {
-    const off = [heads.length ? tuples(heads) : "", layers.length ? `layers=${literal(layers)}` : "", at === null ? "" : `at=${literal(at)}`];
+    const off = [
+      heads.length ? tuples(heads) : "",
+      layers.length ? `layers=${literal(layers)}` : "",
+      at === null ? "" : `at=${literal(at)}`,
+    ];
     lines.push(...names.map((name) => `print(${name}.ablate(${off.filter(Boolean).join(", ")}))`));
   }
   const told = [names[0], ...(two ? ["other=second"] : []), `selected=(${selected.layer}, ${selected.head})`];
   const { settings: changed } = brief(settings, selected);
   if (changed) told.push(`settings=${literal(changed)}`);
-  lines.push("# In a notebook: from xlmrxl.widgets import AttentionExplorer", `# AttentionExplorer(${told.join(", ")})`);
+  lines.push(
+    "# In a notebook: from xlmrxl.widgets import AttentionExplorer",
+    `# AttentionExplorer(${told.join(", ")})`,
+  );
   const numpy = lines.some((line) => line.includes("np.")) ? "import numpy as np\n" : "";
   return `${numpy}${begun}${lines.join("\n")}\n`;
 }

@@ -1,3 +1,4 @@
+// @ts-nocheck: not typed yet
 // The settings: their defaults, and how those that came from anywhere become ones that hold for what is shown.
 
 const DEFAULTS = {
@@ -41,9 +42,15 @@ export function completed(given, meta) {
   const settings = Object.fromEntries(
     Object.entries(DEFAULTS).map(([name, value]) => [name, Object.hasOwn(Object(given), name) ? given[name] : value]),
   );
-  for (const [name, values] of Object.entries(ALLOWED)) if (!values.includes(settings[name])) settings[name] = DEFAULTS[name];
+  for (const [name, values] of Object.entries(ALLOWED))
+    if (!values.includes(settings[name])) settings[name] = DEFAULTS[name];
   const isHead = (pair) => Array.isArray(pair) && isIndex(pair[0], layers) && isIndex(pair[1], heads);
-  const headsOf = (value) => once(listed(value).filter(isHead).map(([layer, head]) => [layer, head]));
+  const headsOf = (value) =>
+    once(
+      listed(value)
+        .filter(isHead)
+        .map(([layer, head]) => [layer, head]),
+    );
   const length = Math.min(...sides.map(({ tokens }) => tokens.text.length));
   const areTokens = (value) => listed(value).length > 0 && value.every((token) => isIndex(token, length));
   settings.chosen = headsOf(settings.chosen);
@@ -74,7 +81,8 @@ export function validHead(given, { sides, inside }) {
 
 /** What of the traits differs from the defaults. */
 export function brief(settings, { layer, head, side }) {
-  const changed = (from, defaults) => Object.fromEntries(Object.entries(from).filter(([name, value]) => !same(value, defaults[name])));
+  const changed = (from, defaults) =>
+    Object.fromEntries(Object.entries(from).filter(([name, value]) => !same(value, defaults[name])));
   const { mass, off, chosen, ...others } = changed(settings, DEFAULTS);
   if (chosen && !same(chosen, [[layer, head]])) others.chosen = chosen;
   if (mass) others.mass = changed(mass, DEFAULTS.mass);

@@ -1,7 +1,8 @@
+// @ts-nocheck: not typed yet
 // From bytes to numbers, and from a head's weights to what is shown of them. Nothing here draws.
 
 /** The bytes of a buffer as a model hands it over: base64, DataView, ArrayBuffer or typed array. */
-export function bytesOf(value) {
+export function toBytes(value) {
   if (typeof value === "string") return Uint8Array.from(atob(value), (c) => c.charCodeAt(0));
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
@@ -9,7 +10,7 @@ export function bytesOf(value) {
 
 /** A deflated buffer as an ArrayBuffer. */
 export function inflate(value) {
-  const stream = new Blob([bytesOf(value)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([toBytes(value)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
 
@@ -55,15 +56,14 @@ export function combine(matrices, kind) {
   const values = first.values.slice();
   const errors = first.errors.slice();
   const into = (to, from) => {
-    if (kind === "max") from.forEach((v, i) => (to[i] = Math.max(to[i], v)));
-    else from.forEach((v, i) => (to[i] += v));
+    for (let at = 0; at < to.length; at++) to[at] = kind === "max" ? Math.max(to[at], from[at]) : to[at] + from[at];
   };
   for (const matrix of rest) {
     into(values, matrix.values);
     into(errors, matrix.errors);
   }
-  if (kind === "mean") for (const list of [values, errors]) list.forEach((v, i) => (list[i] = v / matrices.length));
-  return { values, errors };
+  if (kind === "max") return { values, errors };
+  return { values: values.map((v) => v / matrices.length), errors: errors.map((v) => v / matrices.length) };
 }
 
 /** Rows and columns of what is shown: pieces or words, all of them or those of a sentence. */
@@ -80,7 +80,9 @@ function unitsOf(side, settings, segment) {
 
 /** Whether a unit is the first of the second sentence, with the first before it. */
 export function parted(units, i) {
-  return i > 0 && units[i].segment === 1 && units[0].segment !== 1 && !units.slice(0, i).some(({ segment }) => segment === 1);
+  return (
+    i > 0 && units[i].segment === 1 && units[0].segment !== 1 && !units.slice(0, i).some(({ segment }) => segment === 1)
+  );
 }
 
 const SENTENCE = { A: 0, B: 1 };
@@ -197,30 +199,4 @@ export class Shown {
     }
     return best.map(([i, j]) => [i, j]);
   }
-}
-
-/** A number with as many digits as its error leaves it, and the error: "0.1234 ± 0.0011". */
-export function withError(value, error, signed = false) {
-  const digits = error > 0 ? Math.min(8, Math.max(2, Math.ceil(-Math.log10(error)))) : 4;
-  const bound = error > 0 ? (Math.ceil(error * 10 ** digits + 0.5) / 10 ** digits).toFixed(digits) : "0";
-  return `${decimal(value, digits, signed)} ± ${bound}`;
-}
-
-/** A number with a true minus sign, and with a plus where signs matter. */
-export function decimal(value, digits, signed = false) {
-  const text = Math.abs(value).toFixed(digits);
-  const sign = Number(text) === 0 ? "" : value < 0 ? "−" : signed ? "+" : "";
-  return sign + text;
-}
-
-/** A probability with one decimal, never a false zero. */
-export const percent = (p) => (p > 0 && p < 0.0005 ? "<0.1%" : `${(100 * p).toFixed(1)}%`);
-
-/** A number with four digits that mean something. */
-export function number(value, signed = false) {
-  if (!Number.isFinite(value)) return "–";
-  const size = Math.abs(value);
-  if (size > 0 && size < 0.0005) return `${value < 0 ? "−" : signed ? "+" : ""}${size.toExponential(2).replace("-", "−")}`;
-  const digits = size === 0 ? 0 : Math.min(8, Math.max(0, 3 - Math.floor(Math.log10(size))));
-  return decimal(value, digits, signed);
 }
