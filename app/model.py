@@ -12,13 +12,14 @@ from gradio.events import api as endpoint
 
 from xlmrxl.app import handlers, quoting, render
 from xlmrxl.app.handlers import Outcome, Run, here, loading
-from xlmrxl.app.handlers.loading import MAX_NAME, PRECISIONS, About, LoadAsked, ModelJson, OnlyWithout
+from xlmrxl.app.handlers.loading import MAX_NAME, About, LoadAsked, ModelJson, OnlyWithout
 from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import answered, panel, problem, saved, watched
 from xlmrxl.app.render import model as rendered
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.progress import Progress, ignore_progress
+from xlmrxl.quantization.precision import AUTO, PRECISIONS
 
 LOADING = "loading"
 VISITORS = 8  # who may ask for another model at once: one loads it, the others are told
@@ -90,7 +91,7 @@ def _fields(served: Served) -> list[Any]:
         )
     else:
         name = gr.Dropdown(list(served.models), value=loading.shown_name(served), label="Model", elem_id="model-name")
-    precision = gr.Radio(list(PRECISIONS), value="auto", label="Precision", elem_id="model-precision")
+    precision = gr.Radio([AUTO, *PRECISIONS], value=AUTO, label="Precision", elem_id="model-precision")
     return [name, precision, gr.Checkbox(label="Free the present model first", visible=False, elem_id="model-free")]
 
 

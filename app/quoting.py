@@ -47,8 +47,8 @@ def planning(session: Session, model: str = "") -> str:
     name = model or session.name
     config = f"xlmrxl.XLMRobertaXLConfig.from_pretrained({name!r})"
     return (
-        f"import xlmrxl\nfrom xlmrxl.plan import plan\n\n{_loading(session)}print(session)\n"
-        f"print(plan({name!r}, {config}))\n"
+        f"import xlmrxl\nfrom xlmrxl.plan import make_plan\n\n{_loading(session)}print(session)\n"
+        f"print(make_plan({name!r}, {config}))\n"
     )
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.context import get_blocks_context
 
 from xlmrxl.app.handlers import Stopped
-from xlmrxl.plan import size
+from xlmrxl.plan import format_size
 from xlmrxl.progress import Progress
 
 __all__ = ["Stopped", "Stops"]
@@ -104,7 +104,7 @@ class Stops:
             if pressed.is_set():
                 raise Stopped
             if progress is not None and total > 0:
-                far = f"{size(done)} of {size(total)}" if unit == "B" else f"{done:,} of {total:,}"
+                far = f"{format_size(done)} of {format_size(total)}" if unit == "B" else f"{done:,} of {total:,}"
                 progress(min(done / total, 1.0), desc=f"{title}: {far}")
 
         try:

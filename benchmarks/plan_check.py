@@ -21,7 +21,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
+from xlmrxl.quantization.precision import PRECISIONS
+
 TEXT = "The house was <mask>."
 
 
@@ -53,7 +54,7 @@ def tiny(like: str, folder: Path) -> Path:
 
 def child(folder: str, precision: str) -> dict[str, float]:
     from xlmrxl import Session, load
-    from xlmrxl.plan import plan
+    from xlmrxl.plan import make_plan
 
     def loaded(name: str) -> tuple[Session, int]:
         """A model that has filled a mask, and what the memory grew by."""
@@ -66,15 +67,18 @@ def child(folder: str, precision: str) -> dict[str, float]:
         small = str(tiny(folder, Path(scratch)))
         loaded(small)
         second, grown = loaded(small)
-        beside = grown - plan(small, second.model.config).need(precision).weights
+        beside = grown - make_plan(small, second.model.config).get_need(precision).weights
         session, grown = loaded(folder)
-        return {"measured": grown - beside, "estimated": plan(folder, session.model.config).need(precision).weights}
+        return {
+            "measured": grown - beside,
+            "estimated": make_plan(folder, session.model.config).get_need(precision).weights,
+        }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*")
-    parser.add_argument("--precisions", nargs="+", default=PRECISIONS)
+    parser.add_argument("--precisions", nargs="+", default=list(PRECISIONS))
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

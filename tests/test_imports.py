@@ -125,7 +125,7 @@ def test_imports_go_one_way(name: str):
 def test_no_transformers_and_no_ui_below_the_ui(name: str):
     top = {other.partition(".")[0] for other in read_imports(modules()[name])}
     assert ("transformers" in top) == (name == "xlmrxl.trainer")  # an extra, which nothing else imports
-    assert "bitsandbytes" not in top or name == "xlmrxl.quantization.bnb_layers"
+    assert "bitsandbytes" not in top or name == "xlmrxl.quantization.bnb_format"
     if name == "xlmrxl" or package_of(name) not in ("app", "widgets"):
         assert not top & (UI - {"plotly"} if name.startswith("xlmrxl.figures") else UI)
 

@@ -14,8 +14,9 @@ from torch import nn
 
 from xlmrxl import CheckpointError, XLMRobertaXLConfig, load
 from xlmrxl.cli.main import main
-from xlmrxl.plan import PRECISIONS, container_limit, plan, size
-from xlmrxl.quantization.bnb_layers import Quantized
+from xlmrxl.plan import format_size, make_plan, read_container_limit
+from xlmrxl.quantization.layers import Quantized
+from xlmrxl.quantization.precision import PRECISIONS
 
 
 def held(model: nn.Module) -> int:
@@ -32,23 +33,27 @@ def held(model: nn.Module) -> int:
 def test_weights_are_what_is_loaded(precision, embeddings_8bit):
     need_bitsandbytes()
     session = load("default", precision=precision, embeddings_8bit=embeddings_8bit)
-    expected = plan("default", session.model.config, embeddings_8bit=embeddings_8bit).need(precision).weights
+    expected = make_plan("default", session.model.config, embeddings_8bit=embeddings_8bit).get_need(precision).weights
     found = held(session.model)
     assert abs(found - expected) / found < 0.01
 
 
 def test_the_sizes_of_xl_and_xxl():
     """In 10^9 bytes, as counted on the published checkpoints."""
-    xl = plan("XL", XLMRobertaXLConfig())
+    xl = make_plan("XL", XLMRobertaXLConfig())
     assert xl.parameters == 3_482_741_760
-    assert [xl.need(p).weights / 1e9 for p in ("bf16", "8bit", "4bit")] == pytest.approx([6.97, 4.13, 2.75], rel=0.01)
-    xxl = plan("XXL", XLMRobertaXLConfig(hidden_size=4096, num_hidden_layers=48, intermediate_size=16384))
+    assert [xl.get_need(p).weights / 1e9 for p in ("bf16", "8bit", "4bit")] == pytest.approx(
+        [6.97, 4.13, 2.75], rel=0.01
+    )
+    xxl = make_plan("XXL", XLMRobertaXLConfig(hidden_size=4096, num_hidden_layers=48, intermediate_size=16384))
     assert xxl.parameters == 10_712_994_816
-    assert [xxl.need(p).weights / 1e9 for p in ("bf16", "8bit", "4bit")] == pytest.approx([21.4, 11.7, 7.06], rel=0.01)
+    assert [xxl.get_need(p).weights / 1e9 for p in ("bf16", "8bit", "4bit")] == pytest.approx(
+        [21.4, 11.7, 7.06], rel=0.01
+    )
 
 
 def test_longer_texts_and_kept_attentions_take_more():
-    need = plan("XL", XLMRobertaXLConfig()).need("bf16")
+    need = make_plan("XL", XLMRobertaXLConfig()).get_need("bf16")
     assert need.sentence[16] <= need.sentence[128] < need.sentence[512]
     assert all(need.attentions[n] > need.sentence[n] for n in need.sentence)
     assert need.attentions[512] - need.sentence[512] > 36 * 32 * 512 * 512 * 2
@@ -86,16 +91,16 @@ def test_auto_says_what_it_picked(tiny_folder: Path):
 
 
 def test_the_memory_of_a_container(tmp_path: Path):
-    assert container_limit(tmp_path) is None
+    assert read_container_limit(tmp_path) is None
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("5000\n")
-    assert container_limit(tmp_path) is None
+    assert read_container_limit(tmp_path) is None
     (tmp_path / "memory.max").write_text("16000\n")
     (tmp_path / "memory.stat").write_text("anon 1000\ninactive_file 3000\nactive_file 500\n")
-    assert container_limit(tmp_path) == (1500, 16000)
+    assert read_container_limit(tmp_path) == (1500, 16000)
 
 
 def test_sizes_for_people():
-    assert [size(n) for n in (0, 999, 1500, 2.5e6, 6.97e9, 1.25e12)] == [
+    assert [format_size(n) for n in (0, 999, 1500, 2.5e6, 6.97e9, 1.25e12)] == [
         "0 bytes", "999 bytes", "1.5 kB", "2.5 MB", "6.97 GB", "1,250 GB",
     ]  # fmt: skip

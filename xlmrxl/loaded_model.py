@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 import torch
 
 from xlmrxl.checkpoints.hub import DEFAULT
-from xlmrxl.checkpoints.weight_files import Weights, open_weights
-from xlmrxl.errors import CheckpointError, describe, first_line
+from xlmrxl.errors import CheckpointError, InputError, describe, first_line
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.model.device_map import dispatch, infer_device_map, single_device
+from xlmrxl.model.device_map import single_device
 from xlmrxl.model.heads import (
     XLMRobertaXLForMaskedLM,
     XLMRobertaXLForMultipleChoice,
@@ -20,17 +19,15 @@ from xlmrxl.model.heads import (
     XLMRobertaXLForSequenceClassification,
     XLMRobertaXLForTokenClassification,
 )
-from xlmrxl.model.loading import LoadOptions, load_weights, narrow_type, stored_dtype, stored_precision
+from xlmrxl.model.loading import Checkpoint, load_checkpoint, open_checkpoint
 from xlmrxl.model.module import init_empty_weights
 from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
-from xlmrxl.plan import Plan, size
-from xlmrxl.plan import plan as make_plan
+from xlmrxl.plan import format_size, list_devices, make_plan, select_devices
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.quantization import upcast as widen
+from xlmrxl.quantization.load_options import SIXTEEN_BITS, LoadOptions
+from xlmrxl.quantization.precision import AUTO, find_precision
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "8bit": None, "4bit": None}
-"""The types of the weights; the quantised ones have 16 bits beside them, of the kind that the device computes."""
 HEADS: dict[type[XLMRobertaXLPreTrainedModel], str] = {
     XLMRobertaXLForMaskedLM: "masked language modelling",
     XLMRobertaXLForSequenceClassification: "the classification of texts",
@@ -39,9 +36,6 @@ HEADS: dict[type[XLMRobertaXLPreTrainedModel], str] = {
     XLMRobertaXLForQuestionAnswering: "question answering",
 }
 """The heads that a session can have, and what each is for."""
-SMALL = 2_000_000_000
-"""Up to this many bytes in float32, a model on the CPU is held in float32: it rounds nothing, and only processors with
-bfloat16 arithmetic are faster in anything else."""
 SPARE_ROWS = 2048
 """A vocabulary may have this many more rows than tokens (XL has 878); beyond, the two do not belong together."""
 
@@ -105,68 +99,50 @@ class LoadedModel:
         Raises:
             CheckpointError: there is no such model, it cannot be read, its parts do not fit together, or it does not
                 fit the memory that is free.
-            ValueError: an unknown precision or device.
+            InputError: an unknown precision or device, or a device that does not compute with the precision.
         """
         label = os.fspath(name)
-        if device != "auto":
-            _check_device(device)
-        if precision != "auto" and precision not in PRECISIONS:
-            raise ValueError(f"precision is {precision!r}; it must be one of auto, {', '.join(PRECISIONS)}.")
+        select_devices(list_devices(), device)
+        asked = None if precision == AUTO else find_precision(precision, auto=True)
         config = XLMRobertaXLConfig.from_pretrained(name, **where)
         tokenizer = XLMRobertaTokenizer.from_pretrained(name, **where)
         _check_vocabulary(label, tokenizer, config)
-        weights = open_weights(name, **where)
-        head = _head(label, config, weights)
+        checkpoint = open_checkpoint(name, config, **where)
+        head = _find_head(checkpoint)
         with init_empty_weights():
             model = head(config)
-        stored = stored_precision(config)
-        if stored is not None and precision not in ("auto", stored):
-            raise CheckpointError(
-                f"{label} has {stored} weights already and cannot be loaded as {precision}. Leave precision at 'auto', "
-                "or load the unquantised checkpoint."
-            )
         if device_map is not None:
-            device = "cpu"
             single = single_device(device_map)
-            device_map = device_map if single is None else {"": str(single)}
-        table = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
-        chosen, target, reason = _choose(table, stored or precision, device, stored_dtype(weights))
-        if not force and not table.fits(chosen, target):
-            need, there = table.need(chosen).total(), table.device(target)
+            device, device_map = ("cpu", device_map) if single is None else (str(single), None)
+        plan = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
+        wanted = checkpoint.settle_precision(asked and asked.name) or AUTO
+        choice = plan.choose(wanted, device, checkpoint.dtype)
+        if not force and not choice.fits:
             raise CheckpointError(
-                f"{label} in {chosen} needs {size(need)} on {target}, where {size(there.free)} are free.\n{table}\n"
+                f"{label} in {choice.precision} needs {format_size(choice.total)} on {choice.device}, where "
+                f"{format_size(choice.free)} are free.\n{plan}\n"
                 "Choose a precision that fits, free some memory, or force it (force=True, --force)."
             )
-        place = torch.device(target)
-        narrow = narrow_type(config, weights)
-        if narrow == torch.bfloat16 and place.type == "cuda" and not torch.cuda.is_bf16_supported():
-            narrow = torch.float16
-        dtype = PRECISIONS[chosen] or narrow
-        quantized = chosen if chosen in ("8bit", "4bit") else None
-        with show_progress(progress, f"Loading {label} in {chosen}") as told:
-            load_weights(
-                model,
-                weights,
-                LoadOptions(dtype, quantized, double_quant, embeddings_8bit, place, told),
-                label,
-                fresh_heads=False,
+        chosen = find_precision(choice.precision)
+        with show_progress(progress, f"Loading {label} in {chosen.name}") as report:
+            options = LoadOptions(
+                dtype=chosen.dtype or SIXTEEN_BITS,
+                precision=chosen.name if chosen.is_quantized else None,
+                double_quant=double_quant,
+                embeddings_8bit=embeddings_8bit,
+                device=torch.device(choice.device),
+                progress=report,
             )
-        model.eval()
-        spread = None if device_map is None else infer_device_map(model, device_map)
-        on_cpu = place.type == "cpu" if spread is None else {str(where) for where in spread.values()} == {"cpu"}
-        if on_cpu and dtype != torch.float32 and not widen.has_native(dtype):
-            widen.widen(model)
-        if spread is not None:
-            dispatch(model, spread)
-        return cls(model, tokenizer, label, chosen, reason, where.get("revision"))
+            loaded, _ = load_checkpoint(head, checkpoint, options, fresh_heads=False, device_map=device_map)
+        return cls(loaded, tokenizer, label, chosen.name, choice.reason, where.get("revision"))
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Return where the model is."""
         return self.model.device
 
     def require(self, head: type[Head]) -> Head:
-        """The model, if it has the head that a task needs.
+        """Return the model, if it has the head that a task needs.
 
         Raises:
             CheckpointError: it has another.
@@ -194,17 +170,17 @@ class LoadedModel:
             raise CheckpointError(f"{self.name} was loaded but cannot compute ({first_line(error)}).") from error
         try:
             self.require_finite(found)
-        except ValueError as error:
+        except InputError as error:
             raise CheckpointError(str(error)) from None
 
     def require_finite(self, numbers: torch.Tensor) -> torch.Tensor:
         """Return what the model has computed, if it is numbers.
 
         Raises:
-            ValueError: there is an infinity among it, or what is no number.
+            InputError: there is an infinity among it, or what is no number.
         """
         if not bool(numbers.isfinite().all()):
-            raise ValueError(
+            raise InputError(
                 f"{self.name} computes infinities, or what is no number: some of its weights are damaged, or "
                 f"too large for {self.precision}. Load it in another precision (bf16 or fp32), or copy it again."
             )
@@ -216,51 +192,18 @@ class LoadedModel:
         return f"{kind}({self.name!r}, {millions:,.0f} million parameters, {self.precision} on {self.device})"
 
 
-def _head(label: str, config: XLMRobertaXLConfig, weights: Weights) -> type[XLMRobertaXLPreTrainedModel]:
-    """The class of a checkpoint's model."""
-    if any(key.startswith("lm_head.") for key in weights):
+def _find_head(checkpoint: Checkpoint) -> type[XLMRobertaXLPreTrainedModel]:
+    """Return the class of a checkpoint's model."""
+    if any(key.startswith("lm_head.") for key in checkpoint.weights):
         return XLMRobertaXLForMaskedLM
-    named = set(config.architectures or ())
+    named = set(checkpoint.config.architectures or ())
     for head in HEADS:
         if head.__name__ in named and head is not XLMRobertaXLForMaskedLM:
             return head
     raise CheckpointError(
-        f"{label} has no head, neither one for masked language modelling nor another that its config.json names under "
-        "architectures, so it has no task. Load its hidden states with XLMRobertaXLModel.from_pretrained."
+        f"{checkpoint.name} has no head, neither one for masked language modelling nor another that its config.json "
+        "names under architectures, so it has no task. Load its hidden states with XLMRobertaXLModel.from_pretrained."
     )
-
-
-def _choose(table: Plan, precision: str, device: str, stored: torch.dtype) -> tuple[str, str, str]:
-    """The precision, the device and why: the fastest that fits."""
-    places = [place.name for place in table.devices] if device == "auto" else [table.device(device).name]
-    if precision != "auto":
-        fitting = [place for place in places if table.fits(precision, place)]
-        return precision, (fitting or places[-1:])[0], "as asked for"
-    for place in places:
-        if place == "cpu":
-            if table.parameters * 4 <= SMALL:
-                return "fp32", place, "small enough for float32, which rounds nothing"
-            first = "fp16" if stored == torch.float16 else "bf16"
-        else:
-            first = "bf16" if place == "mps" or torch.cuda.is_bf16_supported() else "fp16"
-        for kind in (first, "8bit", "4bit"):
-            if table.fits(kind, place):
-                need, free = table.need(kind).total(), table.device(place).free
-                why = "the fastest" if kind == first else "more would not fit"
-                return kind, place, f"{size(need)} of the {size(free)} free on {place}; {why}"
-    return "4bit", places[-1], "the smallest there is"
-
-
-def _check_device(wanted: str) -> None:
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        raise ValueError(f"device is {wanted!r}; it must be auto, cpu, mps, cuda or cuda:N.") from None
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(device.type, False):
-        raise ValueError(f"device {wanted!r} is not available here; use 'cpu' or 'auto'.")
-    if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
-        raise ValueError(f"device {wanted!r} is not available here; there are {torch.cuda.device_count()} GPUs.")
 
 
 def _check_vocabulary(label: str, tokenizer: XLMRobertaTokenizer, config: XLMRobertaXLConfig) -> None:

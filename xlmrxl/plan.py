@@ -1,77 +1,193 @@
-"""What a model takes of memory at each precision, from its config alone, and what of it fits this machine.
+"""What a model takes of memory at each precision, from its config alone, and what of it is best on this machine.
 
-Weights are counted exactly, layer by layer, from a model without values. What a sentence adds is the largest that is
-alive at once: the stream and one layer's work, the attention weights if they are kept, and the logits of one mask.
+Nothing else decides what fits. Weights are counted exactly, layer by layer, from a model without values. What a
+sentence adds is the largest that is alive at once: the stream and one layer's work, the attention weights if they are
+kept, and the logits of one mask.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import torch
-from torch import nn
 
+from xlmrxl.errors import InputError, describe
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.model.module import init_empty_weights
 from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
-from xlmrxl.quantization.bnb_layers import BLOCK
+from xlmrxl.quantization.bnb_layers import Embedding8bit
+from xlmrxl.quantization.layers import is_quantizable
+from xlmrxl.quantization.precision import AUTO, PRECISIONS, Precision, find_precision
 from xlmrxl.quantization.upcast import ROWS, has_native
 
-BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 LENGTHS = (16, 128, 512)
+"""The numbers of tokens that a sentence is counted with."""
 RUNTIME = 550_000_000
 """What Python, torch and its libraries take before any weight (half of it shared where another torch runs)."""
+SMALL = 2_000_000_000
+"""Up to this many bytes in float32, a model on the CPU is held in float32: it rounds nothing, and only processors with
+bfloat16 arithmetic are faster in anything else."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """The bytes that a model takes at one precision."""
+    """The bytes that a model takes at one precision.
+
+    Attributes:
+        precision: its name.
+        weights: bytes of all weights.
+        sentence: bytes that a sentence adds, by its number of tokens.
+        attentions: the same, where all attention weights and hidden states are kept.
+    """
 
     precision: str
     weights: int
-    sentence: dict[int, int]  # by number of tokens, in addition
-    attentions: dict[int, int]  # the same, all attention weights and hidden states kept
+    sentence: dict[int, int]
+    attentions: dict[int, int]
 
-    def total(self, tokens: int = 128, attentions: bool = False) -> int:
+    def count_total(self, tokens: int = 128, attentions: bool = False) -> int:
+        """Return the bytes that the process takes with a sentence of some of `LENGTHS` tokens."""
         return RUNTIME + self.weights + (self.attentions if attentions else self.sentence)[tokens]
 
 
 @dataclass(frozen=True)
 class Device:
-    """A place for a model, and the bytes that are free there."""
+    """A place for a model.
 
-    name: str  # as `load` takes it
+    Attributes:
+        name: as `load` takes it.
+        title: what a person calls it.
+        free: bytes that are free there.
+        total: bytes that there are.
+    """
+
+    name: str
     title: str
     free: int
     total: int
 
+    @property
+    def type(self) -> str:
+        """Return the kind of device, as torch has it: `cuda` of `cuda:1`."""
+        return self.name.partition(":")[0]
+
+    def has_name(self, name: str) -> bool:
+        """Return whether a name means this device; a plain `cuda` is the first of them."""
+        return self.name in (name, f"{name}:0", name.removesuffix(":0"))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The precision and the device that are best for a model.
+
+    Attributes:
+        precision: its name.
+        device: its name.
+        reason: why these, in a clause.
+        total: bytes that the model takes so, with a sentence.
+        free: bytes that are free on the device.
+    """
+
+    precision: str
+    device: str
+    reason: str
+    total: int
+    free: int
+
+    @property
+    def fits(self) -> bool:
+        """Return whether the model has room there."""
+        return self.total <= self.free
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What a model needs and what there is."""
+    """What a model needs and what there is.
+
+    Attributes:
+        model: its name.
+        parameters: their number.
+        needs: one for each precision.
+        devices: of this machine, the fastest first.
+    """
 
     model: str
     parameters: int
     needs: tuple[Need, ...]
     devices: tuple[Device, ...]
 
-    def need(self, precision: str) -> Need:
-        return next(need for need in self.needs if need.precision == precision)
+    def get_need(self, precision: str) -> Need:
+        """Return what a precision takes.
 
-    def device(self, name: str) -> Device:
-        """The device of a name; a plain `cuda` is the first."""
-        return next(device for device in self.devices if device.name in (name, f"{name}:0"))
+        Raises:
+            InputError: there is no such precision.
+        """
+        name = find_precision(precision).name
+        return next(need for need in self.needs if need.precision == name)
+
+    def get_device(self, name: str) -> Device:
+        """Return the device of a name; a plain `cuda` is the first.
+
+        Raises:
+            InputError: it is not there.
+        """
+        return select_devices(self.devices, name)[0]
 
     def fits(self, precision: str, device: str, tokens: int = 128) -> bool:
-        return self.need(precision).total(tokens) <= self.device(device).free
+        """Return whether a precision has room on a device, with a sentence of some of `LENGTHS` tokens."""
+        return self.get_need(precision).count_total(tokens) <= self.get_device(device).free
+
+    def choose(self, precision: str = AUTO, device: str = AUTO, dtype: torch.dtype | None = None) -> Choice:
+        """Choose how and where to hold the model: the fastest that fits.
+
+        Args:
+            precision: its name, or "auto": float32 for a small model on the CPU, otherwise the first of 16, 8 and 4
+                bits that fits.
+            device: its name, or "auto" for the first that the model fits.
+            dtype: the type that the checkpoint has, where it is known.
+
+        Returns:
+            The choice; where nothing fits, the smallest precision there is, on the last device.
+
+        Raises:
+            InputError: there is no such precision or device, or the device does not compute with the precision.
+        """
+        places = select_devices(self.devices, device)
+        if precision != AUTO:
+            able = [place for place in places if place.type in find_precision(precision, auto=True).devices]
+            if not able:
+                raise InputError(f"{precision} is not computed on {device}; choose another precision or device.")
+            fitting = [place for place in able if self.fits(precision, place.name)]
+            return self._describe_choice(precision, (fitting or able[-1:])[0], "as asked for")
+        for place in places:
+            if place.type == "cpu" and self.parameters * 4 <= SMALL:
+                return self._describe_choice("fp32", place, "small enough for float32, which rounds nothing")
+            candidates = _list_candidates(place, dtype)
+            for name in candidates:
+                if self.fits(name, place.name):
+                    need, why = self.get_need(name).count_total(), "the fastest"
+                    why = why if name == candidates[0] else "more would not fit"
+                    reason = f"{format_size(need)} of the {format_size(place.free)} free on {place.name}; {why}"
+                    return self._describe_choice(name, place, reason)
+        smallest = min(_list_candidates(places[-1], dtype), key=lambda name: self.get_need(name).count_total())
+        return self._describe_choice(smallest, places[-1], "the smallest there is")
+
+    def _describe_choice(self, precision: str, device: Device, reason: str) -> Choice:
+        return Choice(precision, device.name, reason, self.get_need(precision).count_total(), device.free)
+
+    def add_free(self, device: torch.device, count: int) -> Plan:
+        """Return the plan as it would be if so many more bytes were free on a device."""
+        name = str(device)
+        devices = (replace(each, free=each.free + count) if each.has_name(name) else each for each in self.devices)
+        return replace(self, devices=tuple(devices))
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, bytes throughout."""
+        """Return plain values, bytes throughout."""
         return {
             "model": self.model,
             "parameters": self.parameters,
@@ -95,9 +211,9 @@ class Plan:
         rows = [
             [
                 need.precision,
-                size(need.weights),
-                *(size(need.sentence[n]) for n in LENGTHS),
-                *(size(need.attentions[n]) for n in LENGTHS),
+                format_size(need.weights),
+                *(format_size(need.sentence[n]) for n in LENGTHS),
+                *(format_size(need.attentions[n]) for n in LENGTHS),
                 *("fits" if self.fits(need.precision, device.name) else "no" for device in self.devices),
             ]
             for need in self.needs
@@ -112,65 +228,65 @@ class Plan:
                 )
             )
         lines.append(
-            f"In addition {size(RUNTIME)} for Python, torch and bitsandbytes. Fits: with a text of 128 tokens."
+            f"In addition {format_size(RUNTIME)} for Python, torch and bitsandbytes. Fits: with a text of 128 tokens."
         )
         lines += [
-            f"{device.name}: {device.title}, {size(device.free)} of {size(device.total)} free"
+            f"{device.name}: {device.title}, {format_size(device.free)} of {format_size(device.total)} free"
             for device in self.devices
         ]
         return "\n".join(lines)
 
 
-def size(count: float) -> str:
-    """Bytes for people: 10^9 is a GB."""
+def format_size(count: float) -> str:
+    """Return a number of bytes as people read it: 10^9 is a GB."""
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= step:
             return f"{count / step:.3g} {unit}" if count < 1000 * step else f"{count / step:,.0f} {unit}"
     return f"{count:.0f} bytes"
 
 
-def plan(
+def make_plan(
     name: str,
     model: XLMRobertaXLPreTrainedModel | XLMRobertaXLConfig,
     *,
     double_quant: bool = True,
     embeddings_8bit: bool = False,
+    devices: Sequence[Device] | None = None,
 ) -> Plan:
-    """The plan of a model; of a config, that of its masked language model.
+    """Return the plan of a model; of a config, that of its masked language model.
 
     Args:
         name: for the title.
         model: without values, or its config.
-        double_quant, embeddings_8bit: as in `load`.
+        double_quant: quantise the scales of 4-bit weights too.
+        embeddings_8bit: hold the word embeddings in 8-bit rows.
+        devices: the places to hold it; those of this machine if not given.
     """
     if isinstance(model, XLMRobertaXLConfig):
         with init_empty_weights():
             model = XLMRobertaXLForMaskedLM(model)
-    needs = tuple(need(model, precision, double_quant, embeddings_8bit) for precision in PRECISIONS)
-    return Plan(name, model.num_parameters(), needs, devices())
+    needs = tuple(estimate_need(model, precision, double_quant, embeddings_8bit) for precision in PRECISIONS.values())
+    return Plan(name, model.num_parameters(), needs, tuple(list_devices() if devices is None else devices))
 
 
-def need(
-    model: XLMRobertaXLPreTrainedModel, precision: str, double_quant: bool = True, embeddings_8bit: bool = False
+def estimate_need(
+    model: XLMRobertaXLPreTrainedModel, precision: Precision, double_quant: bool = True, embeddings_8bit: bool = False
 ) -> Need:
-    """What one precision takes."""
+    """Return what a model takes at one precision; the arguments are those of `make_plan`."""
     weights, counted = 0, set()
     for path, module in model.named_modules():
         for kind, parameter in module.named_parameters(recurse=False):
             if id(parameter) in counted:
                 continue
             counted.add(id(parameter))
-            count, rows = parameter.numel(), parameter.shape[0]
-            inner = isinstance(module, nn.Linear) and "encoder.layer." in path and kind == "weight"
-            if precision == "4bit" and inner:
-                scales = count // BLOCK
-                weights += count // 2 + (scales + scales // 64 + 1024 if double_quant else 4 * scales)
-            elif (precision == "8bit" and inner) or (embeddings_8bit and path.endswith("word_embeddings")):
-                weights += count + 4 * rows
+            if kind == "weight" and is_quantizable(path, module):
+                weights += precision.count_bytes(*parameter.shape, double_quant)
+            elif embeddings_8bit and path.endswith("word_embeddings"):
+                weights += Embedding8bit.count_bytes(*parameter.shape)
             else:
-                weights += count * BYTES.get(precision, 2)
+                weights += parameter.numel() * precision.rest_bytes
     config = model.config
-    wide = 4 if precision == "fp32" or not has_native(torch.bfloat16) else 2
+    wide = 4 if precision.rest_bytes == 4 or not has_native(torch.bfloat16) else 2
 
     def sentence(tokens: int, attentions: bool) -> int:
         hidden, inner_, heads = config.hidden_size, config.intermediate_size, config.num_attention_heads
@@ -184,15 +300,15 @@ def need(
         return stream * 3 + max(work, logits) + kept
 
     return Need(
-        precision,
+        precision.name,
         weights,
         {n: sentence(n, False) for n in LENGTHS},
         {n: sentence(n, True) for n in LENGTHS},
     )
 
 
-def devices() -> tuple[Device, ...]:
-    """The GPUs, the Apple GPU and the CPU of this machine, the fastest first."""
+def list_devices() -> tuple[Device, ...]:
+    """Return the GPUs, the Apple GPU and the CPU of this machine, the fastest first."""
     found = []
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -200,7 +316,7 @@ def devices() -> tuple[Device, ...]:
             found.append(Device(f"cuda:{index}", torch.cuda.get_device_name(index), free, total))
     memory = psutil.virtual_memory()
     free, total = memory.available, memory.total
-    limit = container_limit()
+    limit = read_container_limit()
     if limit is not None and limit[1] < total:
         free, total = min(free, limit[1] - limit[0]), limit[1]
     if torch.backends.mps.is_available():
@@ -209,8 +325,37 @@ def devices() -> tuple[Device, ...]:
     return tuple(found)
 
 
-def container_limit(root: Path = Path("/sys/fs/cgroup")) -> tuple[int, int] | None:
-    """What a container has used of the memory it may have, and how much that is; None outside of one."""
+def select_devices(devices: Sequence[Device], name: str) -> tuple[Device, ...]:
+    """Return the devices that a name means: all for "auto", otherwise one; a plain `cuda` is the first.
+
+    Raises:
+        InputError: the name is none, or that of a device that is not there.
+    """
+    if name == AUTO:
+        return tuple(devices)
+    for device in devices:
+        if device.has_name(name):
+            return (device,)
+    try:
+        torch.device(name)
+    except (RuntimeError, TypeError):
+        raise InputError(f"device is {describe(name)}; it must be auto, cpu, mps, cuda or cuda:N.") from None
+    there = ", ".join(device.name for device in devices)
+    raise InputError(f"device {describe(name)} is not available here; use auto or one of {there}.")
+
+
+def _list_candidates(device: Device, dtype: torch.dtype | None) -> list[str]:
+    """Return the precisions to try on a device, the fastest first: its 16-bit type, then ever fewer bits."""
+    first = "bf16"
+    is_stored = device.type == "cpu" and dtype == torch.float16
+    if is_stored or (device.type == "cuda" and not torch.cuda.is_bf16_supported()):
+        first = "fp16"
+    quantized = [each for each in PRECISIONS.values() if each.is_quantized and device.type in each.devices]
+    return [first, *(each.name for each in sorted(quantized, key=lambda each: -each.bits))]
+
+
+def read_container_limit(root: Path = Path("/sys/fs/cgroup")) -> tuple[int, int] | None:
+    """Return what a container has used of the memory it may have, and how much that is; None outside of one."""
     for used, most in (
         ("memory.current", "memory.max"),
         ("memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes"),
@@ -220,12 +365,12 @@ def container_limit(root: Path = Path("/sys/fs/cgroup")) -> tuple[int, int] | No
         except (OSError, ValueError):
             continue
         if limit.isdigit():
-            return taken - reclaimable(root), int(limit)
+            return taken - _read_reclaimable(root), int(limit)
     return None
 
 
-def reclaimable(root: Path) -> int:
-    """Pages of files in a container's account, which the system takes back when they are wanted."""
+def _read_reclaimable(root: Path) -> int:
+    """Return the bytes of files in a container's account, which the system takes back when they are wanted."""
     for file in ("memory.stat", "memory/memory.stat"):
         try:
             pairs = dict(line.split() for line in (root / file).read_text().splitlines())

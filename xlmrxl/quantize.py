@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from xlmrxl.checkpoints.weight_files import TIED, Weights, check_floats, open_weights, save_weights
+from xlmrxl.checkpoints.weight_files import TIED, Weights, check_floats, save_weights
 from xlmrxl.errors import CheckpointError, first_line
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.encoder import XLMRobertaXLModel
@@ -25,18 +25,20 @@ from xlmrxl.model.loading import (
     BUFFERS,
     EMBEDDINGS,
     HEADS,
-    LoadOptions,
     TensorReader,
     check_checkpoint,
     match_names,
-    narrow_type,
-    quantization_config,
+    open_checkpoint,
+    stored_dtype,
     stored_precision,
 )
 from xlmrxl.model.module import init_empty_weights
 from xlmrxl.output_lock import lock_output
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.quantization.bnb_layers import PRECISIONS, quantize_8bit
+from xlmrxl.quantization.bnb_format import quantize_8bit
+from xlmrxl.quantization.layers import is_quantizable
+from xlmrxl.quantization.load_options import SIXTEEN_BITS, LoadOptions
+from xlmrxl.quantization.precision import describe_settings, find_precision
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
 
@@ -57,7 +59,7 @@ def quantize(
     Args:
         source: a folder, a name on the Hub, or `"default"`.
         target: a folder that does not exist yet, or is empty.
-        precision: `"8bit"` or `"4bit"`.
+        precision: `"8bit"`, `"4bit"`, or another quantised one of `quantization.precision`.
         double_quant: quantise the scales of 4-bit weights too.
         embeddings_8bit: the word embeddings as 8-bit rows; transformers does not read these.
         device: where to compute; the bytes are the same on a CPU and, up to rounding, on a GPU.
@@ -70,18 +72,17 @@ def quantize(
 
     Raises:
         CheckpointError: the source cannot be read or is quantised, or the target cannot be written.
-        ValueError: another precision, or another job is writing the target.
+        InputError: another precision, or another job is writing the target.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}.")
+    find_precision(precision, quantized=True).require_package()
     folder = Path(target).expanduser()
     _check_target(folder)
     config = XLMRobertaXLConfig.from_pretrained(source, **where)
     if stored := stored_precision(config):
         raise CheckpointError(f"{os.fspath(source)!r} has {stored} weights already. Start from the unquantised one.")
-    weights = open_weights(source, **where)
+    weights = open_checkpoint(source, config, **where).weights
     tokenizer = XLMRobertaTokenizer.from_pretrained(source, **where)
-    dtype = narrow_type(config, weights)
+    dtype = LoadOptions(SIXTEEN_BITS).choose_dtype(stored_dtype(weights))
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.partial")
     locked = ExitStack()
@@ -93,14 +94,14 @@ def quantize(
             shutil.rmtree(partial, ignore_errors=True)
             locked.callback(shutil.rmtree, partial, ignore_errors=True)
             partial.mkdir()
-            with show_progress(progress, f"Quantising {os.fspath(source)}") as told:
-                options = LoadOptions(dtype, precision, double_quant, embeddings_8bit, torch.device(device), told)
+            with show_progress(progress, f"Quantising {os.fspath(source)}") as report:
+                options = LoadOptions(dtype, precision, double_quant, embeddings_8bit, torch.device(device), report)
                 save_weights(
                     partial, _tensors(weights, config, options, os.fspath(source)), max_shard_size=max_shard_size
                 )
             config = copy.deepcopy(config)
             config.torch_dtype = dtype
-            config.quantization_config = quantization_config(options)
+            config.quantization_config = describe_settings(options)
             config.save_pretrained(partial)
             tokenizer.save_pretrained(partial)
             if folder.exists():
@@ -133,9 +134,7 @@ def _tensors(
     """What the target holds, in the order and by the names of the source."""
     with init_empty_weights():
         model = XLMRobertaXLModel(config)
-    wanted = {
-        path for path, module in model.named_modules() if isinstance(module, nn.Linear) and "encoder.layer." in path
-    }
+    wanted = {path for path, module in model.named_modules() if is_quantizable(path, module)}
     keys = match_names(model, weights)
     check_checkpoint(model, weights, keys, {}, name)
     prefixed = any(key.startswith(BASE_PREFIX + ".") for key in weights)
@@ -145,7 +144,6 @@ def _tensors(
         keys |= {key: key for key in TIED.values() if key in weights}
     kept = {key: source for key, source in keys.items() if not key.endswith(BUFFERS)}
     reader = TensorReader(weights, kept, options)
-    dtype = options.dtype or torch.bfloat16
     for key, source in kept.items():
         check_floats(source, weights[source], weights.file_of(source))
         written = f"{BASE_PREFIX}.{key}" if prefixed and not key.startswith(HEADS) else key
@@ -155,7 +153,9 @@ def _tensors(
             for part, tensor in layer.tensors().items():
                 yield f"{path}.{part}", tensor
         elif options.embeddings_8bit and key == f"{EMBEDDINGS}.weight":
-            rows, scales = quantize_8bit(reader[source], dtype, options.device, reader.used(source))
+            rows, scales = quantize_8bit(
+                reader[source], options.choose_dtype(torch.bfloat16), options.device, reader.release_after(source)
+            )
             yield written, rows
             yield f"{path}.SCB", scales
         else:

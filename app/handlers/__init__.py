@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 from xlmrxl.app.examples import Example
+from xlmrxl.quantization.precision import find_precision
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -84,7 +85,7 @@ def tabs(session: Session) -> tuple[str, ...]:
     """What the app can do with the model."""
     found = TABS.get(type(session.model).__name__, ())  # by its name, since a class would bring torch along
     # A large model is not loaded again for a visitor, nor what is quantised already in other precisions.
-    able = "fill" in found and is_small(session) and session.precision not in ("8bit", "4bit")
+    able = "fill" in found and is_small(session) and not find_precision(session.precision).is_quantized
     return (*found, "compare", "model") if able else (*found, "model")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from xlmrxl.app.handlers import MASK, MAX_TEXT, checked_text, tabs
 from xlmrxl.app.handlers.filling import MaskJson
+from xlmrxl.quantization.precision import PRECISIONS, list_quantized
 from xlmrxl.tasks.result import Result, Source
 from xlmrxl.version import __version__
 
@@ -69,8 +69,9 @@ class Compared(Result):
 
 
 def precisions() -> tuple[str, ...]:
-    """What can be compared here: fewer bits need bitsandbytes."""
-    return ("fp32", "bf16", "8bit", "4bit") if importlib.util.find_spec("bitsandbytes") else ("fp32", "bf16", "fp16")
+    """Return what can be compared here: the quantised precisions whose package is installed, beside 32 and 16 bits."""
+    quantized = [name for name in list_quantized() if PRECISIONS[name].is_installed]
+    return ("fp32", "bf16", *(quantized or ["fp16"]))
 
 
 def compare(model: str, session: Session, text: Any, told: Progress | None = None) -> Compared:

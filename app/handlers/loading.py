@@ -16,15 +16,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from xlmrxl.app.handlers import Stopped
-from xlmrxl.errors import CheckpointError, MissingDependencyError, first_line
+from xlmrxl.errors import CheckpointError, InputError, MissingDependencyError, first_line
+from xlmrxl.quantization.precision import AUTO, PRECISIONS
 
 if TYPE_CHECKING:
     from xlmrxl.app.served import Served
-    from xlmrxl.plan import Device, Plan
+    from xlmrxl.plan import Plan
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 MAX_NAME = 1_000  # characters of a folder, or of a name on the Hub
 PATIENCE = 60.0  # seconds for what a model still answers when it is to be freed
 
@@ -130,7 +130,7 @@ def about(served: Served) -> About:
     """What is loaded, measured."""
     from xlmrxl.loaded_model import HEADS  # noqa: PLC0415
     from xlmrxl.model.module import init_empty_weights  # noqa: PLC0415
-    from xlmrxl.plan import plan  # noqa: PLC0415 - torch comes along
+    from xlmrxl.plan import make_plan  # noqa: PLC0415 - torch comes along
 
     session = served.session
     model = session.model
@@ -151,7 +151,7 @@ def about(served: Served) -> About:
         reason=session.reason,
         device=str(session.device),
         weights=held(session),
-        plan=plan(session.name, bare, embeddings_8bit=_embeddings_8bit(served)),
+        plan=make_plan(session.name, bare, embeddings_8bit=_embeddings_8bit(served)),
     )
 
 
@@ -190,8 +190,9 @@ class LoadAsked:
 def load_asked(served: Served, name: Any, precision: Any = "auto", free: Any = False) -> LoadAsked:
     """What a page asks to load. Raises ValueError with one actionable sentence, which tells nothing of this machine."""
     shown, source = named(served, name)
-    if not isinstance(precision, str) or precision not in PRECISIONS:
-        raise ValueError(f"There is no such precision: choose one of {', '.join(PRECISIONS)}.")
+    offered = [AUTO, *PRECISIONS]
+    if not isinstance(precision, str) or precision not in offered:
+        raise InputError(f"There is no such precision: choose one of {', '.join(offered)}.")
     if not isinstance(free, bool):
         raise ValueError("Whether to free the present model first is yes or no: send true or false.")
     return LoadAsked(shown, source, precision, free)
@@ -214,10 +215,10 @@ def named(served: Served, name: Any) -> tuple[str, str]:
 
 def _plan(served: Served, shown: str, source: str) -> Plan:
     from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
-    from xlmrxl.plan import plan  # noqa: PLC0415
+    from xlmrxl.plan import make_plan  # noqa: PLC0415
 
     config = XLMRobertaXLConfig.from_pretrained(source)
-    return plan(shown, config, embeddings_8bit=_embeddings_8bit(served))
+    return make_plan(shown, config, embeddings_8bit=_embeddings_8bit(served))
 
 
 def _embeddings_8bit(served: Served) -> bool:
@@ -303,10 +304,10 @@ def _load(served: Served, asked: LoadAsked, told: Progress) -> Session:
 
 def _check(served: Served, asked: LoadAsked) -> bool:
     """Whether a model fits beside the present one, by its config alone. Raises what speaks against loading it."""
-    from xlmrxl.loaded_model import HEADS, SMALL  # noqa: PLC0415
+    from xlmrxl.loaded_model import HEADS  # noqa: PLC0415
     from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
     from xlmrxl.model.loading import stored_precision  # noqa: PLC0415
-    from xlmrxl.plan import size  # noqa: PLC0415
+    from xlmrxl.plan import format_size, select_devices  # noqa: PLC0415
 
     config = XLMRobertaXLConfig.from_pretrained(asked.source)
     heads = [name for name in config.architectures or () if name in {head.__name__ for head in HEADS}]
@@ -318,42 +319,27 @@ def _check(served: Served, asked: LoadAsked) -> bool:
     if served.loading.get("force"):
         return True
     table = _plan(served, asked.name, asked.source)
-    devices = [device for device in table.devices if _may(device, served.loading.get("device", "auto"))]
-    kind = stored or asked.precision
-    if kind == "auto":
-        small = table.parameters * 4 <= SMALL and all(device.name == "cpu" for device in devices)
-        kinds = ("fp32",) if small else ("bf16", "8bit", "4bit")
-    else:
-        kinds = (kind,)
-    needs = {kind: table.need(kind).total() for kind in kinds}
-    if any(need <= device.free for need in needs.values() for device in devices):
+    device = served.loading.get("device", AUTO)
+    choice = table.choose(stored or asked.precision, device)
+    if choice.fits:
         return True
-    least = min(needs.values())
-    most = max(device.free for device in devices)
-    freed: list[int] = []
-    present = served.session.name if served.there else ""
-    if present:
-        freed = [device.free + (held(served.session) if _is(device, served.session) else 0) for device in devices]
-    if not any(least <= room for room in freed):
+    present, freed = "", table
+    if served.there:
+        present = served.session.name
+        freed = table.add_free(served.session.device, held(served.session))
+    needed = format_size(choice.total)
+    free = format_size(max(each.free for each in select_devices(table.devices, device)))
+    if not freed.choose(stored or asked.precision, device).fits:
         even = f", even without {present}" if present else ""
         raise ValueError(
-            f"{asked.name} needs {size(least)}, of which {size(most)} are free here{even}: choose fewer bits or a "
-            "smaller model."
+            f"{asked.name} needs {needed}, of which {free} are free here{even}: choose fewer bits or a smaller model."
         )
     if not asked.free:
         raise OnlyWithout(
-            f"{asked.name} needs {size(least)}, and {size(most)} are free beside {present}: let the present model "
-            "be freed first, or choose fewer bits."
+            f"{asked.name} needs {needed}, and {free} are free beside {present}: let the present model be freed first, "
+            "or choose fewer bits."
         )
     return False
-
-
-def _may(device: Device, wanted: str) -> bool:
-    return wanted in ("auto", device.name) or device.name == f"{wanted}:0"
-
-
-def _is(device: Device, session: Session) -> bool:
-    return device.name in (str(session.device), session.device.type)
 
 
 def _other_head(served: Served, asked: LoadAsked, head: str) -> str:

@@ -16,7 +16,7 @@ NOTE = (
 
 def about_html(about: About) -> str:
     """The facts of the loaded model."""
-    from xlmrxl.plan import size  # noqa: PLC0415 - torch comes along
+    from xlmrxl.plan import format_size  # noqa: PLC0415 - torch comes along
 
     named = f"{about.name}, {about.revision}" if about.revision else about.name
     shape = f"{about.layers} × {about.attention_heads}"
@@ -31,7 +31,7 @@ def about_html(about: About) -> str:
         ("Precision", f'<span translate="no">{escape(about.precision)}</span>'),
         ("Because", escape(about.reason)),
         ("Device", f'<span translate="no">{escape(about.device)}</span>'),
-        ("Memory of the weights", size(about.weights)),
+        ("Memory of the weights", format_size(about.weights)),
     )
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts if value)
     return f'<section class="x-about"><h2>Loaded</h2><dl>{rows}</dl></section>'
@@ -68,10 +68,10 @@ def plan_html(about: About) -> str:
 
 
 def _row(plan: Plan, need: Need, loaded: str, device: str) -> str:
-    from xlmrxl.plan import size  # noqa: PLC0415 - torch comes along
+    from xlmrxl.plan import format_size  # noqa: PLC0415 - torch comes along
 
     sizes = [need.weights, *need.sentence.values(), *need.attentions.values()]
-    cells = "".join(f"<td>{size(count)}</td>" for count in sizes)
+    cells = "".join(f"<td>{format_size(count)}</td>" for count in sizes)
     for place in plan.devices:
         if need.precision == loaded and place.name in (device, f"{device}:0"):
             cells += '<td class="x-yes">● loaded</td>'
@@ -81,9 +81,9 @@ def _row(plan: Plan, need: Need, loaded: str, device: str) -> str:
 
 
 def _device(device: Device) -> str:
-    from xlmrxl.plan import size  # noqa: PLC0415 - torch comes along
+    from xlmrxl.plan import format_size  # noqa: PLC0415 - torch comes along
 
     return (
         f'<span translate="no">{escape(device.name)}, {escape(device.title)}</span>: '
-        f"<span>{size(device.free)} of {size(device.total)} free</span>"
+        f"<span>{format_size(device.free)} of {format_size(device.total)} free</span>"
     )

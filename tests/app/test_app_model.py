@@ -24,7 +24,7 @@ from xlmrxl.app import handlers, quoting
 from xlmrxl.app.handlers import Stopped, loading
 from xlmrxl.app.render import model as rendered
 from xlmrxl.app.served import Away, Served
-from xlmrxl.plan import plan, size
+from xlmrxl.plan import format_size, make_plan
 from xlmrxl.progress import ignore_progress
 
 TEXT = "The <mask> is here."
@@ -72,7 +72,7 @@ def test_what_is_loaded_is_measured(served: Served) -> None:
     assert (found.layers, found.attention_heads) == (config.num_hidden_layers, config.num_attention_heads)
     assert (found.hidden_size, found.vocabulary) == (config.hidden_size, config.vocab_size)
     assert (found.precision, found.reason, found.device) == (session.precision, session.reason, "cpu")
-    assert found.weights == 4 * found.parameters == found.plan.need("fp32").weights
+    assert found.weights == 4 * found.parameters == found.plan.get_need("fp32").weights
     shown = rendered.about_html(found) + rendered.plan_html(found)
     assert f"{found.parameters:,}" in shown
     assert "● loaded" in shown
@@ -80,7 +80,7 @@ def test_what_is_loaded_is_measured(served: Served) -> None:
     rows = found.to_csv().splitlines()
     assert len(rows) == 6
     assert rows[1].split(",")[:3] == ["first", "fp32", str(found.weights)]
-    assert json.loads(found.to_json())["plan"] == plan("first", config).to_dict() | {
+    assert json.loads(found.to_json())["plan"] == make_plan("first", config).to_dict() | {
         "devices": [vars(device) for device in found.plan.devices]
     }
 
@@ -89,14 +89,14 @@ def test_quantised_weights_are_measured_as_they_are_held() -> None:
     need_bitsandbytes()
     served = Served(xlmrxl.load(precision="4bit"))
     found = loading.about(served)
-    assert found.weights == pytest.approx(found.plan.need("4bit").weights, rel=0.02)
+    assert found.weights == pytest.approx(found.plan.get_need("4bit").weights, rel=0.02)
     assert found.parameters == found.plan.parameters
 
 
 def test_the_plan_of_another_is_shown_without_loading_it(served: Served, folders: dict[str, Path]) -> None:
     found = loading.about_asked(served, str(folders["deeper"]))
     assert found.name == "first"
-    assert found.plan.needs == plan("", xlmrxl.XLMRobertaXLConfig.from_pretrained(folders["deeper"])).needs
+    assert found.plan.needs == make_plan("", xlmrxl.XLMRobertaXLConfig.from_pretrained(folders["deeper"])).needs
     assert "● loaded" not in rendered.plan_html(found)
     assert loading.about_asked(served, str(folders["first"])).plan.model == "first"
     with pytest.raises(ValueError, match="There is no folder"):
@@ -120,7 +120,7 @@ def test_the_copied_lines_print_what_is_shown(capsys: pytest.CaptureFixture) -> 
     for need in found.plan.needs:
         row = next(row for row in rows if row[0].strip() == need.precision)
         cells = [cell.strip() for cell in row if cell.strip()]
-        assert cells[1] == size(need.weights)
+        assert cells[1] == format_size(need.weights)
         assert f"<td>{cells[1]}</td>" in rendered.plan_html(found)
     named = dataclasses.replace(served.session, name="a/b", revision="c")
     assert f"xlmrxl.load('a/b', precision={named.precision!r}, revision='c')" in quoting.planning(named)
@@ -320,7 +320,7 @@ def test_what_fits_nowhere_is_not_loaded(
 
 def room_for(folder: Path) -> int:
     config = xlmrxl.XLMRobertaXLConfig.from_pretrained(folder)
-    return plan("", config).need("fp32").total()
+    return make_plan("", config).get_need("fp32").count_total()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xlmrxl.app.languages import NAMES
-from xlmrxl.plan import PRECISIONS
+from xlmrxl.quantization.precision import PRECISIONS
 
 OWN_NAMES = {*NAMES.values(), *PRECISIONS, "xlmrxl"}
 """The same in every language of the interface; those of languages are what their speakers call them."""

@@ -18,6 +18,7 @@ from xlmrxl import Session
 from xlmrxl.inspection.attention import STATISTICS, rollout, thumbnails, top_edges
 from xlmrxl.inspection.capture import Kept, Recent
 from xlmrxl.inspection.inspection import Inspection
+from xlmrxl.quantization.precision import PRECISIONS
 
 TEXT = "The capital of <mask> is Paris."
 SECOND = "狗在花园里睡觉。"
@@ -125,7 +126,7 @@ def test_weights_of_16_bits(tiny_folder: Path, monkeypatch, precision: str, nati
     monkeypatch.setattr("xlmrxl.quantization.upcast.has_native", lambda dtype: native)
     inspection = xlmrxl.load(tiny_folder, precision=precision).inspect(TEXT)
     expected = outputs(inspection)
-    assert inspection.hidden_states.dtype == (xlmrxl.loaded_model.PRECISIONS[precision] if native else torch.float32)
+    assert inspection.hidden_states.dtype == (PRECISIONS[precision].dtype if native else torch.float32)
     assert torch.equal(inspection.hidden_states[2], expected.hidden_states[2][0])
     assert np.array_equal(inspection.layer_attention(1), expected.attentions[1][0].float().numpy())
     assert inspection.hidden_state(1).dtype == np.float32

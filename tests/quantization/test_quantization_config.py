@@ -11,7 +11,8 @@ from needs import need_bitsandbytes
 need_bitsandbytes()
 
 from xlmrxl import XLMRobertaXLConfig, XLMRobertaXLForMaskedLM  # noqa: E402
-from xlmrxl.quantization.bnb_layers import Linear4bit, Linear8bit, Quantized  # noqa: E402
+from xlmrxl.quantization.bnb_layers import Linear4bit, Linear8bit  # noqa: E402
+from xlmrxl.quantization.layers import Quantized  # noqa: E402
 
 IDS = torch.tensor([[0, 5, 9, 14, 2], [0, 7, 11, 2, 1]])
 
@@ -76,8 +77,8 @@ def test_what_was_skipped_stays_so_when_it_is_saved(wide_folder, tmp_path):
     ("asked", "message"),
     [
         ({"load_in_4bit": True}, "must be 'nf4'"),  # fp4, where nothing is said
-        ({"load_in_4bit": True, "load_in_8bit": True}, "or both"),
-        ({}, "neither"),
+        ({"load_in_4bit": True, "load_in_8bit": True}, "or several"),
+        ({}, "names none of"),
         ({"quant_method": "gptq", "load_in_4bit": True}, "gptq"),
         ({"load_in_8bit": True, "llm_int8_threshold": -1}, "llm_int8_threshold"),
         (7, "has to_dict"),

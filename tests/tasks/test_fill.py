@@ -178,7 +178,7 @@ def test_a_large_model_keeps_its_own_type(tiny_folder: Path, tmp_path: Path, mon
     xlmrxl.XLMRobertaXLForMaskedLM.from_pretrained(tiny_folder).bfloat16().save_pretrained(tmp_path)
     xlmrxl.AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(tmp_path)
     assert xlmrxl.load(tmp_path, device="cpu").precision == "fp32"
-    monkeypatch.setattr("xlmrxl.loaded_model.SMALL", 1000)
+    monkeypatch.setattr("xlmrxl.plan.SMALL", 1000)
     assert xlmrxl.load(tmp_path, device="cpu").precision == "bf16"
 
 

@@ -31,6 +31,7 @@ from xlmrxl.cli.options import (
 from xlmrxl.cli.text_arguments import GivenText, read_document, read_texts
 from xlmrxl.errors import MissingDependencyError
 from xlmrxl.progress import show_progress
+from xlmrxl.quantization.precision import list_quantized
 from xlmrxl.space.command import space
 from xlmrxl.tables.decoding import check_encoding
 from xlmrxl.tables.table_options import TableOptions
@@ -576,7 +577,7 @@ def plan(model: str, as_json: bool, embeddings_8bit: bool) -> None:
     xlmrxl plan facebook/xlm-roberta-xxl
     """
     from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
-    from xlmrxl.plan import plan as make_plan  # noqa: PLC0415
+    from xlmrxl.plan import make_plan  # noqa: PLC0415
 
     with failing():
         table = make_plan(model, XLMRobertaXLConfig.from_pretrained(model), embeddings_8bit=embeddings_8bit)
@@ -586,7 +587,7 @@ def plan(model: str, as_json: bool, embeddings_8bit: bool) -> None:
 @main.command()
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--precision", required=True, type=click.Choice(["4bit", "8bit"]))
+@click.option("--precision", required=True, type=click.Choice(list_quantized()))
 @click.option("--double-quant/--no-double-quant", default=True, help="In 4 bits, quantise the scales too.")
 @click.option("--embeddings-8bit", is_flag=True, help="The word embeddings too; transformers does not read these.")
 @click.option("--max-shard-size", default="1GB", show_default=True, help="Of a file; about as much memory is used.")

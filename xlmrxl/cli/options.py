@@ -14,13 +14,13 @@ import click
 from xlmrxl import row_tasks as batch
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.errors import CheckpointError, MissingDependencyError
+from xlmrxl.quantization.precision import AUTO, PRECISIONS
 from xlmrxl.tables.resumable import check
 from xlmrxl.tables.table_options import QUOTINGS, TableOptions
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
 
-PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 FAILURES = (CheckpointError, MissingDependencyError, ValueError, TypeError)
 """What a person can cause and mend; anything else is a bug and keeps its traceback."""
 
@@ -40,7 +40,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--force", is_flag=True, help="Load even what does not fit the free memory."),
         click.option("--embeddings-8bit", is_flag=True, help="Hold the word embeddings in 8 bits."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
-        click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", *PRECISIONS])),
+        click.option("--precision", default=AUTO, show_default=True, type=click.Choice([AUTO, *PRECISIONS])),
         click.option(
             "--model", default=DEFAULT, show_default=True, help="A name on the Hub, a folder, or the embedded model."
         ),

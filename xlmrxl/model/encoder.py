@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.outputs import BaseModelOutputWithPoolingAndCrossAttentions, Pasts
 from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
+from xlmrxl.quantization.upcast import UpcastLinear
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -563,7 +564,8 @@ def _pruned(linear: nn.Linear, index: Tensor, dim: int) -> nn.Linear:
     index = index.to(linear.weight.device)
     weight = linear.weight.detach().index_select(dim, index)
     bias = linear.bias.detach() if dim == 1 else linear.bias.detach()[index]
-    out = nn.Linear(weight.shape[1], weight.shape[0], device="meta", dtype=weight.dtype)
+    kind = UpcastLinear if isinstance(linear, UpcastLinear) else nn.Linear
+    out = kind(weight.shape[1], weight.shape[0], device="meta", dtype=weight.dtype)
     out.weight = nn.Parameter(weight.clone(), requires_grad=linear.weight.requires_grad)
     out.bias = nn.Parameter(bias.clone(), requires_grad=linear.bias.requires_grad)
     return out

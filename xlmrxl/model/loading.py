@@ -1,4 +1,4 @@
-"""From a mapped checkpoint to a model: tensor by tensor, each converted or quantised, put in place and let go.
+"""From the files of a checkpoint to a model: tensor by tensor, each converted or quantised, put in place and let go.
 
 A model is built without values; every value comes from here. Beside the finished model no more is in memory than the
 tensor at hand: its pages are given back as soon as they have been read, large ones piece by piece.
@@ -7,35 +7,46 @@ tensor at hand: its pages are given back as soon as they have been read, large o
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from xlmrxl.checkpoints.weight_files import TIED, Weights, check_floats, mapped_scratch, prefetch, release_pages, trim
-from xlmrxl.errors import CheckpointError, describe, first_line, shorten
-from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.model.module import BASE_PREFIX, XLMRobertaXLModule
-from xlmrxl.progress import Progress, ignore_progress
-from xlmrxl.quantization.bnb_layers import (
-    KINDS,
-    OUTLIER,
-    PRECISIONS,
-    STATE,
-    Embedding8bit,
-    Linear4bit,
-    Linear8bit,
-    TiedDecoder8bit,
-    check_scales,
-    pieces,
-    quantize_4bit,
-    quantize_8bit,
-    read_4bit,
+from xlmrxl.checkpoints.weight_files import (
+    TIED,
+    Weights,
+    check_floats,
+    mapped_scratch,
+    open_weights,
+    prefetch,
+    release_pages,
+    trim,
 )
+from xlmrxl.errors import CheckpointError, InputError, describe, first_line, shorten
+from xlmrxl.model.config import XLMRobertaXLConfig
+from xlmrxl.model.device_map import dispatch, infer_device_map, single_device
+from xlmrxl.model.module import BASE_PREFIX, XLMRobertaXLModule, init_empty_weights
+from xlmrxl.quantization.bnb_format import pieces, quantize_8bit, read_8bit
+from xlmrxl.quantization.bnb_layers import Embedding8bit, Linear8bit, TiedDecoder8bit
+from xlmrxl.quantization.layers import QuantizedLinear, is_quantizable
+from xlmrxl.quantization.load_options import SIXTEEN_BITS, LoadOptions
+from xlmrxl.quantization.precision import (
+    PRECISIONS,
+    Precision,
+    describe_settings,
+    find_precision,
+    list_quantized,
+    read_stored_precision,
+)
+from xlmrxl.quantization.upcast import upcast_where_needed
+
+Model = TypeVar("Model", bound=XLMRobertaXLModule)
 
 logger = logging.getLogger(__name__)
 
@@ -44,75 +55,153 @@ HEADS = ("lm_head.", "classifier.", "qa_outputs.", "roberta.pooler.")
 BUFFERS = ("position_ids", "token_type_ids")
 """Constants that older checkpoints carry and nobody needs."""
 
-UNQUANTIZED = ("lm_head", "classifier", "qa_outputs", "pooler")
-"""What a checkpoint says of the modules that are never quantised here."""
-EXTRAS = (
-    "weight.absmax",
-    "weight.quant_map",
-    "weight.nested_absmax",
-    "weight.nested_quant_map",
-    "SCB",
-    "weight_format",
-)
-"""What a quantised layer has beside its weight and its bias (and STATE, whose name says which kind it is)."""
 EMBEDDINGS = "embeddings.word_embeddings"
 LARGE = 1 << 26
 """Numbers from which a converted tensor is worth a file: a tenth of those in XL's embeddings."""
 
 
 @dataclass(frozen=True)
-class LoadOptions:
-    """How a model is to be held.
+class Checkpoint:
+    """A checkpoint whose weights are mapped and not yet read.
 
     Attributes:
-        dtype: of what is not quantised; None keeps each tensor's own.
-        precision: `"8bit"`, `"4bit"`, or None: of the encoder's linear layers, where the file has them unquantised.
-        double_quant: quantise the scales of 4-bit weights too.
-        embeddings_8bit: hold the word embeddings, and with them a tied LM decoder, in 8-bit rows.
-        device: where to.
-        progress: is told how many bytes of the checkpoint have been dealt with, and how many there are.
-        outlier: the activations from which on 8-bit layers compute in 16 bits.
-        skip: names of modules of the encoder, or parts of these, that are not quantised.
+        name: for messages.
+        config: as the model is to be built.
+        weights: by their names in the files.
     """
 
-    dtype: torch.dtype | None = torch.float32
-    precision: str | None = None
-    double_quant: bool = True
-    embeddings_8bit: bool = False
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    progress: Progress = ignore_progress
-    outlier: float = OUTLIER
-    skip: tuple[str, ...] = ()
+    name: str
+    config: XLMRobertaXLConfig
+    weights: Weights
+
+    @property
+    def precision(self) -> str | None:
+        """Return the quantised precision that the weights are stored in; None where they are not quantised.
+
+        Raises:
+            CheckpointError: they are quantised in a way that cannot be read.
+        """
+        return stored_precision(self.config)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the type that the weights have; of quantised ones, what config.json says of the others."""
+        named: torch.dtype | None = self.config.torch_dtype
+        if self.precision is not None and named is not None:
+            return named
+        return stored_dtype(self.weights)
+
+    def settle_precision(self, asked: str | None) -> str | None:
+        """Return the precision to load: the stored one where the checkpoint is quantised, else what was asked for.
+
+        Raises:
+            CheckpointError: the checkpoint is quantised otherwise than it was asked for.
+        """
+        stored = self.precision
+        if stored is not None and asked not in (None, stored):
+            raise CheckpointError(
+                f"{self.name} has {stored} weights already and cannot be loaded as {asked}. Leave the precision out, "
+                "or load the unquantised checkpoint."
+            )
+        return stored or asked
 
 
-def quantization_config(options: LoadOptions) -> dict[str, Any]:
-    """What config.json says of a quantised model, in transformers' words."""
-    four = options.precision == "4bit"
-    return {
-        "quant_method": "bitsandbytes",
-        "load_in_4bit": four,
-        "load_in_8bit": not four,
-        "_load_in_4bit": four,
-        "_load_in_8bit": not four,
-        "llm_int8_threshold": options.outlier,
-        "llm_int8_has_fp16_weight": False,
-        "llm_int8_enable_fp32_cpu_offload": False,
-        # Without this list transformers 5 quantises the task heads as well.
-        "llm_int8_skip_modules": [*UNQUANTIZED, *(name for name in options.skip if name not in UNQUANTIZED)],
-        "bnb_4bit_quant_type": "nf4",
-        "bnb_4bit_use_double_quant": options.double_quant,
-        "bnb_4bit_compute_dtype": str(options.dtype or torch.bfloat16).removeprefix("torch."),
-        "bnb_4bit_quant_storage": "uint8",
-    }
+def open_checkpoint(
+    name_or_path: str | os.PathLike[str] | None,
+    config: XLMRobertaXLConfig,
+    *,
+    state_dict: Mapping[str, Tensor] | None = None,
+    variant: str | None = None,
+    safetensors: bool | None = None,
+    **where: Any,
+) -> Checkpoint:
+    """Map the weights of a checkpoint.
+
+    Args:
+        name_or_path: a folder, a Hub repository or `"default"`; None where a state dict is given.
+        config: of the model.
+        state_dict: weights that count in place of the files.
+        variant: a word in the name of the files.
+        safetensors: True: no `.bin`, False: nothing else; either if None.
+        **where: the options of `hub.resolve_file`.
+
+    Raises:
+        CheckpointError: there are no weights, or a file is missing or damaged.
+    """
+    if state_dict is not None:
+        return Checkpoint("state_dict", config, Weights.of(state_dict))
+    assert name_or_path is not None
+    weights = open_weights(name_or_path, variant=variant, safetensors=safetensors, **where)
+    return Checkpoint(os.fspath(name_or_path), config, weights)
+
+
+def load_checkpoint(
+    model_class: type[Model],
+    checkpoint: Checkpoint,
+    options: LoadOptions,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    ignore_mismatched_sizes: bool = False,
+    fresh_heads: bool = True,
+    device_map: Any = None,
+    max_memory: Any = None,
+    **dispatch_options: Any,
+) -> tuple[Model, dict[str, list[Any]]]:
+    """Build a model and load a checkpoint into it, in eval mode: the one way, whoever asks.
+
+    On a processor that lacks the arithmetic of the model's 16-bit type, the model computes in float32 (see
+    `quantization.upcast`).
+
+    Args:
+        model_class: of the model.
+        checkpoint: from `open_checkpoint`.
+        options: how the weights are to be held; the dtype may be `SIXTEEN_BITS`, the precision None or what the
+            checkpoint has already.
+        arguments: of the constructor, beside the config.
+        ignore_mismatched_sizes: start afresh where a shape differs.
+        fresh_heads: start afresh what a checkpoint lacks of a head, to be trained; otherwise it is an error.
+        device_map: a device for all of the model, or how accelerate spreads it.
+        max_memory: by device, as accelerate takes it.
+        **dispatch_options: of `device_map.dispatch`.
+
+    Returns:
+        The model, and what `load_weights` says of it.
+
+    Raises:
+        CheckpointError: the checkpoint does not fit the model, or is quantised otherwise.
+        MissingDependencyError: a package is missing that the precision or the device map needs.
+    """
+    single = None if device_map is None else single_device(device_map)
+    precision = checkpoint.settle_precision(options.precision)
+    if precision is not None:
+        find_precision(precision).require_package()
+    options = replace(options, precision=precision, device=single or options.device)
+    if options.dtype == SIXTEEN_BITS:
+        options = replace(options, dtype=options.choose_dtype(checkpoint.dtype))
+    with init_empty_weights():
+        model = model_class(checkpoint.config, **(arguments or {}))
+    info = load_weights(model, checkpoint.weights, options, checkpoint.name, ignore_mismatched_sizes, fresh_heads)
+    model.eval()
+    spread = None
+    if single is not None:
+        model.hf_device_map = {"": single}  # as accelerate leaves it
+    elif device_map is not None:
+        spread = infer_device_map(model, device_map, max_memory)
+    if spread is None or {str(device) for device in spread.values()} == {"cpu"}:
+        upcast_where_needed(model)
+    if spread is not None:
+        dispatch(model, spread, **dispatch_options)
+    return model, info
 
 
 def stored_precision(config: XLMRobertaXLConfig) -> str | None:
-    """`"8bit"` or `"4bit"` where a checkpoint says that it is quantised.
+    """Return the name of the quantised precision that a checkpoint is stored in, by its config; None if in none.
 
     Raises:
         CheckpointError: it is quantised in a way that cannot be read.
     """
-    return _read_precision(getattr(config, "quantization_config", None))
+    precision = read_stored_precision(getattr(config, "quantization_config", None))
+    return None if precision is None else precision.name
 
 
 def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool = False) -> LoadOptions:
@@ -123,86 +212,39 @@ def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool
         load_in_8bit, load_in_4bit: the same in short.
 
     Returns:
-        A `LoadOptions`, whose dtype is None where nothing is said of what is not quantised.
+        Options whose dtype is None where nothing is said of what is not quantised.
 
     Raises:
-        ValueError: they contradict each other, or ask for what cannot be had.
+        InputError: they contradict each other, or ask for what cannot be had.
     """
     if asked is None:
         if load_in_8bit and load_in_4bit:
-            raise ValueError("load_in_8bit and load_in_4bit exclude each other.")
+            raise InputError("load_in_8bit and load_in_4bit exclude each other.")
         return LoadOptions(None, "8bit" if load_in_8bit else "4bit" if load_in_4bit else None)
     if load_in_8bit or load_in_4bit:
-        raise ValueError("Give either quantization_config or load_in_8bit and load_in_4bit, not both.")
+        raise InputError("Give either quantization_config or load_in_8bit and load_in_4bit, not both.")
     settings = asked.to_dict() if hasattr(asked, "to_dict") else asked
     if not isinstance(settings, Mapping):
-        raise ValueError(f"quantization_config is {describe(asked)}; give a dict, or an object that has to_dict.")
+        raise InputError(f"quantization_config is {describe(asked)}; give a dict, or an object that has to_dict.")
     settings = {name: getattr(value, "value", value) for name, value in settings.items()}  # a method may be an Enum
     try:
-        precision, outlier = _read_precision(settings), _threshold(settings)
+        precision = cast("Precision", read_stored_precision(settings))
+        return precision.layer.read_request(settings, precision.name)
     except CheckpointError as error:
-        raise ValueError(str(error).replace(" of config.json", "")) from None
-    if precision == "4bit" and settings.get("bnb_4bit_quant_type", "fp4") != "nf4":
-        raise ValueError("bnb_4bit_quant_type must be 'nf4': weights are quantised to no other type of 4 bits.")
-    compute = str(settings.get("bnb_4bit_compute_dtype")).removeprefix("torch.")
-    return LoadOptions(
-        # float32 is what the library says where nobody chose.
-        getattr(torch, compute) if precision == "4bit" and compute in ("bfloat16", "float16") else None,
-        precision,
-        double_quant=bool(settings.get("bnb_4bit_use_double_quant")),
-        outlier=outlier,
-        skip=tuple(settings.get("llm_int8_skip_modules") or ()),
-    )
-
-
-def _read_precision(settings: Any) -> str | None:
-    if settings is None:
-        return None
-    if not isinstance(settings, dict) or settings.get("quant_method", "bitsandbytes") != "bitsandbytes":
-        method = settings.get("quant_method") if isinstance(settings, dict) else settings
-        raise CheckpointError(
-            f"The quantization_config of config.json asks for {describe(method)}; xlmrxl reads bitsandbytes' 8-bit and "
-            "4-bit weights. Take the unquantised checkpoint and quantise it with `xlmrxl quantize`."
-        )
-    kinds = [kind for kind in PRECISIONS if settings.get(f"load_in_{kind}", settings.get(f"_load_in_{kind}", False))]
-    if len(kinds) != 1:
-        raise CheckpointError(
-            "The quantization_config of config.json says neither 8-bit nor 4-bit, or both. It is damaged: take the "
-            "unquantised checkpoint and quantise it with `xlmrxl quantize`."
-        )
-    four = settings.get("bnb_4bit_quant_type", "nf4")
-    if kinds == ["4bit"] and four not in KINDS:
-        raise CheckpointError(
-            f"The quantization_config of config.json names the 4-bit type {describe(four)}; there are "
-            f"{' and '.join(KINDS)}. It is damaged: copy it again."
-        )
-    _threshold(settings)
-    return kinds[0]
-
-
-def _threshold(settings: dict[str, Any]) -> float:
-    """Return the activations from which on 8-bit layers compute in 16 bits, as the checkpoint has it."""
-    threshold = settings.get("llm_int8_threshold", OUTLIER)
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold < math.inf:
-        raise CheckpointError(
-            f"The quantization_config of config.json has the llm_int8_threshold {describe(threshold)}; it must be a "
-            f"number from 0, and is usually {OUTLIER}."
-        )
-    return float(threshold)
-
-
-def narrow_type(config: XLMRobertaXLConfig, weights: Weights) -> torch.dtype:
-    """The 16-bit type for what is not quantised: the checkpoint's own if it has one, else bfloat16."""
-    named = config.torch_dtype
-    own = named if stored_precision(config) is not None else stored_dtype(weights)
-    return own if own in (torch.bfloat16, torch.float16) else torch.bfloat16
+        raise InputError(str(error).replace(" of config.json", "")) from None
 
 
 class TensorReader:
-    """Takes tensors out of a checkpoint, keeping count and letting go of what has been used."""
+    """Takes tensors out of a checkpoint, counts what has been done, and releases what has been used.
+
+    Args:
+        weights: of the checkpoint.
+        keys: the names in the checkpoint of what will be read, by the model's own names.
+        options: how the tensors are to be held.
+        remap: large converted tensors go to a file that is mapped, like those that need no conversion.
+    """
 
     def __init__(self, weights: Weights, keys: dict[str, str], options: LoadOptions, *, remap: bool = False) -> None:
-        """remap: large converted tensors go to a file that is mapped, like those that need no conversion."""
         self.weights, self.options, self.done, self.remap = weights, options, 0, remap
         self.sizes = {source: weights[source].nbytes for source in keys.values()}
         self.total = sum(self.sizes.values())
@@ -215,51 +257,48 @@ class TensorReader:
             prefetch(self.weights[following])
         return self.weights[source]
 
-    def used(self, source: str) -> Callable[[Tensor], None]:
-        """What to tell of each part of a tensor that has been used."""
+    def release_after(self, source: str) -> Callable[[Tensor], None]:
+        """Return what is to be called with each part of a tensor that has been used."""
         mapped = self.weights.mapped(source)
 
-        def tell(part: Tensor) -> None:
+        def on_read(part: Tensor) -> None:
             if mapped:
                 release_pages(part)
             self.count(part.nbytes)
 
-        return tell
+        return on_read
 
     def count(self, size: int) -> None:
+        """Report that so many more bytes of the checkpoint have been dealt with."""
         self.done += size
         self.options.progress(self.done, self.total)
 
     def convert(self, source: str) -> Tensor:
-        """A tensor in the wanted type on the wanted device: the file's own where nothing has to change."""
+        """Return a tensor in the wanted type on the wanted device: the file's own where nothing has to change."""
         tensor, options = self[source], self.options
-        dtype = tensor.dtype if options.dtype is None or not tensor.is_floating_point() else options.dtype
+        dtype = options.choose_dtype(tensor.dtype) if tensor.is_floating_point() else tensor.dtype
         if tensor.dtype == dtype and options.device.type == "cpu":
             self.count(tensor.nbytes)
             return tensor
-        room = None
+        scratch = None
         if self.remap and tensor.numel() >= LARGE:
-            room = mapped_scratch(self.weights.file_of(source), tensor.shape, dtype)
-        out = torch.empty(tensor.shape, dtype=dtype, device=options.device) if room is None else room
-        tell = self.used(source)
+            scratch = mapped_scratch(self.weights.file_of(source), tensor.shape, dtype)
+        out = torch.empty(tensor.shape, dtype=dtype, device=options.device) if scratch is None else scratch
+        on_read = self.release_after(source)
         if tensor.dim() < 2:
             out.copy_(tensor)
-            tell(tensor)
+            on_read(tensor)
         for start, stop in pieces(tensor) if tensor.dim() > 1 else ():
             out[start:stop].copy_(tensor[start:stop])
-            tell(tensor[start:stop])
-            if room is not None:
+            on_read(tensor[start:stop])
+            if scratch is not None:
                 release_pages(out[start:stop])
         return out
 
-    def quantize(self, source: str, bias: Tensor | None) -> Linear4bit | Linear8bit:
-        """A linear layer in the wanted precision, from an unquantised weight."""
-        weight, tell, options = self[source], self.used(source), self.options
-        dtype = weight.dtype if options.dtype is None else options.dtype
-        sizes = (weight.shape[1], weight.shape[0], bias)
-        if options.precision == "4bit":
-            return Linear4bit(*sizes, *quantize_4bit(weight, dtype, options.device, options.double_quant, tell))
-        return Linear8bit(*sizes, *quantize_8bit(weight, dtype, options.device, tell), options.outlier)
+    def quantize(self, source: str, bias: Tensor | None) -> QuantizedLinear:
+        """Return a linear layer in the wanted precision, made of an unquantised weight."""
+        layer = find_precision(self.options.precision).layer
+        return layer.quantize(self[source], bias, self.options, self.release_after(source))
 
 
 def load_weights(
@@ -293,8 +332,8 @@ def load_weights(
     stored = _stored_layers(model, keys)
     missing, mismatched = check_checkpoint(model, weights, keys, stored, name, ignore_mismatched_sizes, fresh_heads)
     reader = TensorReader(weights, keys, options, remap=options.precision is not None and options.device.type == "cpu")
-    quantized = _assign_quantized(model, keys, reader, name, stored)
-    common = stored_dtype(weights) if options.dtype is None else options.dtype
+    quantized = _load_quantized_layers(model, keys, reader, name, stored)
+    common = options.choose_dtype(stored_dtype(weights))
     places = _places(model)
     for key, parameter in list(model.named_parameters()):
         source = keys.pop(key, None)
@@ -312,7 +351,9 @@ def load_weights(
     if quantized and options.precision is not None:
         said = getattr(model.config, "quantization_config", None) or {}
         # However the file had them packed, they are bytes now, and are saved as such.
-        said = {**quantization_config(options), **said, "bnb_4bit_quant_storage": "uint8"}
+        said = {**describe_settings(options), **said}
+        if "bnb_4bit_quant_storage" in said:
+            said["bnb_4bit_quant_storage"] = "uint8"
         setattr(model.config, "quantization_config", said)  # noqa: B010 - the type checker does not know it
     for keys_, text in (
         (missing + mismatched, "starts with fresh weights, as %s has none that fit: train it before you trust it"),
@@ -373,19 +414,18 @@ def check_checkpoint(
 
 def _stored_layers(model: XLMRobertaXLModule, keys: dict[str, str]) -> dict[str, dict[str, str]]:
     """Return what a checkpoint has beside the weight of each quantised layer, by the layer's path."""
+    names = dict.fromkeys(part for name in list_quantized() for part in PRECISIONS[name].layer.parts)
+    part_pattern = "|".join(re.escape(name).replace(r"\*", ".*") for name in names)
     layers: dict[str, dict[str, str]] = {}
     quantizable = {path for path, module in model.named_modules() if isinstance(module, nn.Linear | nn.Embedding)}
     for key, source in keys.items():
-        for separator in (".weight.", ".SCB", ".weight_format"):
-            path, found, _ = key.partition(separator)
-            extra = key.removeprefix(f"{path}.")
-            if found and path in quantizable and f"{path}.weight" in keys and _is_extra(extra):
-                layers.setdefault(path, {})[extra] = source
-                break
+        match = re.fullmatch(rf"(.+?)\.({part_pattern})", key, re.DOTALL)
+        if match and match[1] in quantizable and f"{match[1]}.weight" in keys:
+            layers.setdefault(match[1], {})[match[2]] = source
     return layers
 
 
-def _assign_quantized(
+def _load_quantized_layers(
     model: XLMRobertaXLModule,
     keys: dict[str, str],
     reader: TensorReader,
@@ -403,7 +443,7 @@ def _assign_quantized(
     for path, module in list(model.named_modules()):
         if not isinstance(module, nn.Linear) or f"{path}.weight" not in keys:
             continue
-        extras, inner = stored.get(path), "encoder.layer." in path
+        extras, inner = stored.get(path), is_quantizable(path, module)
         # What a quantised checkpoint has left as it was (llm_int8_skip_modules) stays so.
         if not extras and (options.precision is None or not inner or settings):
             continue
@@ -424,17 +464,13 @@ def _assign_quantized(
     prefix = "" if model.base_model is model else BASE_PREFIX + "."
     path = prefix + EMBEDDINGS
     if path in stored or options.embeddings_8bit:
-        _assign_embeddings(model, path, keys, reader, stored.get(path))
+        _load_quantized_embeddings(model, path, keys, reader, stored.get(path))
     elif options.precision is not None and not count:
         raise CheckpointError(
             f"config.json of {name} or the call asks for {options.precision} weights, but no linear layer of the "
             "encoder is there to be quantised."
         )
     return count
-
-
-def _is_extra(name: str) -> bool:
-    return name in EXTRAS or name.startswith(STATE)
 
 
 def _read_layer(
@@ -445,27 +481,29 @@ def _read_layer(
     extras: dict[str, str],
     reader: TensorReader,
     settings: dict[str, Any],
-) -> nn.Module:
+) -> QuantizedLinear:
     """Make a layer of what the file has quantised."""
-    file, device = reader.weights.file_of(source), reader.options.device
-    sizes = (module.in_features, module.out_features, bias)
+    precision = cast("Precision", read_stored_precision(settings))
     weight, parts = reader[source], {extra: reader.weights[key] for extra, key in extras.items()}
-    precision = "8bit" if "SCB" in parts else "4bit"
     try:
-        if not settings.get(f"load_in_{precision}", settings.get(f"_load_in_{precision}", False)):
-            raise ValueError("config.json says otherwise")
-        if precision == "8bit":
-            rows, scales = _read_8bit(weight, parts, tuple(module.weight.shape))
-            layer: nn.Module = Linear8bit(*sizes, rows.to(device), scales.to(device), _threshold(settings))
-        else:
-            packed, state = read_4bit(weight, parts, tuple(module.weight.shape), device)
-            if state.quant_type != settings.get("bnb_4bit_quant_type", state.quant_type):
-                raise ValueError(f"it is {state.quant_type}, and config.json says otherwise")
-            layer = Linear4bit(*sizes, packed, state)
+        _check_parts(parts, precision.layer.parts)
+        shape = (module.out_features, module.in_features)
+        layer = precision.layer.read(weight, parts, bias, shape, reader.options.device, settings)
     except ValueError as error:
-        raise _unusable(precision, path, file, error) from error
+        raise _unusable(precision.name, path, reader.weights.file_of(source), error) from error
     reader.count(weight.nbytes)
     return layer
+
+
+def _check_parts(parts: Mapping[str, Tensor], known: Sequence[str]) -> None:
+    """Refuse what a weight of another format has.
+
+    Raises:
+        ValueError: there is such a part; the message is a clause.
+    """
+    for part in parts:
+        if not any(fnmatchcase(part, name) for name in known):
+            raise ValueError(f"it has {part}, and config.json says otherwise")
 
 
 def _unusable(precision: str, path: str, file: Path, error: ValueError) -> CheckpointError:
@@ -476,27 +514,7 @@ def _unusable(precision: str, path: str, file: Path, error: ValueError) -> Check
     )
 
 
-def _read_8bit(weight: Tensor, parts: dict[str, Tensor], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Check all that a file says of 8-bit rows; return them with their scales in float32.
-
-    Raises:
-        ValueError: something is not what it must be; the message is a clause.
-    """
-    if unexpected := parts.keys() - {"SCB", "weight_format"}:
-        raise ValueError(f"it has {sorted(unexpected)[0]}, which no 8-bit weight has")
-    scales, form = parts["SCB"], parts.get("weight_format")
-    if weight.dtype != torch.int8 or weight.shape != shape or not weight.is_contiguous():
-        raise ValueError(f"it is {weight.dtype} of shape {tuple(weight.shape)}, not int8 of {shape}")
-    if scales.dtype not in (torch.float32, torch.float16, torch.bfloat16) or scales.shape != shape[:1]:
-        raise ValueError(f"SCB is {scales.dtype} of shape {tuple(scales.shape)}, not float32 of {shape[:1]}")
-    check_scales("SCB", scales)
-    # 0 is "row"; the others are orders of values that bitsandbytes had for some GPUs.
-    if form is not None and (form.numel() != 1 or form.is_complex() or form.item() != 0):
-        raise ValueError("its weight_format is not that of rows")
-    return weight, scales.float()
-
-
-def _assign_embeddings(
+def _load_quantized_embeddings(
     model: XLMRobertaXLModule,
     path: str,
     keys: dict[str, str],
@@ -508,21 +526,20 @@ def _assign_embeddings(
     old = cast("nn.Embedding", model.get_submodule(path))
     source = keys.pop(f"{path}.weight")
     weight, file = reader[source], reader.weights.file_of(source)
-    dtype = options.dtype or (torch.bfloat16 if extras else weight.dtype)
+    dtype = options.choose_dtype(torch.bfloat16 if extras else weight.dtype)
     if extras:
         for extra in extras:
             keys.pop(f"{path}.{extra}")
         try:
-            if "SCB" not in extras:
-                raise ValueError("it has no SCB")
             parts = {extra: reader.weights[key] for extra, key in extras.items()}
-            rows, scales = _read_8bit(weight, parts, tuple(old.weight.shape))
+            _check_parts(parts, Linear8bit.parts)
+            rows, scales = read_8bit(weight, parts, tuple(old.weight.shape))
         except ValueError as error:
             raise _unusable("8bit", path, file, error) from error
         rows, scales = rows.to(options.device), scales.to(options.device)
         reader.count(weight.nbytes)
     else:
-        rows, scales = quantize_8bit(weight, dtype, options.device, reader.used(source))
+        rows, scales = quantize_8bit(weight, dtype, options.device, reader.release_after(source))
     embeddings = Embedding8bit(rows, scales, old.padding_idx, dtype)
     model.set_submodule(path, embeddings)
     output = model.get_output_embeddings()
@@ -555,12 +572,12 @@ def _is_head(key: str) -> bool:
 
 
 def stored_dtype(weights: Weights) -> torch.dtype:
-    """The type that a checkpoint's weights have."""
+    """Return the type that a checkpoint's weights have."""
     return next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
 
 
 def _places(model: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
-    """Where each parameter stands, under every name it has."""
+    """Return the modules and attributes that hold each parameter, by the parameter's id."""
     places: dict[int, list[tuple[nn.Module, str]]] = {}
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):

@@ -13,7 +13,9 @@ from torch.overrides import TorchFunctionMode
 from xlmrxl.checkpoints.keywords import suggest
 from xlmrxl.errors import describe
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.quantization.bnb_layers import Embedding8bit, Quantized
+from xlmrxl.quantization.bnb_layers import Embedding8bit
+from xlmrxl.quantization.layers import Quantized
+from xlmrxl.quantization.upcast import UpcastEmbedding, UpcastLinear
 
 BASE_PREFIX = "roberta"
 """The attribute of a model with a head that holds its encoder, and how the names of its weights begin."""
@@ -210,14 +212,13 @@ class XLMRobertaXLModule(nn.Module):
         if count == old.num_embeddings:
             return old
         weight = self._resized(old.weight, count)
-        embeddings = nn.Embedding(
-            count, weight.shape[1], padding_idx=old.padding_idx, device="meta", dtype=weight.dtype
-        )
+        kinds = (UpcastEmbedding, UpcastLinear) if isinstance(old, UpcastEmbedding) else (nn.Embedding, nn.Linear)
+        embeddings = kinds[0](count, weight.shape[1], padding_idx=old.padding_idx, device="meta", dtype=weight.dtype)
         embeddings.weight = weight
         self.set_input_embeddings(embeddings)
         output = self.get_output_embeddings()
         if output is not None:
-            resized = nn.Linear(weight.shape[1], count, device="meta", dtype=weight.dtype)
+            resized = kinds[1](weight.shape[1], count, device="meta", dtype=weight.dtype)
             resized.weight = self._resized(output.weight, count)
             resized.bias = self._resized(output.bias, count)
             self.set_output_embeddings(resized)

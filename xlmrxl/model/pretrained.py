@@ -12,14 +12,16 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from xlmrxl.checkpoints.keywords import refuse_save_options, take_hub_options
-from xlmrxl.checkpoints.weight_files import Weights, open_weights, save_weights
+from xlmrxl.checkpoints.weight_files import save_weights
 from xlmrxl.errors import CheckpointError
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.model.device_map import dispatch, infer_device_map, single_device
-from xlmrxl.model.loading import load_weights, narrow_type, read_quantization, stored_precision
-from xlmrxl.model.module import XLMRobertaXLModule, init_empty_weights
+from xlmrxl.model.loading import load_checkpoint, open_checkpoint, read_quantization, stored_precision
+from xlmrxl.model.module import XLMRobertaXLModule
+from xlmrxl.quantization.load_options import SIXTEEN_BITS
+from xlmrxl.quantization.upcast import is_upcast
 
 Model = TypeVar("Model", bound="XLMRobertaXLPreTrainedModel")
 
@@ -121,7 +123,8 @@ class XLMRobertaXLPreTrainedModel(XLMRobertaXLModule):
     ) -> Any:
         """Load a model from a folder, a Hub repository (`facebook/xlm-roberta-xl`) or `"default"`, in eval mode.
 
-        Files are mapped, not read: a tensor that needs no conversion takes no memory of its own. A head that the
+        Files are mapped, not read: a tensor that needs no conversion takes no memory of its own. A processor that
+        lacks the arithmetic of a 16-bit type computes in float32, which is faster and rounds less. A head that the
         checkpoint lacks starts with fresh weights, and the log says so; anything else that is missing, left over
         or of a wrong shape is an error.
 
@@ -165,35 +168,32 @@ class XLMRobertaXLPreTrainedModel(XLMRobertaXLModule):
             config.attn_implementation = attn_implementation
             config._check()
         asked = torch_dtype if torch_dtype is not None else dtype
-        wanted = _dtype(asked)
-        quantization = read_quantization(quantization_config, load_in_8bit, load_in_4bit)
-        single = None if device_map is None else single_device(device_map)
-        spread = device_map is not None and single is None
-        target = single or torch.device("cpu")
-        if state_dict is not None:
-            weights, label = Weights.of(state_dict), "state_dict"
-        else:
-            assert name is not None
-            weights, label = open_weights(name, variant=variant, safetensors=use_safetensors, **where), os.fspath(name)
-        stored = stored_precision(config)
-        if stored and quantization.precision not in (None, stored):
-            raise CheckpointError(f"{label} has {stored} weights already and cannot be quantised otherwise.")
-        if asked is None and (stored or quantization.precision):
-            wanted = quantization.dtype or narrow_type(config, weights)
-        with init_empty_weights():
-            model = cls(config, **parts)
-        options = replace(quantization, dtype=wanted, precision=stored or quantization.precision, device=target)
-        info = load_weights(model, weights, options, label, ignore_mismatched_sizes)
+        options = read_quantization(quantization_config, load_in_8bit, load_in_4bit)
+        if asked is not None or (options.precision is None and stored_precision(config) is None):
+            options = replace(options, dtype=_read_dtype(asked))
+        elif options.dtype is None:
+            options = replace(options, dtype=SIXTEEN_BITS)
+        checkpoint = open_checkpoint(
+            name, config, state_dict=state_dict, variant=variant, safetensors=use_safetensors, **where
+        )
+        model, info = load_checkpoint(
+            cls,
+            checkpoint,
+            options,
+            arguments=parts,
+            ignore_mismatched_sizes=ignore_mismatched_sizes,
+            device_map=device_map,
+            max_memory=max_memory,
+            offload_dir=offload_folder,
+            offload_buffers=offload_buffers,
+        )
         if state_dict is not None:
             _copy_shared(model, state_dict)
-        model.eval()
         if name is not None:
             model._read_further(name, where)
-        if spread:
-            places = infer_device_map(model, device_map, max_memory)
-            dispatch(model, places, offload_dir=offload_folder, offload_buffers=offload_buffers)
-        elif device_map is not None:
-            model.hf_device_map = {"": target}  # as accelerate leaves it
+        if is_upcast(model):
+            # What is computed in float32 is returned in the type of the weights, whatever the processor.
+            model.register_forward_hook(_round_outputs)
         return (model, info) if output_loading_info else model
 
     def _read_further(self, name_or_path: str | os.PathLike[str], where: dict[str, Any]) -> None:
@@ -214,7 +214,17 @@ class XLMRobertaXLPreTrainedModel(XLMRobertaXLModule):
     @classmethod
     def _from_config(cls: type[Model], config: XLMRobertaXLConfig, torch_dtype: Any = None, **kwargs: Any) -> Model:
         model = cls(config, **kwargs)
-        return model if torch_dtype is None else model.to(_dtype(torch_dtype))
+        return model if torch_dtype is None else model.to(_read_dtype(torch_dtype))
+
+
+def _round_outputs(model: XLMRobertaXLModule, _: Any, output: Any) -> Any:
+    """Return what a model that computes in float32 has computed, in the type of its weights."""
+    dtype = model.dtype
+
+    def round_floats(value: Any) -> Any:
+        return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+    return tree_map(round_floats, output)
 
 
 def _copy_shared(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
@@ -225,7 +235,7 @@ def _copy_shared(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
             tensor.data = tensor.data.clone()
 
 
-def _dtype(wanted: torch.dtype | str | None) -> torch.dtype | None:
+def _read_dtype(wanted: torch.dtype | str | None) -> torch.dtype | None:
     """Return the type to load in; None keeps each tensor's own."""
     if wanted is None:
         return torch.float32

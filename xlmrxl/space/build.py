@@ -19,20 +19,13 @@ from typing import Any
 from xlmrxl.checkpoints.hub import DEFAULT, local_folder
 from xlmrxl.errors import CheckpointError, first_line
 from xlmrxl.output_lock import lock_output
+from xlmrxl.quantization.precision import AUTO, PRECISIONS
 from xlmrxl.space.reference import KINDS, MEMORY, NAME, PYTHONS, TORCHES, ZEROGPU
 from xlmrxl.version import __version__
 
 MODELS = {"cpu": DEFAULT, "zerogpu": "facebook/xlm-roberta-xl"}
-PRECISIONS = {"cpu": "auto", "zerogpu": "8bit"}
-"""What a kind of Space holds where nothing else is asked for."""
-HELD = {
-    "auto": "held in the largest of its precisions that fits the memory",
-    "fp32": "held in 32 bits",
-    "bf16": "held in 16 bits (bfloat16)",
-    "fp16": "held in 16 bits (float16)",
-    "8bit": "held in 8 bits (LLM.int8())",
-    "4bit": "held in 4 bits (NF4)",
-}
+DEFAULT_PRECISIONS = {"cpu": AUTO, "zerogpu": "8bit"}
+"""The precision of a kind of Space where nothing else is asked for."""
 TORCH = "2.11.0"
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"
 """Where torch without CUDA is, a twentieth of the download, which pip prefers. Without it all works as well."""
@@ -103,7 +96,7 @@ def build(
     if name is not None and not re.fullmatch(NAME, name):
         raise ValueError(f"name is {name!r}; it must be owner/name, as the Space is called on the Hub.")
     model = model or MODELS[wanted]
-    precision = _choice("precision", precision or PRECISIONS[wanted], tuple(HELD))
+    precision = _choice("precision", precision or DEFAULT_PRECISIONS[wanted], (AUTO, *PRECISIONS))
     own = local_folder(model) if model != DEFAULT else None
     if own is None and model != DEFAULT and not re.fullmatch(NAME, model):
         raise ValueError(f"model is {model!r}; it must be 'default', a folder, or owner/name on the Hub.")
@@ -125,7 +118,9 @@ def build(
         "title": name.partition("/")[2] if name else "xlmrxl",
         "version": __version__,
         "card": _card(model, own),
-        "held": HELD[precision],
+        "held": "held in the largest of its precisions that fits the memory"
+        if precision == AUTO
+        else f"held in {PRECISIONS[precision].title}",
     }
     required = requirements(values)
     values["gradio"] = next(line.partition("==")[2] for line in required if line.startswith("gradio=="))
@@ -235,19 +230,19 @@ def _fits(model: str, precision: str, kind: str) -> Iterator[str]:
     if kind != "cpu" or model == DEFAULT:
         return
     from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415 - torch comes along with the plan
-    from xlmrxl.plan import plan, size  # noqa: PLC0415
+    from xlmrxl.plan import Device, format_size, make_plan  # noqa: PLC0415
 
     try:
         config = XLMRobertaXLConfig.from_pretrained(model)
     except CheckpointError as error:
-        yield f"Whether the model fits {size(MEMORY)} was not found out: {first_line(error)}"
+        yield f"Whether the model fits {format_size(MEMORY)} was not found out: {first_line(error)}"
         return
-    table = plan(model, config)
-    needed = table.need("4bit" if precision == "auto" else precision).total()
-    if needed > MEMORY:
+    space = Device("cpu", "a Space on a CPU", free=MEMORY, total=MEMORY)
+    choice = make_plan(model, config, devices=[space]).choose(precision)
+    if not choice.fits:
         raise CheckpointError(
-            f"{model} in {precision} needs {size(needed)}, and a Space on a CPU has {size(MEMORY)}. Choose fewer bits, "
-            "another model, or --kind zerogpu."
+            f"{model} in {precision} needs {format_size(choice.total)}, and {space.title} has {format_size(MEMORY)}. "
+            "Choose fewer bits, another model, or --kind zerogpu."
         )
 
 
