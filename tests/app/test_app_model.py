@@ -306,7 +306,7 @@ def crowd(monkeypatch: pytest.MonkeyPatch, free: Callable[[], int]) -> None:
     """As if the CPU had so much memory left."""
     from xlmrxl import plan as module
 
-    monkeypatch.setattr(module, "devices", lambda: (module.Device("cpu", "2 cores", free(), 10**12),))
+    monkeypatch.setattr(module, "list_devices", lambda: (module.Device("cpu", "2 cores", free(), 10**12),))
 
 
 def test_what_fits_nowhere_is_not_loaded(

@@ -67,7 +67,9 @@ def texts_of(source: str) -> Iterator[str]:
 @cache
 def sources() -> str:
     """All texts that may come to the page."""
-    files = [path for folder in SOURCES for path in folder.rglob("*.py")] + [PACKAGE / "session.py"]
+    files = [path for folder in SOURCES for path in folder.rglob("*.py")] + [
+        PACKAGE / name for name in ("session.py", "loaded_model.py", "plan.py")
+    ]
     texts = [text for path in files for text in texts_of(path.read_text(encoding="utf-8"))]
     texts += [path.read_text(encoding="utf-8") for folder in SOURCES for path in folder.rglob("*.js")]
     whole = "\n".join(texts).replace("&lt;", "<").replace("&gt;", ">").lower()
