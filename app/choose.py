@@ -21,7 +21,7 @@ from xlmrxl.app.render import scores
 from xlmrxl.app.served import Served
 from xlmrxl.app.together import Together
 from xlmrxl.session import Session
-from xlmrxl.tasks.choose import ChooseResult, connectives
+from xlmrxl.tasks.choose import ChooseResult, load_connectives
 
 LINE = "choices"
 VISITORS = 32  # whose prompts may be on their way at once; those that meet are chosen for together
@@ -144,7 +144,7 @@ def _boxes(masked: bool) -> Boxes:
         add = gr.Button("Add a choice", size="sm", elem_id="choose-add", elem_classes="x-add")
     question = gr.Radio(QUESTIONS, value="", label="Question", visible=masked, elem_id="choose-question")
     language = gr.Dropdown(
-        named(sorted(connectives())),
+        named(sorted(load_connectives())),
         value="en",
         label="Language of the “because” and “so”",
         visible=masked,

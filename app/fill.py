@@ -21,7 +21,7 @@ from xlmrxl.app.handlers.filling import (
     MAX_LINES,
     MAX_TARGET,
     MAX_TARGETS,
-    PIECES,
+    SUBWORDS,
     WORDS,
     FillAsked,
     LensJson,
@@ -37,11 +37,11 @@ from xlmrxl.app.together import Together
 from xlmrxl.inspection.logit_lens import Lens
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
-from xlmrxl.tasks.fill import FillResult
+from xlmrxl.tasks.fill_results import FillResult
 
 FILLS = "fills"
 VISITORS = 32  # whose texts may be on their way at once; those that meet are filled together
-WAYS = [("pieces", PIECES), ("whole words", WORDS), ("all masks together", JOINT)]
+METHODS = [("subwords", SUBWORDS), ("whole words", WORDS), ("all masks together", JOINT)]
 LAYER_FILLS = 3  # of each state
 
 
@@ -59,7 +59,7 @@ class _Boxes(NamedTuple):
     several: gr.Checkbox
     button: gr.Button
     insert: gr.Button
-    way: gr.Radio
+    method: gr.Radio
     targets: gr.Textbox
     top_k: gr.Slider
     templates: gr.HTML
@@ -82,21 +82,21 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
         text: Any,
         several: Any,
         top_k: Any,
-        way: Any,
+        method: Any,
         targets: Any,
         layered: Any,
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008 - Gradio finds it there
     ) -> tuple[str, str]:
         """The result, and what asks for its layers: of a single sentence."""
-        asked = (text, top_k, way, targets, several)
-        if way == WORDS:
+        asked = (text, top_k, method, targets, several)
+        if method == WORDS:
             outcome = watched(
                 stops, run, request, progress, "Looking for words", lambda told: work.fill(*asked, _anywhere(told))
             )
         else:
             outcome = work.fill(*asked)
-        page = render.outcome_html(outcome, lambda found: _result(served.session, found, top_k, way, targets))
+        page = render.outcome_html(outcome, lambda found: _result(served.session, found, top_k, method, targets))
         single = isinstance(outcome.result, FillResult)
         return page, fills.layers_button_html(text, now=layered is True) if single else ""
 
@@ -110,38 +110,38 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
 
     def choose_example(
         top_k: Any,
-        way: Any,
+        method: Any,
         targets: Any,
         layered: Any,
         event: gr.EventData,
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> tuple[Any, ...]:
-        how = (top_k, way, targets, layered, request, progress)
+        how = (top_k, method, targets, layered, request, progress)
         return choose(lambda data: handlers.example(EXAMPLES, data).text, event._data, False, *how)
 
     def choose_template(
         top_k: Any,
-        way: Any,
+        method: Any,
         event: gr.EventData,
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> tuple[Any, ...]:
         """Fill one of the templates; what is not for several languages is set back."""
-        way = PIECES if way == JOINT else way
-        how = (top_k, way, "", False, request, progress)
-        return way, "", *choose(lambda data: handlers.example(TEMPLATES, data).text, event._data, True, *how)
+        method = SUBWORDS if method == JOINT else method
+        how = (top_k, method, "", False, request, progress)
+        return method, "", *choose(lambda data: handlers.example(TEMPLATES, data).text, event._data, True, *how)
 
     def choose_token(
         top_k: Any,
-        way: Any,
+        method: Any,
         targets: Any,
         layered: Any,
         event: gr.EventData,
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> tuple[Any, ...]:
-        return choose(filling.mask_token, event._data, False, top_k, way, targets, layered, request, progress)
+        return choose(filling.mask_token, event._data, False, top_k, method, targets, layered, request, progress)
 
     def show_layers(
         event: gr.EventData,
@@ -158,13 +158,13 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
         page = render.outcome_html(outcome, lambda found: _layers(served.session, found))
         return page, outcome.result is not None
 
-    settings = [boxes.top_k, boxes.way, boxes.targets, layered]
+    settings = [boxes.top_k, boxes.method, boxes.targets, layered]
     linked = Linked(
         {
             "text": boxes.text,
             "several": boxes.several,
             "fills": boxes.top_k,
-            "way": boxes.way,
+            "method": boxes.method,
             "targets": boxes.targets,
             "layers": layered,
         },
@@ -175,12 +175,12 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
     text, several, answers = boxes.text, boxes.several, [output, lens]
     several.input(box, several, text, api_visibility="private", queue=False, show_progress="hidden")
     pressed = [text.submit, boxes.targets.submit, boxes.button.click]
-    of_template = [boxes.way, boxes.targets, text, several, *answers]
+    of_template = [boxes.method, boxes.targets, text, several, *answers]
     asking: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL, "show_progress_on": lens}
     for shown in (
         gr.on(pressed, fill_page, [text, several, *settings], answers, **quiet),
         boxes.examples.select(choose_example, settings, [text, several, *answers], **quiet),
-        boxes.templates.select(choose_template, [boxes.top_k, boxes.way], of_template, **quiet),
+        boxes.templates.select(choose_template, [boxes.top_k, boxes.method], of_template, **quiet),
         output.select(choose_token, settings, [text, several, *answers], **quiet),
         lens.select(show_layers, None, [lens, layered], trigger_mode="always_last", **asking),
     ):
@@ -199,11 +199,16 @@ def _work(served: Served, run: Run) -> _Work:
 
     @run
     def fill(
-        text: Any, top_k: Any, way: Any = PIECES, targets: Any = "", several: Any = False, told: Progress | None = None
+        text: Any,
+        top_k: Any,
+        method: Any = SUBWORDS,
+        targets: Any = "",
+        several: Any = False,
+        told: Progress | None = None,
     ) -> Outcome[FillResult | Lines]:
         work: Callable[..., FillResult | Lines] = filling.fill_lines if several is True else filling.fill
         return handlers.attempt(
-            lambda: work(served.session, text, top_k, way, targets, together=shared, told=told), "filling"
+            lambda: work(served.session, text, top_k, method, targets, together=shared, told=told), "filling"
         )
 
     @run
@@ -229,7 +234,7 @@ def _boxes(stops: Stops) -> _Boxes:
         insert = gr.Button("Insert <mask>", variant="secondary", elem_id="fill-insert", min_width=100)
         stops.button("fill-stop")
     several = gr.Checkbox(label=f"Several sentences, one a line, up to {MAX_LINES}", elem_id="fill-several")
-    way = gr.Radio(WAYS, value=PIECES, label="Fill with", elem_id="fill-way")
+    method = gr.Radio(METHODS, value=SUBWORDS, label="Fill with", elem_id="fill-method")
     targets = gr.Textbox(
         label="Only these words",
         placeholder="capital, city of light, river",
@@ -242,7 +247,7 @@ def _boxes(stops: Stops) -> _Boxes:
     top_k = gr.Slider(1, MAX_FILLS, value=5, step=1, label="Fills for each mask", elem_id="fill-top-k")
     templates = panel(render.examples_html(TEMPLATES, "The same in many languages"), "fill-templates")
     examples = panel(render.examples_html(EXAMPLES), "fill-examples")
-    return _Boxes(text, several, button, insert, way, targets, top_k, templates, examples)
+    return _Boxes(text, several, button, insert, method, targets, top_k, templates, examples)
 
 
 def _saving(work: Callable[..., Outcome[Any]], asked: int) -> Callable[[Any], dict[str, str]]:
@@ -266,14 +271,14 @@ def _anywhere(told: Progress | None) -> Progress | None:
     return lambda done, total: context.run(told, done, total)
 
 
-def _result(session: Session, found: FillResult | Lines, top_k: int, way: str, targets: str) -> str:
+def _result(session: Session, found: FillResult | Lines, top_k: int, method: str, targets: str) -> str:
     """A result with what can be taken away."""
     several = isinstance(found, Lines)
-    options = filling.fill_asked(found.text, top_k, way, targets, several=several).options()
+    options = filling.fill_asked(found.text, top_k, method, targets, several=several).options
     given = [result.text for result in found.results] if isinstance(found, Lines) else found.text
-    python = quoting.python(session, "session.fill_mask", given, top_k=int(top_k), **options)
+    python = quoting.python(session, "session.fill_mask", given, **options.changed())
     html = fills.lines_html(found) if isinstance(found, Lines) else fills.result_html(found)
-    about = [found.text, top_k, way, targets, several]
+    about = [found.text, top_k, method, targets, several]
     return html + render.actions_html("fill", python, quoting.citation(session), about)
 
 
@@ -285,18 +290,18 @@ def _layers(session: Session, found: Lens) -> str:
 
 
 def _endpoints(work: _Work) -> None:
-    def api(text: str, top_k: int = 5, way: str = "pieces", targets: str = "") -> ResultJson:
+    def api(text: str, top_k: int = 5, method: str = "subwords", targets: str = "") -> ResultJson:
         """Fill every <mask> in the text.
 
         text: up to 5,000 characters and 512 tokens, with one <mask> or more, 32 at most.
         top_k: how many fills for each mask, from 1 to 20.
-        way: pieces of words, whole words, or joint for all masks together: pieces, words or joint.
+        method: single subwords, whole words, or joint for all masks together: subwords, words or joint.
         targets: up to 20 words or phrases with commas between them; each mask is then compared among these alone.
         Returns the text and, for each mask in order, its fills with their probabilities, the most probable first, and
             whether each begins a word (after "app", the fill "ear" that does not makes "appear"); for joint also the
             best ways to fill all masks, each with its log-probability in nats.
         """
-        return cast(ResultJson, answered(work.fill(text, top_k, way, targets)).content())
+        return cast(ResultJson, answered(work.fill(text, top_k, method, targets)).content())
 
     def api_layers(text: str, top_k: int = 3) -> LensJson:
         """See what every layer of the model would have put at each <mask> in the text: the logit lens.

@@ -23,7 +23,7 @@ from xlmrxl.app.stopping import Stops
 from xlmrxl.inspection.parallel import Parallel
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
-from xlmrxl.tasks.result import plain
+from xlmrxl.tasks.result import to_json_value
 from xlmrxl.views.states import UNITS, VIEWS, drawn
 
 KEPT = 8
@@ -190,7 +190,7 @@ def _work(served: Served, run: Run) -> _Work:
             state = hidden.state_shown(session) if layer is None else layer
             asked = hidden.states_asked(session, text, view, state, of, corrected)
             short_enough(session, *asked.lines)
-            content = plain(hidden.states_result(read(session, asked.lines), asked).content())
+            content = to_json_value(hidden.states_result(read(session, asked.lines), asked).content())
             return {"view": asked.view, "what": VIEWS[asked.view].what, "result": content}
 
         return handlers.attempt(work, "giving hidden states")

@@ -70,7 +70,7 @@ def main() -> None:
 
     pairs = []
     for _ in range(20):
-        pairs.append((seconds(lambda: session.fill_mask(three, method="joint", beam=5)), seconds(forward)))
+        pairs.append((seconds(lambda: session.fill_mask(three, method="joint", num_beams=5)), seconds(forward)))
     joint, one = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
     print(f"joint filling of 3 masks, beam 5: {joint / one:.1f} forwards of its sentence")
 

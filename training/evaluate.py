@@ -26,7 +26,7 @@ from training.pretrain import fast_dtype
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.session import Session
-from xlmrxl.tasks.fill import FillResult, fill_mask
+from xlmrxl.tasks.fill_results import FillResult
 from xlmrxl.tokenization.tokenizer import VOCAB_NAME, XLMRobertaTokenizer
 
 PAGE = Path(__file__).with_name("sentences.tsv")
@@ -214,7 +214,7 @@ def report(
     reader = probes.Reader(model, Pieces.of(model, vocabulary), fast_dtype(model.device))
     sentences = page() if "sentences" in wanted else []
     session = Session(model, XLMRobertaTokenizer(vocabulary), "", "fp32")
-    fills = fill_mask(session, [sentence.text for sentence in sentences], top_k=FILLS)
+    fills = session.fill_mask([sentence.text for sentence in sentences], top_k=FILLS)
     return Report(
         masked=masked.evaluate(model, vocabulary, data / "heldout", lines, text) if "masked" in wanted else None,
         sentences=list(zip(sentences, fills, strict=True)) or None,

@@ -10,7 +10,7 @@ import traitlets
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
-from xlmrxl.tasks.choose import QUESTIONS, connectives
+from xlmrxl.tasks.choose import QUESTIONS, load_connectives
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
 
@@ -61,7 +61,7 @@ class ChoiceScorer(TaskWidget):
         self._options = options
         # A head of its own is not asked for causes and effects.
         asks = isinstance(self._session.model, XLMRobertaXLForMaskedLM)
-        form = {"languages": sorted(connectives()) if asks else []}
+        form = {"languages": sorted(load_connectives()) if asks else []}
         super().__init__(
             prompt=prompt,
             choices=check_texts(choices, "choices"),

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import traitlets
 
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.progress import Progress
-from xlmrxl.tasks.subwords import continues, standing_alone
+from xlmrxl.tasks.options import FillMethod
+from xlmrxl.tasks.subwords import is_joined, isolate_subword
 from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
-    from xlmrxl.tasks.fill import Fill, FillResult
+    from xlmrxl.tasks.fill_results import Fill, FillResult
     from xlmrxl.tasks.masked_lm import Token
-
-WAYS: dict[str, dict[str, Any]] = {"pieces": {}, "words": {"words": True}, "joint": {"method": "joint"}}
-"""What `Session.fill_mask` is told for each way."""
 
 
 class MaskFiller(TaskWidget):
@@ -26,14 +24,14 @@ class MaskFiller(TaskWidget):
     Args:
         model: a session with a masked language model, or the name of a model to load.
         text: with `<mask>` where something is missing.
-        way: `"pieces"`, `"words"` or `"joint"`.
+        method: `"subwords"`, `"words"` or `"joint"`.
         top_k: how many fills for each mask.
-        **options: of `tasks.fill.fill_mask`, kept for every text: `script`, `targets`, `punctuation` …
+        **options: others of `FillOptions`, of every text: `script`, `targets`, `punctuation` …
     """
 
     text = traitlets.Unicode("", help="The sentence, with <mask> where something is missing.").tag(sync=True)
-    way = traitlets.Enum(
-        list(WAYS), "pieces", help="Single pieces, whole words of several, or all masks together."
+    method = traitlets.Enum(
+        get_args(FillMethod), "subwords", help="Single subwords, whole words of several, or all masks together."
     ).tag(sync=True)
     top_k = traitlets.Int(5, min=1, help="How many fills for each mask.").tag(sync=True)
     selected = traitlets.List(
@@ -46,27 +44,27 @@ class MaskFiller(TaskWidget):
     sentence = traitlets.Unicode("", help="The text with the selected fills in it.")
 
     _esm = read_module("fill")
-    _question_traits = ("text", "way", "top_k")
+    _question_traits = ("text", "method", "top_k")
 
     def __init__(
         self,
         model: Session | Name = DEFAULT,
         text: str = "",
         *,
-        way: str = "pieces",
+        method: str = "subwords",
         top_k: int = 5,
         **options: Any,
     ) -> None:
         self._session = opened(model)
         self._options = options
-        super().__init__(text=text, way=way, top_k=top_k)
+        super().__init__(text=text, method=method, top_k=top_k)
         self.observe(self._complete, ["selected", "found"])
         self._complete()
 
     def _question(self) -> dict[str, Any] | None:
         if not self.text.strip():
             return None
-        return {"text": self.text, "top_k": self.top_k, **self._options, **WAYS[self.way]}
+        return {"text": self.text, "top_k": self.top_k, "method": self.method, **self._options}
 
     def _answer(self, question: dict[str, Any], progress: Progress | bool) -> FillResult:
         result: FillResult = self._session.fill_mask(**question, progress=progress)
@@ -143,14 +141,14 @@ def _tokens(tokens: tuple[Token, ...], masks: list[int]) -> list[dict[str, Any]]
     """The tokens for the page: `mask` is the number of a mask, and `joined` are those that go on with a word."""
     return [
         {
-            "text": standing_alone(tokens, place),
+            "text": isolate_subword(tokens, place),
             "piece": token.piece,
             "id": token.id,
             "start": token.start,
             "end": token.end,
             "mask": masks.index(place) + 1 if place in masks else 0,
             "special": token.special or token.start >= token.end,
-            "joined": continues(tokens, place),
+            "joined": is_joined(tokens, place),
         }
         for place, token in enumerate(tokens)
     ]

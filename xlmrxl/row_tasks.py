@@ -14,6 +14,7 @@ from xlmrxl.tables.resumable import Counts, check_source, describe_missing_colum
 from xlmrxl.tables.table_formats import Row, read
 from xlmrxl.tables.table_options import BY_NAME, TableOptions
 from xlmrxl.tasks.labels import to_label_texts
+from xlmrxl.tasks.options import FillOptions
 from xlmrxl.tasks.result import Result, Source
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def run(
 
     # The example names the columns that are read.
     made = {"task": task.name, "own": dict(task.own), "example": task.example}
-    settings = Source.of(session, **task.settings).to_dict() | made
+    settings = Source.from_model(session, **task.settings).to_dict() | made
     return process(
         source,
         target,
@@ -128,7 +129,7 @@ def answer_each(call: Callable[[list[T]], Sequence[R]], items: list[T], example:
     return [*apart(call, items[:half]), *apart(call, items[half:])]
 
 
-def fill(session: Session, settings: Values, text: str = "text") -> RowTask:
+def fill(session: Session, options: FillOptions, text: str = "text") -> RowTask:
     """Fill the masks of the texts in a column."""
 
     def call(rows: list[Values], settings: Values) -> Sequence[Result]:
@@ -144,8 +145,8 @@ def fill(session: Session, settings: Values, text: str = "text") -> RowTask:
             fills, begins = ways[0]["fills"], ways[0]["begins_word"]
         return {"fill": " | ".join(fills), "begins_word": begins, "fills": found["masks"], "joint": ways}
 
-    results = ["fill", "begins_word", "fills", *(["joint"] if settings.get("method") == "joint" else [])]
-    return RowTask("fill", call, cells, [text], results, settings, {text: "<mask>"})
+    results = ["fill", "begins_word", "fills", *(["joint"] if options.method == "joint" else [])]
+    return RowTask("fill", call, cells, [text], results, options.changed(), {text: "<mask>"})
 
 
 def classify(

@@ -13,10 +13,13 @@ from xlmrxl.tasks.answer import AnswerResult, answer
 from xlmrxl.tasks.attribution import Attribution, attribute
 from xlmrxl.tasks.choose import ChooseResult, choose
 from xlmrxl.tasks.classify import ClassifyResult, classify
-from xlmrxl.tasks.fill import FillResult, fill_mask
+from xlmrxl.tasks.fill import fill_mask
+from xlmrxl.tasks.fill_results import FillResult
 from xlmrxl.tasks.labels import Label
 from xlmrxl.tasks.linear_chooser import TaughtChoices, teach_choices
 from xlmrxl.tasks.linear_classifier import Taught, teach
+from xlmrxl.tasks.option_fields import document_options
+from xlmrxl.tasks.options import FillMethod, FillOptions
 from xlmrxl.tasks.tag import TagResult, tag
 
 Text = str | tuple[str, str]
@@ -27,12 +30,63 @@ class Session(LoadedModel):
     """A loaded model, on which the tasks and the inspections are methods."""
 
     @overload
-    def fill_mask(self, text: str, top_k: int = 5, **options: Any) -> FillResult: ...
+    def fill_mask(
+        self,
+        text: str,
+        *,
+        top_k: int = 5,
+        method: FillMethod = "subwords",
+        max_subwords: int = 3,
+        num_beams: int = 5,
+        targets: Sequence[str] | None = None,
+        script: str | None = None,
+        punctuation: bool = True,
+        repeats: bool = True,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> FillResult: ...
     @overload
-    def fill_mask(self, text: list[str], top_k: int = 5, **options: Any) -> list[FillResult]: ...
-    def fill_mask(self, text: str | list[str], top_k: int = 5, **options: Any) -> FillResult | list[FillResult]:
-        """What the model expects at each `<mask>` of a text, or of several; see `tasks.fill.fill_mask`."""
-        results = fill_mask(self, text, top_k=top_k, **options)
+    def fill_mask(
+        self,
+        text: list[str],
+        *,
+        top_k: int = 5,
+        method: FillMethod = "subwords",
+        max_subwords: int = 3,
+        num_beams: int = 5,
+        targets: Sequence[str] | None = None,
+        script: str | None = None,
+        punctuation: bool = True,
+        repeats: bool = True,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> list[FillResult]: ...
+    @document_options(FillOptions)
+    def fill_mask(
+        self,
+        text: str | list[str],
+        *,
+        top_k: int = 5,
+        method: FillMethod = "subwords",
+        max_subwords: int = 3,
+        num_beams: int = 5,
+        targets: Sequence[str] | None = None,
+        script: str | None = None,
+        punctuation: bool = True,
+        repeats: bool = True,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> FillResult | list[FillResult]:
+        """Fill the masks of a text, or of several; see `tasks.fill.fill_mask`.
+
+        Args:
+            text: with one `<mask>` or more.
+            progress: called with how many forwards are done and how many there are; True for a bar.
+
+        Raises:
+            InputError: a text without a mask or too long, or an option that cannot be had.
+        """
+        results = fill_mask(self, text, FillOptions.from_arguments(locals()), progress=progress)
         return results[0] if isinstance(text, str) else results
 
     @overload
@@ -76,7 +130,9 @@ class Session(LoadedModel):
                 raise ValueError(f"There is no label {wanted!r}, only {', '.join(scores[0])}.")
             return [score[wanted] for score in scores]
 
-        return attribute(text, predict, label=wanted, session=self, special_tokens=special_tokens, progress=progress)
+        return attribute(
+            text, predict, label=wanted, loaded_model=self, special_tokens=special_tokens, progress=progress
+        )
 
     def teach(self, texts: str | Sequence[str], labels: str | Sequence[Label], **options: Any) -> Taught:
         """Fit a classifier of one's own on this model's frozen features; see `tasks.teach.teach`."""

@@ -128,11 +128,11 @@ def attention(found: list[Inspection], layer: Any, head: Any) -> AttentionJson:
 def statistics(one: Inspection) -> StatisticsJson:
     """Every statistic of every head; None where it is not defined."""
     from xlmrxl.inspection.attention import STATISTICS  # noqa: PLC0415 - torch comes along
-    from xlmrxl.tasks.result import plain  # noqa: PLC0415
+    from xlmrxl.tasks.result import to_json_value  # noqa: PLC0415
 
     return {
         "tokens": [token.piece for token in one.tokens],
         "layers": one.layers,
         "heads": one.heads,
-        "statistics": {name: plain(one.statistic(name, progress=False).tolist()) for name in STATISTICS},
+        "statistics": {name: to_json_value(one.statistic(name, progress=False).tolist()) for name in STATISTICS},
     }

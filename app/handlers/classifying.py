@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import COMMAS, MAX_TEXT, checked_text, is_masked, language_code, whole_number
 from xlmrxl.tables.decoding import split_lines
-from xlmrxl.tasks.templates import FOLDER, PAIR, templates
+from xlmrxl.tasks.templates import FOLDER, PAIR, load_templates
 
 if TYPE_CHECKING:
     from xlmrxl.progress import Progress
@@ -98,13 +98,13 @@ def languages() -> tuple[str, ...]:
 
 def task_labels(task: Any, language: str = "en") -> str:
     """The labels of a task as they are written into one line; "" where they are one's own."""
-    return ", ".join(templates(task, language).labels) if task in TASKS and task != OWN else ""
+    return ", ".join(load_templates(task, language).labels) if task in TASKS and task != OWN else ""
 
 
 def task_templates(task: Any, language: Any) -> str:
     """The templates of a task in a language, one a line; "" where there are none."""
     known = language if language in languages() else "en"
-    return "\n".join(templates("topic" if task == OWN else task, known).templates) if task in TASKS else ""
+    return "\n".join(load_templates("topic" if task == OWN else task, known).templates) if task in TASKS else ""
 
 
 def changed_templates(given: Any, task: Any, language: Any) -> str:
@@ -172,7 +172,7 @@ def _asked(labels: Any, language: str, task: Any, own: Any) -> ClassifyAsked:
             raise ValueError(f"A label has {len(name):,} characters, the app takes {MAX_LABEL}: shorten it.")
         if names.count(name) > 1:
             raise ValueError(f"The label {name!r} is there twice: give each once.")
-    shipped = templates("topic" if task == OWN else task, language)
+    shipped = load_templates("topic" if task == OWN else task, language)
     known = {} if task == OWN else shipped.labels
     asked = ClassifyAsked("topic" if task == OWN else task, language, (), _templates(own, shipped.templates))
     if not names or names == list(known):
@@ -220,7 +220,7 @@ def explain(session: Session, done: Classified, data: Any, progress: Progress | 
 
 def _count_words(session: Session, text: str) -> int:
     """How many words are left out in turn, or a few more."""
-    from xlmrxl.tasks.masked_lm import kind_of, tokens_of, words  # noqa: PLC0415 - brings torch along
+    from xlmrxl.tasks.masked_lm import classify_character, find_words, tokenize_within_limit  # noqa: PLC0415 - brings torch along
 
-    spaceless = any(kind_of(character) == "own" for character in text)
-    return len(words(tokens_of(session, text))) if spaceless else len(text.split())
+    spaceless = any(classify_character(character) == "own" for character in text)
+    return len(find_words(tokenize_within_limit(session, text))) if spaceless else len(text.split())

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, get_args
 
 from xlmrxl.app.handlers import COMMAS, MASK, Outcome, attempt, whole_number
 from xlmrxl.tables.decoding import split_lines
+from xlmrxl.tasks.options import FillMethod, FillOptions
 from xlmrxl.tasks.result import Result
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.logit_lens import Lens
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
-    from xlmrxl.tasks.fill import FillResult
+    from xlmrxl.tasks.fill_results import FillResult
 
     Together = Callable[[str, "FillAsked"], tuple[FillResult, ...]]
 
@@ -28,9 +29,7 @@ MAX_TARGET = 40  # characters
 MAX_LINES = 12  # sentences side by side
 MAX_LINE_MASKS = 4  # of each
 MAX_LAYERED = 8  # masks that are followed through the layers
-PIECES, WORDS, JOINT = WAYS = ("pieces", "words", "joint")
-OPTIONS: dict[str, dict[str, Any]] = {PIECES: {}, WORDS: {"words": True}, JOINT: {"method": "joint"}}
-"""What `Session.fill_mask` is told of a way."""
+SUBWORDS, WORDS, JOINT = METHODS = get_args(FillMethod)
 
 
 class _Fill(TypedDict):
@@ -116,15 +115,9 @@ class LensJson(TypedDict):
 class FillAsked(NamedTuple):
     """How masks are filled: texts that ask for the same are filled together."""
 
-    top_k: int
-    way: str
-    targets: tuple[str, ...] = ()  # only these words
+    options: FillOptions
     several: bool = False  # each line is a sentence of its own
     told: Progress | None = None  # is told how far it is, and may stop it: filled alone, since this is nobody else's
-
-    def options(self) -> dict[str, Any]:
-        """What `Session.fill_mask` is told beside the text and the number of fills."""
-        return {"targets": list(self.targets)} if self.targets else OPTIONS[self.way]
 
 
 @dataclass(frozen=True)
@@ -150,7 +143,7 @@ def fill(
     session: Session,
     text: Any,
     top_k: Any,
-    way: Any = PIECES,
+    method: Any = SUBWORDS,
     targets: Any = "",
     *,
     together: Together | None = None,
@@ -162,26 +155,26 @@ def fill(
         session: with a masked language model.
         text: a sentence with masks.
         top_k: how many fills for each.
-        way: one of `WAYS`.
+        method: one of `METHODS`.
         targets: words with commas between them: only these are compared.
         together: fills a text with those of other visitors.
         told: the progress of work that takes long.
     """
-    return _filled(session, text, fill_asked(text, top_k, way, targets, told=told), together)[0]
+    return _filled(session, text, fill_asked(text, top_k, method, targets, told=told), together)[0]
 
 
 def fill_lines(
     session: Session,
     text: Any,
     top_k: Any,
-    way: Any = PIECES,
+    method: Any = SUBWORDS,
     targets: Any = "",
     *,
     together: Together | None = None,
     told: Progress | None = None,
 ) -> Lines:
     """Fill the masks of several sentences, one a line, in one run. The rest is as for `fill`."""
-    results = _filled(session, text, fill_asked(text, top_k, way, targets, several=True, told=told), together)
+    results = _filled(session, text, fill_asked(text, top_k, method, targets, several=True, told=told), together)
     return Lines(results[0].source, results)
 
 
@@ -193,12 +186,12 @@ def fill_all(session: Session, texts: list[str], asked: FillAsked) -> list[tuple
     """Several visitors' texts, filled together: for each the result of its sentence, or of each of its lines."""
     groups = [lines(text) if asked.several else [text] for text in texts]
     flat = [sentence for group in groups for sentence in group]
-    found = iter(session.fill_mask(flat, top_k=asked.top_k, progress=asked.told or False, **asked.options()))
+    found = iter(session.fill_mask(flat, progress=asked.told or False, **asked.options.to_dict()))
     return [tuple(next(found) for _ in group) for group in groups]
 
 
 def fill_asked(
-    text: Any, top_k: Any, way: Any, targets: Any = "", *, several: bool = False, told: Progress | None = None
+    text: Any, top_k: Any, method: Any, targets: Any = "", *, several: bool = False, told: Progress | None = None
 ) -> FillAsked:
     """How the masks of `text` are to be filled. Raises ValueError with one actionable sentence."""
     if not isinstance(text, str):
@@ -213,19 +206,19 @@ def fill_asked(
         raise ValueError(f"The number of fills must be a whole number from 1 to {MAX_FILLS}.")
     if not 1 <= top_k <= MAX_FILLS:
         raise ValueError(f"The number of fills is {int(top_k)}: choose one from 1 to {MAX_FILLS}.")
-    if way not in WAYS:
-        raise ValueError(f"Choose what to fill with: {', '.join(WAYS)}.")
+    if method not in METHODS:
+        raise ValueError(f"Choose what to fill with: {', '.join(METHODS)}.")
     given = _targets(targets)
-    if given and way != PIECES:
-        raise ValueError("Words of your own are compared as they are: leave them out, or fill with pieces.")
-    if way == JOINT and several:
-        raise ValueError("All masks together is for one sentence: fill several with pieces or with whole words.")
-    if (way == WORDS or given) and text.count(MASK) > MAX_SEARCHED:
+    if given and method != SUBWORDS:
+        raise ValueError("Words of your own are compared as they are: leave them out, or fill with subwords.")
+    if method == JOINT and several:
+        raise ValueError("All masks together is for one sentence: fill several with subwords or with whole words.")
+    if (method == WORDS or given) and text.count(MASK) > MAX_SEARCHED:
         raise ValueError(
             f"The text has {text.count(MASK)} masks, the app fills {MAX_SEARCHED} with whole words: leave some out, or "
-            "fill with pieces."
+            "fill with subwords."
         )
-    return FillAsked(int(top_k), way, given, several, told)
+    return FillAsked(FillOptions(int(top_k), method, targets=given or None), several, told)
 
 
 def lines(text: str) -> list[str]:
@@ -263,14 +256,14 @@ def _targets(given: Any) -> tuple[str, ...]:
     return words
 
 
-def outcome(session: Session, text: Any, top_k: Any, way: Any = PIECES, **how: Any) -> Outcome[FillResult]:
+def outcome(session: Session, text: Any, top_k: Any, method: Any = SUBWORDS, **how: Any) -> Outcome[FillResult]:
     """`fill`, with every failure turned into a sentence."""
-    return attempt(lambda: fill(session, text, top_k, way, **how), "filling")
+    return attempt(lambda: fill(session, text, top_k, method, **how), "filling")
 
 
 def layers(session: Session, text: Any, top_k: Any, told: Progress | None = None) -> Lens:
     """What each state of the model would have put at the masks of `text`. Raises ValueError as `fill` does."""
-    asked = fill_asked(text, top_k, PIECES)
+    asked = fill_asked(text, top_k, SUBWORDS)
     count = text.count(MASK)
     if not count:
         raise ValueError("There is no <mask> in the text: write one where a word is missing.")
@@ -284,7 +277,7 @@ def layers(session: Session, text: Any, top_k: Any, told: Progress | None = None
             return False
         return lambda done, total: told(number * total + done, 2 * total)
 
-    return session.inspect(text, progress=half(0)).lens(top_k=asked.top_k, progress=half(1))
+    return session.inspect(text, progress=half(0)).lens(top_k=asked.options.top_k, progress=half(1))
 
 
 def layers_json(lens: Lens) -> LensJson:

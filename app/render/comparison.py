@@ -10,7 +10,7 @@ from xlmrxl.app.render.fills import fill_html
 
 if TYPE_CHECKING:
     from xlmrxl.tasks.compare_precisions import Comparison, Difference
-    from xlmrxl.tasks.fill import Fill
+    from xlmrxl.tasks.fill_results import Fill
 
 NOTE = (
     "KL is how far the distribution at the masks is from the first column's, in nats: 0 where nothing changed. "

@@ -13,20 +13,21 @@ from xlmrxl.app.render import attributes, axis_end, percent, signed, ticks_html,
 if TYPE_CHECKING:
     from xlmrxl.app.handlers.filling import Lines
     from xlmrxl.inspection.logit_lens import Lens, LensCell
-    from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
+    from xlmrxl.tasks.fill_results import Fill, FillResult, JointFill, MaskFills
     from xlmrxl.tasks.masked_lm import Token
 
 ENTROPY = (
-    "How undecided the model is here: 0 bits where it is sure of one piece, and one bit more "
-    "for each doubling of the pieces that it takes for equally likely."
+    "How undecided the model is here: 0 bits where it is sure of one subword, and one bit more "
+    "for each doubling of the subwords that it takes for equally likely."
 )
 FITTING = (
-    "In the order of how well each word fits its neighbours. The bar is the probability among words of as many pieces."
+    "In the order of how well each word fits its neighbours. The bar is the probability among words of as many "
+    "subwords."
 )
 GIVEN = (
-    "Each probability is the one in the whole vocabulary, not a share among these words. A word of several pieces has "
-    "the product of theirs, filled in from the left, with as many masks as it has pieces. The place of a piece is the "
-    "one in the whole vocabulary."
+    "Each probability is the one in the whole vocabulary, not a share among these words. A word of several subwords "
+    "has the product of theirs, filled in from the left, with as many masks as it has subwords. The rank is that of a "
+    "single subword in the whole vocabulary."
 )
 MARKS = (
     "What begins with … goes on with what stands before the mask, without a space: app and …\u2060ear make appear. A "
@@ -198,14 +199,14 @@ def _sentence(result: FillResult, before: int = 0) -> str:
 
 
 def _tokens(result: FillResult) -> str:
-    from xlmrxl.tasks.subwords import continues, standing_alone  # noqa: PLC0415 - torch comes along: not for a hint
+    from xlmrxl.tasks.subwords import is_joined, isolate_subword  # noqa: PLC0415 - torch comes along: not for a hint
 
     numbers = {mask.position: number for number, mask in enumerate(result.masks, 1)}
     words: list[list[str]] = []
     reachable = False
     for position, token in enumerate(result.tokens):
-        joined = continues(result.tokens, position)
-        chip = _chip(token, standing_alone(result.tokens, position), numbers.get(position), reachable)
+        joined = is_joined(result.tokens, position)
+        chip = _chip(token, isolate_subword(result.tokens, position), numbers.get(position), reachable)
         reachable = reachable or chip.startswith("<button")
         words[-1].append(chip) if joined else words.append([chip])
     html = "".join(f'<span class="x-word">{"".join(word)}</span>' for word in words)

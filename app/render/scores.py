@@ -134,7 +134,7 @@ def _steps(result: ChooseResult) -> str:
         ]
     else:
         steps = [
-            "Each token of the choice is hidden in turn, with the later pieces of its word, and the model says how "
+            "Each token of the choice is hidden in turn, with the later subwords of its word, and the model says how "
             "probable the hidden token is.",
             "The natural logarithms of these probabilities add up to what the choice has after the prompt: "
             f"{signed(best.raw, 2)} for the best one.",

@@ -30,7 +30,7 @@ from xlmrxl.session import Session
 from xlmrxl.tasks.attribution import Attribution, WordAttribution
 from xlmrxl.tasks.choose import Choice, ChooseResult
 from xlmrxl.tasks.classify import ClassifyResult, LabelScore
-from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
+from xlmrxl.tasks.fill_results import Fill, FillResult, JointFill, MaskFills
 from xlmrxl.tasks.masked_lm import Token
 from xlmrxl.tasks.result import Source
 
@@ -113,15 +113,15 @@ def test_problems_are_one_sentence_with_a_remedy(session: Session, text: object,
     assert 'role="alert"' in render.outcome_html(outcome, fills.result_html)
 
 
-@pytest.mark.parametrize(("way", "options"), [("words", {"words": True}), ("joint", {"method": "joint"})])
-def test_other_ways_to_fill(session: Session, way: str, options: dict) -> None:
-    found = filling.fill(session, TEXT, 3, way)
+@pytest.mark.parametrize((("method", "options")), [("words", {"method": "words"}), ("joint", {"method": "joint"})])
+def test_other_ways_to_fill(session: Session, method: str, options: dict) -> None:
+    found = filling.fill(session, TEXT, 3, method)
     assert found == session.fill_mask(TEXT, top_k=3, **options)
     assert 'class="x-result"' in fills.result_html(found)
 
 
 @pytest.mark.parametrize(
-    ("text", "way", "word"),
+    ("text", "method", "word"),
     [
         ("<mask> " * (MAX_SEARCHED + 1), "words", "whole words"),
         ("<mask> " * 9, "joint", "filled together"),
@@ -130,8 +130,8 @@ def test_other_ways_to_fill(session: Session, way: str, options: dict) -> None:
         (TEXT, [], "Choose"),
     ],
 )
-def test_ways_to_fill_are_bounded(session: Session, text: str, way: object, word: str) -> None:
-    assert word in filling.outcome(session, text, 5, way).problem
+def test_ways_to_fill_are_bounded(session: Session, text: str, method: object, word: str) -> None:
+    assert word in filling.outcome(session, text, 5, method).problem
 
 
 def test_as_much_as_is_allowed_is_filled(session: Session) -> None:
@@ -461,14 +461,14 @@ def test_signed(value: float, digits: int, plus: bool, text: str) -> None:
 
 
 def test_languages_have_names() -> None:
-    from xlmrxl.tasks.choose import connectives
+    from xlmrxl.tasks.choose import load_connectives
 
-    assert {*classifying.languages(), *connectives()} <= set(NAMES)
+    assert {*classifying.languages(), *load_connectives()} <= set(NAMES)
     assert named(["de", "xx"]) == [("Deutsch", "de"), ("xx", "xx")]
 
 
 def test_examples_of_the_other_tabs_can_be_asked() -> None:
-    from xlmrxl.tasks.choose import connectives
+    from xlmrxl.tasks.choose import load_connectives
 
     for example in TEXTS:
         assert (example.task == "entailment") == bool(example.second)
@@ -476,7 +476,7 @@ def test_examples_of_the_other_tabs_can_be_asked() -> None:
     for example in CHOICES:
         assert 2 <= len(example.choices) <= MAX_CHOICES
         assert example.question in ("", "cause", "effect")
-        assert example.language in connectives()
+        assert example.language in load_connectives()
     for examples in (TEXTS, CHOICES):
         assert 12 <= len({example.language for example in examples}) == len(examples) <= 16
         assert len({script(example.text) for example in examples}) >= 8

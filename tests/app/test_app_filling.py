@@ -40,7 +40,7 @@ from xlmrxl.app.together import Together
 from xlmrxl.inspection.logit_lens import Lens, LensCell
 from xlmrxl.session import Session
 from xlmrxl.tasks.compare_precisions import Comparison, Difference
-from xlmrxl.tasks.fill import Fill, FillResult, JointFill, MaskFills
+from xlmrxl.tasks.fill_results import Fill, FillResult, JointFill, MaskFills
 from xlmrxl.tasks.masked_lm import Token
 from xlmrxl.tasks.result import Source
 
@@ -92,14 +92,14 @@ def test_handlers_and_rendering_need_neither_gradio_nor_torch() -> None:
 
 @pytest.mark.parametrize("given", ["a, the dog ,cat,", "a，the dog、cat", "a\nthe dog\ncat"])
 def test_given_words_are_what_the_session_compares(session: Session, given: str) -> None:
-    found = filling.fill(session, TEXT, 5, "pieces", given)
+    found = filling.fill(session, TEXT, 5, "subwords", given)
     assert found == session.fill_mask(TEXT, targets=WORDS)
     assert {fill.text for fill in found.masks[0].fills} == set(WORDS)
 
 
 @pytest.mark.parametrize("nothing", ["", " , ,", None])
 def test_without_words_there_is_nothing_to_compare(session: Session, nothing: str | None) -> None:
-    assert filling.fill(session, TEXT, 3, "pieces", nothing) == session.fill_mask(TEXT, top_k=3)
+    assert filling.fill(session, TEXT, 3, "subwords", nothing) == session.fill_mask(TEXT, top_k=3)
 
 
 @pytest.mark.parametrize(
@@ -116,20 +116,20 @@ def test_without_words_there_is_nothing_to_compare(session: Session, nothing: st
     ],
 )
 def test_given_words_are_bounded(session: Session, targets: object, word: str) -> None:
-    assert word in problem(filling.fill, session, TEXT, 5, "pieces", targets)
+    assert word in problem(filling.fill, session, TEXT, 5, "subwords", targets)
 
 
 def test_what_does_not_go_together_is_said(session: Session) -> None:
-    for way in ("words", "joint"):
-        assert "fill with pieces" in problem(filling.fill, session, TEXT, 5, way, "a, b")
+    for method in ("words", "joint"):
+        assert "fill with subwords" in problem(filling.fill, session, TEXT, 5, method, "a, b")
     assert "one sentence" in problem(filling.fill_lines, session, LINES, 5, "joint")
     many = "<mask> " * (MAX_SEARCHED + 1)
-    assert f"{MAX_SEARCHED} with whole words" in problem(filling.fill, session, many, 5, "pieces", "a, b")
+    assert f"{MAX_SEARCHED} with whole words" in problem(filling.fill, session, many, 5, "subwords", "a, b")
 
 
 def test_as_much_as_is_allowed_is_compared(session: Session) -> None:
     words = ",".join(f"{number:02}" + "a" * (MAX_TARGET - 2) for number in range(MAX_TARGETS))
-    found = filling.fill(session, TEXT, 5, "pieces", words)
+    found = filling.fill(session, TEXT, 5, "subwords", words)
     assert [len(mask.fills) for mask in found.masks] == [MAX_TARGETS]
 
 
@@ -138,8 +138,8 @@ def test_several_sentences_are_what_the_session_answers(session: Session) -> Non
     assert list(found.results) == session.fill_mask(SENTENCES, top_k=3)
     assert found.text == "\n".join(SENTENCES)
     words = filling.fill_lines(session, LINES, 2, "words")
-    assert list(words.results) == session.fill_mask(SENTENCES, top_k=2, words=True)
-    given = filling.fill_lines(session, LINES, 2, "pieces", "a, the dog")
+    assert list(words.results) == session.fill_mask(SENTENCES, top_k=2, method="words")
+    given = filling.fill_lines(session, LINES, 2, "subwords", "a, the dog")
     assert list(given.results) == session.fill_mask(SENTENCES, top_k=2, targets=["a", "the dog"])
 
 
@@ -180,17 +180,17 @@ def test_what_visitors_ask_at_once_is_what_each_is_answered_alone(session: Sessi
     with ThreadPoolExecutor(8) as pool:
         single = [pool.submit(filling.fill, session, TEXT, 3, together=together) for _ in range(6)]
         several = [pool.submit(filling.fill_lines, session, LINES, 3, together=together) for _ in range(6)]
-        given = [pool.submit(filling.fill, session, TEXT, 3, "pieces", "a, cat", together=together) for _ in range(3)]
+        given = [pool.submit(filling.fill, session, TEXT, 3, "subwords", "a, cat", together=together) for _ in range(3)]
         watched = pool.submit(
             filling.fill, session, TEXT, 3, "words", together=together, told=lambda *far: told.append(far)
         )
     assert all(same([each.result()], [session.fill_mask(TEXT, top_k=3)]) for each in single)
     assert all(same(each.result().results, session.fill_mask(SENTENCES, top_k=3)) for each in several)
     assert all(same([each.result()], [session.fill_mask(TEXT, targets=["a", "cat"])]) for each in given)
-    assert same([watched.result()], [session.fill_mask(TEXT, top_k=3, words=True)])
+    assert same([watched.result()], [session.fill_mask(TEXT, top_k=3, method="words")])
     assert told
-    assert {(asked.several, asked.targets, asked.way) for asked in runs} == {
-        (False, (), "pieces"), (True, (), "pieces"), (False, ("a", "cat"), "pieces"), (False, (), "words"),
+    assert {(asked.several, asked.options.targets, asked.options.method) for asked in runs} == {
+        (False, None, "subwords"), (True, None, "subwords"), (False, ("a", "cat"), "subwords"), (False, None, "words"),
     }  # fmt: skip
 
 
@@ -200,7 +200,9 @@ def test_who_stops_stops_nobody_else(session: Session) -> None:
 
     together = Together(lambda texts, asked: filling.fill_all(session, texts, asked), 32)
     assert problem(filling.fill, session, TEXT, 3, "words", together=together, told=stop) == "Stopped."
-    assert filling.fill(session, TEXT, 3, "words", together=together) == session.fill_mask(TEXT, top_k=3, words=True)
+    assert filling.fill(session, TEXT, 3, "words", together=together) == session.fill_mask(
+        TEXT, top_k=3, method="words"
+    )
 
 
 def test_the_last_layer_says_what_the_fills_are(session: Session) -> None:
@@ -396,23 +398,23 @@ def shown(html: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "way", "targets", "several"),
+    ("text", "method", "targets", "several"),
     [
-        (TEXT, "pieces", "", False),
+        (TEXT, "subwords", "", False),
         (TEXT, "words", "", False),
-        (f'It\'s "<mask>" {EVIL}', "pieces", "", False),
-        (LINES, "pieces", "", True),
+        (f'It\'s "<mask>" {EVIL}', "subwords", "", False),
+        (LINES, "subwords", "", True),
         (LINES, "words", "", True),
     ],
 )
 def test_copied_lines_give_what_the_page_shows(
     session: Session, checkpoint: Path, monkeypatch: pytest.MonkeyPatch,
-    text: str, way: str, targets: str, several: bool,
+    text: str, method: str, targets: str, several: bool,
 ) -> None:  # fmt: skip
     from xlmrxl.app import fill
 
     work = filling.fill_lines if several else filling.fill
-    html = fill._result(session, work(session, text, 4, way, targets), 4, way, targets)
+    html = fill._result(session, work(session, text, 4, method, targets), 4, method, targets)
     result = ran(html, checkpoint.parent, monkeypatch)
     results = result if several else [result]
     assert [each.text for each in results] == ([*SENTENCES] if several else [text])
@@ -425,8 +427,8 @@ def test_copied_lines_of_given_words_and_of_joint_masks(
 ) -> None:
     from xlmrxl.app import fill
 
-    found = filling.fill(session, TEXT, 4, "pieces", "a, the dog")
-    assert ran(fill._result(session, found, 4, "pieces", "a, the dog"), checkpoint.parent, monkeypatch) == found
+    found = filling.fill(session, TEXT, 4, "subwords", "a, the dog")
+    assert ran(fill._result(session, found, 4, "subwords", "a, the dog"), checkpoint.parent, monkeypatch) == found
     joint = filling.fill(session, TEXT, 4, "joint")
     assert ran(fill._result(session, joint, 4, "joint", ""), checkpoint.parent, monkeypatch) == joint
 
@@ -448,15 +450,15 @@ def test_copied_lines_give_the_layers_and_the_precisions(
 
 
 def test_fills_of_the_endpoint(client: Any, session: Session) -> None:
-    for way, options in (("words", {"words": True}), ("joint", {"method": "joint"})):
-        answer = client.predict(TEXT, 3, way, api_name="/fill")
+    for method, options in (("words", {"method": "words"}), ("joint", {"method": "joint"})):
+        answer = client.predict(TEXT, 3, method, api_name="/fill")
         assert answer == approximate(session.fill_mask(TEXT, top_k=3, **options).content())
-        assert ("joint" in answer) == (way == "joint")
+        assert ("joint" in answer) == (method == "joint")
         assert all(isinstance(fill["begins_word"], bool) for mask in answer["masks"] for fill in mask["fills"])
-    answer = client.predict(TEXT, 3, "pieces", "a, the dog", api_name="/fill")
+    answer = client.predict(TEXT, 3, "subwords", "a, the dog", api_name="/fill")
     assert answer == approximate(session.fill_mask(TEXT, targets=["a", "the dog"]).content())
     assert client.predict(TEXT, api_name="/fill") == approximate(session.fill_mask(TEXT).content())
-    with pytest.raises(Exception, match="fill with pieces"):
+    with pytest.raises(Exception, match="fill with subwords"):
         client.predict(TEXT, 3, "words", "a, b", api_name="/fill")
 
 
@@ -482,7 +484,7 @@ def test_precisions_of_the_endpoint(client: Any, checkpoint: Path, session: Sess
 def test_endpoints_are_documented(client: Any) -> None:
     named = client.view_api(return_format="dict")["named_endpoints"]
     for name, parameters in {
-        "/fill": ["text", "top_k", "way", "targets"], "/lens": ["text", "top_k"], "/compare": ["text"]
+        "/fill": ["text", "top_k", "method", "targets"], "/lens": ["text", "top_k"], "/compare": ["text"]
     }.items():  # fmt: skip
         assert [each["parameter_name"] for each in named[name]["parameters"]] == parameters
         assert named[name]["description"]

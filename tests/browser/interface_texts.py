@@ -145,13 +145,13 @@ class Walk:
         page.locator("#fill-output .x-tokens").wait_for()
         self.stop("fill: targets")
         page.locator("#fill-targets textarea").fill("")
-        for way in ("words", "joint"):
-            page.locator(f"#fill-way input[value={way}]").check()
+        for method in ("words", "joint"):
+            page.locator(f"#fill-method input[value={method}]").check()
             page.locator("#fill-text textarea").fill(MASKS)
             page.locator("#fill-button").click()
             self.still()
             page.locator("#fill-output .x-fills, #fill-output .x-ways").nth(0).wait_for()
-            self.stop(f"fill: {way}")
+            self.stop(f"fill: {method}")
         page.locator("#fill-text textarea").fill("nothing is missing")
         page.locator("#fill-button").click()
         page.locator("#fill-output .x-problem").wait_for()

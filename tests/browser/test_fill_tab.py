@@ -70,7 +70,7 @@ def test_whole_words(page, session: Session) -> None:
     page.get_by_label("whole words").check()
     fill(page, TWO_MASKS)
     wait_for_result(page, TWO_MASKS)
-    masks = session.fill_mask(TWO_MASKS, words=True).masks
+    masks = session.fill_mask(TWO_MASKS, method="words").masks
     assert on_screen(page) == [[(labelled(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
 
 
@@ -122,7 +122,7 @@ def test_only_given_words(page, session: Session) -> None:
     page.get_by_label("whole words").check()
     page.get_by_role("button", name="Fill masks").click()
     page.get_by_role("alert").wait_for()
-    assert "fill with pieces" in page.get_by_role("alert").inner_text()
+    assert "fill with subwords" in page.get_by_role("alert").inner_text()
 
 
 @pytest.mark.slow

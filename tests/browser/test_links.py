@@ -184,8 +184,8 @@ STRANGE = {
     "200 kB of a view": f"#tab=attention&text=a&state={'%5B' * 66_000}",
     "a thousand fields": "#tab=fill&" + "&".join(f"f{number}=1" for number in range(1000)),
     "scripts in values": "#"
-    + "&".join(["tab=fill", *(f"{name}={quote(SCRIPT)}" for name in ("text", "way", "fills"))]),
-    "a slider out of range": "#tab=fill&text=The+%3Cmask%3E.&fills=99999&way=nonsense&several=perhaps",
+    + "&".join(["tab=fill", *(f"{name}={quote(SCRIPT)}" for name in ("text", "method", "fills"))]),
+    "a slider out of range": "#tab=fill&text=The+%3Cmask%3E.&fills=99999&method=nonsense&several=perhaps",
     "a slider that is no number": "#tab=states&text=a&view=cosine&layer=NaN&of=heads&corrected=1",
     "a state out of range": "#tab=states&text=a&view=projection&state=%7B%22state%22%3A1e9%7D",
     "a state that is none": "#tab=states&text=a&view=projection&state=%7B%22state%22%3A%5B1%5D%7D",

@@ -317,7 +317,7 @@ def test_weights_that_are_no_numbers_give_no_answer(folder: Path):
     session = xlmrxl.load(folder)
     for call in (
         lambda: session.fill_mask("The <mask>"),
-        lambda: session.fill_mask("The <mask>", words=True),
+        lambda: session.fill_mask("The <mask>", method="words"),
         lambda: session.classify("The house", ["a", "b"]),
         lambda: session.choose("The house", ["is", "has"]),
         lambda: session.inspect("The house"),

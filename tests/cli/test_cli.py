@@ -29,7 +29,9 @@ def test_json_is_the_contract(tiny_folder: Path):
     done = run("fill", TEXT, "<mask> and <mask>", "--top-k", "3", "--json", "--model", str(tiny_folder))
     assert (done.returncode, done.stderr) == (0, "")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    expected = [json.loads(r.to_json()) for r in xlmrxl.load(tiny_folder).fill_mask([TEXT, "<mask> and <mask>"], 3)]
+    expected = [
+        json.loads(r.to_json()) for r in xlmrxl.load(tiny_folder).fill_mask([TEXT, "<mask> and <mask>"], top_k=3)
+    ]
     assert [line["text"] for line in lines] == [TEXT, "<mask> and <mask>"]
     for line, result in zip(lines, expected, strict=True):
         assert set(line) == {"text", "masks", "source"}

@@ -226,7 +226,9 @@ def test_texts_of_the_command_line_are_named_by_number(tiny_folder: Path):
     assert done.stderr.startswith("Error: There is no <mask>")
 
 
-@pytest.mark.parametrize("wrong", [["--script", "Klingon"], ["--joint", "--words"], ["--top-k", "1000000"]])
+@pytest.mark.parametrize(
+    "wrong", [["--script", "Klingon"], ["--method", "joint", "--target", "a"], ["--top-k", "1000000"]]
+)
 def test_a_wrong_setting_is_no_fault_of_the_lines(wrong: list[str], tiny_folder: Path):
     done = run("fill", "-", *wrong, "--model", tiny_folder, text="a <mask>\nb <mask>\nc\n")
     assert (done.exit_code, done.stdout) == (1, "")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import xlmrxl
 from xlmrxl import Session
 from xlmrxl.inspection.words import Word, tokens_and_segments, words_of
-from xlmrxl.tasks.masked_lm import words as ranges
+from xlmrxl.tasks.masked_lm import find_words as ranges
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from xlmrxl.inspection import states
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.projection import principal, project
 from xlmrxl.inspection.units import parts_of, state_name
-from xlmrxl.tasks.features import features
-from xlmrxl.tasks.result import number
+from xlmrxl.tasks.features import extract_features
+from xlmrxl.tasks.result import format_number
 
 TEXT = "The capital of France is <mask>, and the dog sleeps."
 SECOND = "Der Hund schläft im Garten."
@@ -93,7 +93,9 @@ def test_cosines_of_words_and_texts_are_those_of_means_over_their_tokens(session
     # A text read alone is the mean that the features of the tasks are.
     other = session.inspect(SECOND, progress=False)
     one = session.inspect("La casa es grande.", progress=False)
-    pooled = features(session, [SECOND, "La casa es grande."], layers=[3], pooling=["mean"]).of(3, "mean").numpy()
+    pooled = (
+        extract_features(session, [SECOND, "La casa es grande."], layers=[3], pooling=["mean"]).of(3, "mean").numpy()
+    )
     texts = states.cosines([other, one], 3, of="texts")
     assert texts.values[0, 1] == pytest.approx(angle(*pooled), abs=1e-5)
     assert texts.row.labels == (SECOND, "La casa es grande.")
@@ -371,7 +373,7 @@ def test_what_is_printed_names_rows_and_columns_and_does_not_flood_the_terminal(
     assert title == found.title
     assert all(label in head for label in found.column.labels)
     assert [line.split()[0] for line in lines] == list(found.row.labels)
-    assert number(float(found.values[1, 2])) in lines[1]
+    assert format_number(float(found.values[1, 2])) in lines[1]
     long = states.cosines(session.inspect("The dog sleeps. " * 4), 1)
     assert len(long.row.labels) > 40
     assert len(str(long).splitlines()) == 2 + 40 + 1

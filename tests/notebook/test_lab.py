@@ -36,7 +36,7 @@ def test_filler(notebook, checkpoint: Path, session: Session) -> None:
     book = notebook(
         start(checkpoint),
         f"w = MaskFiller(session, {TEXT!r}, top_k=3)\nw",
-        "print([w.text, w.way, w.selected, w.sentence, w.error])",
+        "print([w.text, w.method, w.selected, w.sentence, w.error])",
         "w.text = 'It is <mask>.'",
     )
     book.run(0)
@@ -52,8 +52,8 @@ def test_filler(notebook, checkpoint: Path, session: Session) -> None:
     # A fill is clicked, and Python knows it.
     rows.nth(4).locator("button").click()
     widget.locator("tbody button[aria-pressed=true]").nth(1).filter(has_text=fills[4].text).wait_for()
-    text, way, selected, sentence, error = ast.literal_eval(book.value(2))
-    assert (text, way, selected, error) == (TEXT, "pieces", [0, 1], "")
+    text, method, selected, sentence, error = ast.literal_eval(book.value(2))
+    assert (text, method, selected, error) == (TEXT, "subwords", [0, 1], "")
     assert sentence == f"She opened the {fills[0].text} {EVIL} and القاهرة {fills[4].text}."
     assert widget.locator("p.x-sentence").inner_text() == sentence
 

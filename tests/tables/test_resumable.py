@@ -632,10 +632,10 @@ def test_fill_on_a_file(end: str, tiny_folder: Path, tmp_path: Path):
 def test_fill_with_options(tiny_folder: Path, tmp_path: Path):
     source = write(tmp_path / "in.jsonl", [{"text": MASKED[2]}])
     common = ["fill", "--input", source, "--model", tiny_folder]
-    assert run(*common, "--output", tmp_path / "joint.jsonl", "--joint", "--beam", 3).exit_code == 0
+    assert run(*common, "--output", tmp_path / "joint.jsonl", "--method", "joint", "--num-beams", 3).exit_code == 0
     (row,) = content(tmp_path / "joint.jsonl")
     assert row["fill"] == " | ".join(row["joint"][0]["fills"])
-    assert run(*common, "--output", tmp_path / "words.jsonl", "--words", "--max-pieces", 2).exit_code == 0
+    assert run(*common, "--output", tmp_path / "words.jsonl", "--method", "words", "--max-subwords", 2).exit_code == 0
     targets = ["--target", "Paris", "--target", "Madrid"]
     assert run(*common, "--output", tmp_path / "targets.jsonl", *targets).exit_code == 0
     (row,) = content(tmp_path / "targets.jsonl")
@@ -643,7 +643,6 @@ def test_fill_with_options(tiny_folder: Path, tmp_path: Path):
     shown = run("fill", MASKED[0], "--json", "--no-punctuation", "--no-repeats", "--script", "Latin",
                 "--model", tiny_folder)  # fmt: skip
     assert json.loads(shown.stdout)["source"]["settings"] == {
-        "top_k": 5,
         "script": "Latin",
         "punctuation": False,
         "repeats": False,
@@ -658,7 +657,10 @@ def test_fill_with_options(tiny_folder: Path, tmp_path: Path):
         (["fill", "--input", "none.csv", "--output", "out.csv"], "There is no file"),
         (["fill", "--input", "in.csv", "--output", "out.csv", "--text-column", "satz"], "no column 'satz'"),
         (["fill", "--input", "in.csv", "--output", "out.csv", "--script", "Klingon"], "no script 'Klingon'"),
-        (["fill", "--input", "in.csv", "--output", "out.csv", "--joint", "--words"], "Choose one of"),
+        (
+            ["fill", "--input", "in.csv", "--output", "out.csv", "--method", "words", "--target", "a"],
+            "targets are compared",
+        ),
         (["classify"], "Missing argument"),
         (["classify", "a", "--pair", "b", "--pair", "c"], "Give one for each"),
         (["choose"], "Missing argument"),

@@ -11,7 +11,7 @@ import pytest
 import xlmrxl
 from xlmrxl import Session
 from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY, attribute
-from xlmrxl.tasks.masked_lm import tokens_of
+from xlmrxl.tasks.masked_lm import tokenize_within_limit
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_progress_can_stop_it():
     ],
 )
 def test_tokens_are_not_words_where_there_are_spaces(session: Session, text: str, words: list[str]):
-    assert [word.word for word in attribute(text, counted, session=session).words] == words
+    assert [word.word for word in attribute(text, counted, loaded_model=session).words] == words
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_tokens_are_words_where_there_are_no_spaces(session: Session, text: str)
         return [float(len(text)) for text in texts]
 
     given: list[str] = []
-    result = attribute(text, predict, session=session)
+    result = attribute(text, predict, loaded_model=session)
     spans = [(word.start, word.end) for word in result.words]
     assert len(spans) > len(text.split())
     # They tile what is not space, in order, and each is what its rest lacks.
@@ -97,7 +97,7 @@ def test_tokens_are_words_where_there_are_no_spaces(session: Session, text: str)
     assert spans == sorted(spans)
     for (start, end), rest in zip(spans, given[1:], strict=True):
         assert rest.replace(" ", "") == (text[:start] + text[end:]).replace(" ", "")
-    edges = {place for token in tokens_of(session, text) for place in (token.start, token.end)}
+    edges = {place for token in tokenize_within_limit(session, text) for place in (token.start, token.end)}
     assert edges >= {place for span in spans for place in span if place}
 
 
@@ -167,5 +167,5 @@ def test_wrong_texts_and_scores_get_a_sentence():
 
 
 def test_where_it_comes_from(session: Session):
-    assert attribute("one two", counted, session=session).source.model == session.name
+    assert attribute("one two", counted, loaded_model=session).source.model == session.name
     assert attribute("one two", counted).source.model == "unknown"

@@ -23,7 +23,7 @@ from xlmrxl import (
     XLMRobertaXLForTokenClassification,
 )
 from xlmrxl.errors import CheckpointError
-from xlmrxl.tasks.choose import ChooseResult, choose, connectives, joined
+from xlmrxl.tasks.choose import ChooseResult, choose, join_choice, load_connectives
 from xlmrxl.tasks.linear_chooser import teach_choices
 
 XCOPA = {"et", "ht", "id", "it", "qu", "sw", "ta", "th", "tr", "vi", "zh"}
@@ -156,15 +156,15 @@ def test_words_of_several_pieces_are_among_these_texts(session: Session):
     ],
 )
 def test_texts_are_joined_as_people_write_them(prompt, choice, question, language, whole, alone):
-    both = joined(prompt, choice, question, language)
+    both = join_choice(prompt, choice, question, language)
     assert [scored.text for scored in both] == [whole, alone]
     assert all(scored.text[scored.begin :].casefold().endswith(choice.strip()[2:].casefold()) for scored in both)
     assert {len(scored.text) - scored.begin for scored in both} == {len(choice.strip())}
 
 
 def test_there_are_connectives_for_the_languages_that_are_promised():
-    assert XCOPA | {"en", "de", "fr", "es", "pt", "ru", "ar", "hi", "ja"} <= set(connectives())
-    for entry in connectives().values():
+    assert XCOPA | {"en", "de", "fr", "es", "pt", "ru", "ar", "hi", "ja"} <= set(load_connectives())
+    for entry in load_connectives().values():
         assert set(entry) <= {"cause", "effect", "capitals", "lower"}
         assert entry["cause"].strip() == entry["cause"] != entry["effect"] == entry["effect"].strip()
 

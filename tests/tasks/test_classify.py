@@ -16,7 +16,7 @@ import xlmrxl
 from xlmrxl import CheckpointError, Session, XLMRobertaTokenizer, XLMRobertaXLConfig
 from xlmrxl.tasks import templates as shipped
 from xlmrxl.tasks.classify import ClassifyResult, _touching, classify
-from xlmrxl.tasks.masked_lm import read, spell
+from xlmrxl.tasks.masked_lm import spell_word, tokenize
 
 REAL = Path(__file__).parents[3] / "shared" / "xlm-r" / "sentencepiece.bpe.model"
 
@@ -49,7 +49,7 @@ def softmax_of(session: Session, ids: tuple[int, ...]) -> torch.Tensor:
 def word_probability(session: Session, filled: str, pieces: list[int]) -> float:
     """A forward for each piece, with those before it written and those after it hidden."""
     mask = session.tokenizer.mask_token_id
-    ids = [token.id for token in read(session.tokenizer, filled)]
+    ids = [token.id for token in tokenize(session.tokenizer, filled)]
     place = ids.index(mask)
     product = 1.0
     for done, piece in enumerate(pieces):
@@ -171,7 +171,7 @@ def test_a_word_after_a_letter_has_no_space_of_its_own(session: Session):
         assert scores(found) == pytest.approx({word: p / total for word, p in by_hand.items()}, rel=1e-3)
     for template in ("{text}狗在 <mask>", "<mask> {text}"):
         assert (
-            list(spell(tokenizer, _touching(template), "花园"))
+            list(spell_word(tokenizer, _touching(template), "花园"))
             == tokenizer("花园", add_special_tokens=False)["input_ids"]
         )
 
@@ -467,7 +467,7 @@ def test_there_are_files_for_all_tasks():
 
 @pytest.mark.parametrize(("task", "language"), ENTRIES)
 def test_every_language_is_valid(task: str, language: str):
-    found = shipped.templates(task, language)
+    found = shipped.load_templates(task, language)
     assert set(found.labels) == TASKS[task]
     assert set(FILES[task][language]) == {"templates", "labels"}
     assert 2 <= len(set(found.templates)) == len(found.templates) <= 3
@@ -489,14 +489,14 @@ def real_tokenizer() -> XLMRobertaTokenizer:
 @pytest.mark.parametrize(("task", "language"), ENTRIES)
 def test_every_word_can_be_spelled(real_tokenizer: XLMRobertaTokenizer, task: str, language: str):
     tokenizer = real_tokenizer
-    found = shipped.templates(task, language)
+    found = shipped.load_templates(task, language)
     for template in found.templates:
         assert (
             tokenizer.unk_token_id not in tokenizer(template.replace("{text}", "").replace("{pair}", ""))["input_ids"]
         )
         for its in found.labels.values():
             for word in its:
-                pieces = tokenizer.convert_ids_to_tokens(list(spell(tokenizer, _touching(template), word)))
+                pieces = tokenizer.convert_ids_to_tokens(list(spell_word(tokenizer, _touching(template), word)))
                 assert "".join(pieces).replace("▁", " ").strip() == word
                 assert pieces[0].startswith("▁") == (language not in ("zh", "ja"))
 
@@ -506,7 +506,7 @@ def test_the_task_is_asked_where_nothing_is_given():
     session = xlmrxl.load()
     text = "The team won the final after a penalty shoot-out."
     by_name = classify(session, [text], task="sentiment", language="en")[0]
-    found = shipped.templates("sentiment", "en")
+    found = shipped.load_templates("sentiment", "en")
     by_hand = classify(session, [text], found.labels, templates=found.templates)[0]
     assert scores(by_name) == pytest.approx(scores(by_hand), rel=1e-4)
     assert by_name.source.settings == {"calibration": "contextual", "task": "sentiment", "language": "en"}
@@ -526,13 +526,13 @@ def test_the_task_is_asked_where_nothing_is_given():
 )
 def test_a_wrong_file_gets_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: object, words: str):
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
-    shipped.templates.cache_clear()
+    shipped.load_templates.cache_clear()
     (tmp_path / "own.json").write_text(json.dumps({"en": entry}), encoding="utf-8")
     with pytest.raises(ValueError, match=words):
-        shipped.templates("own", "en")
+        shipped.load_templates("own", "en")
     (tmp_path / "own.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="is no JSON"):
-        shipped.templates("own", "en")
+        shipped.load_templates("own", "en")
 
 
 def test_an_own_language_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: Session):

@@ -17,9 +17,9 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
-from xlmrxl.tasks.fills import Fill
-from xlmrxl.tasks.masked_lm import batches, kind_of, spell, spell_words
-from xlmrxl.tasks.subwords import readable
+from xlmrxl.tasks.fill_results import Fill
+from xlmrxl.tasks.masked_lm import classify_character, group_by_length, spell_word, spell_words
+from xlmrxl.tasks.subwords import to_readable
 
 TEXTS = [
     "The capital of <mask> is Paris.",
@@ -152,7 +152,7 @@ def test_wrong_texts_get_a_sentence(session: Session, text: str, words: str):
 
 @pytest.mark.parametrize("top_k", [0, -1, 10_000])
 def test_wrong_counts_get_a_sentence(session: Session, top_k: int):
-    with pytest.raises(ValueError, match=f"top_k is {top_k}; it must be between 1 and"):
+    with pytest.raises(ValueError, match=f"top_k is {top_k}; it must be "):
         session.fill_mask(TEXTS[0], top_k=top_k)
 
 
@@ -237,14 +237,14 @@ def test_joint_filling_finds_what_an_enumeration_finds(session: Session):
                     pair = (i, j) if a == first else (j, i)
                     best[pair] = max(best.get(pair, -1e9), total[i, j].item())
     expected = sorted(best.items(), key=lambda item: -item[1])[:5]
-    result = session.fill_mask(text, method="joint", beam=size)
+    result = session.fill_mask(text, method="joint", num_beams=size)
     assert [tuple(fill.id for fill in way.fills) for way in result.joint] == [pair for pair, _ in expected]
     assert [way.score for way in result.joint] == pytest.approx([score for _, score in expected], rel=1e-4)
     for way in result.joint:
         assert sorted(way.order) == [0, 1]
     assert result.masks == session.fill_mask(text).masks
     assert result.source.settings["method"] == "joint"
-    narrow = session.fill_mask(text, method="joint", beam=1, top_k=1)
+    narrow = session.fill_mask(text, method="joint", num_beams=1, top_k=1)
     assert narrow.joint[0].score <= result.joint[0].score + 1e-5
 
 
@@ -314,14 +314,14 @@ def test_many_words_are_spelled_as_each_is(session: Session):
     words = [word for word in words if tokenizer.unk_token_id not in tokenizer(word)["input_ids"]]
     assert len(words) > 7
     for before in ("", "("):
-        assert spell_words(tokenizer, before, words) == [spell(tokenizer, before, word) for word in words]
+        assert spell_words(tokenizer, before, words) == [spell_word(tokenizer, before, word) for word in words]
     tokenizer.add_tokens(["Paris", "ld"])  # normalised, and a part of a word
     tokenizer.add_tokens(["house"], special_tokens=True)
     for special in (False, True):
         found = []
         for word in words:
             with contextlib.suppress(ValueError):
-                found.append((word, spell(tokenizer, "", word, special)))
+                found.append((word, spell_word(tokenizer, "", word, special)))
         assert len(found) >= len(words) - 1
         assert spell_words(tokenizer, "", [word for word, _ in found], special) == [ids for _, ids in found]
 
@@ -374,7 +374,7 @@ def test_fills_say_whether_they_begin_a_word(session: Session):
 )
 def test_what_is_unusual_is_marked(piece: str, label: str):
     """Letters that go on, and signs or characters of scripts without spaces that have one before them."""
-    assert Fill(7, piece, readable(piece), 0.5).label == label
+    assert Fill(7, piece, to_readable(piece), 0.5).label == label
 
 
 def test_no_piece_reads_like_a_mark():
@@ -415,7 +415,7 @@ def test_whole_words_against_every_word_there_can_be(session: Session):
     inside = [i for i, p in enumerate(pieces) if p.isalnum() and not any(c in p for c in SPACELESS)]
     spaced = [i for i in spaced if not any(c in pieces[i] for c in SPACELESS)]
     count = 150
-    result = session.fill_mask(text, words=True, max_pieces=2, top_k=count)
+    result = session.fill_mask(text, method="words", max_subwords=2, top_k=count)
     found = {fill.text: fill for fill in result.masks[0].fills}
     with torch.no_grad():
         one = session.model(torch.tensor([ids])).logits[0, place].double().log_softmax(-1)
@@ -491,8 +491,8 @@ def test_filters(session: Session):
     ("text", "options", "words"),
     [
         ("a <mask>", {"method": "both"}, "method is 'both'"),
-        ("a <mask>", {"method": "joint", "words": True}, "do not go together"),
-        ("a <mask>", {"words": True, "max_pieces": 0}, "max_pieces"),
+        ("a <mask>", {"method": "joint", "targets": ["a"]}, "Leave out one"),
+        ("a <mask>", {"method": "words", "max_subwords": 0}, "max_subwords"),
         ("a <mask>", {"targets": []}, "one or more"),
         ("a <mask>", {"targets": ["old", " "]}, "one or more"),
         ("a <mask>", {"targets": ["old", "old "]}, "twice"),
@@ -507,11 +507,11 @@ def test_filters(session: Session):
             "With 'the house of Paris' the text is longer",
         ),
         ("a <mask>", {"script": "Klingon"}, "no script 'Klingon'"),
-        ("un<mask> is", {"words": True}, "touches 'n'"),
-        ("a <mask>s is", {"words": True}, "touches 's'"),
+        ("un<mask> is", {"method": "words"}, "touches 'n'"),
+        ("a <mask>s is", {"method": "words"}, "touches 's'"),
         ("<mask> " * 9, {"method": "joint"}, "9 masks"),
         ("<mask> " * 70, {}, "at most 64"),
-        ("no gap", {"words": True}, "no <mask>"),
+        ("no gap", {"method": "words"}, "no <mask>"),
     ],
 )
 def test_settings_that_cannot_be_had(session: Session, text: str, options: dict[str, object], words: str):
@@ -537,15 +537,15 @@ def test_words_of_the_default_are_words():
         "猫は屋根の上で<mask>います。",
         "สุนัขนอนหลับอยู่ใน<mask>",
     ]
-    for result in session.fill_mask(texts, words=True, top_k=8):
+    for result in session.fill_mask(texts, method="words", top_k=8):
         fills = result.masks[0].fills
         assert len(fills) == 8
         assert len({fill.text for fill in fills}) == 8
         for fill in fills:
             assert not set(fill.text) & set(" ▁")
-            assert all(kind_of(c) != "other" for c in fill.text)
-            assert kind_of(fill.text[0]) != "mark"
-            if kind_of(fill.text[0]) == "letter" and " <mask>" in result.text:
+            assert all(classify_character(c) != "other" for c in fill.text)
+            assert classify_character(fill.text[0]) != "mark"
+            if classify_character(fill.text[0]) == "letter" and " <mask>" in result.text:
                 assert tuple(session.tokenizer(fill.text, add_special_tokens=False)["input_ids"]) == fill.ids
 
 
@@ -579,9 +579,9 @@ def test_tables(session: Session):
 
 def test_forwards_are_bounded_in_tokens_and_in_distributions():
     lengths, places = [5, 3, 9, 3, 7, 4], [1, 2, 1, 3, 1, 1]
-    groups = batches(lengths, 12, places, 3)
+    groups = group_by_length(lengths, 12, places, 3)
     assert sorted(i for group in groups for i in group) == list(range(6))
     for group in groups:
         assert len(group) == 1 or max(lengths[i] for i in group) * len(group) <= 12
         assert len(group) == 1 or sum(places[i] for i in group) <= 3
-    assert len(batches([40], 12, [9], 3)) == 1  # what is too large for any group has one of its own
+    assert len(group_by_length([40], 12, [9], 3)) == 1  # what is too large for any group has one of its own

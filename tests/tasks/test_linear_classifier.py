@@ -24,7 +24,7 @@ from xlmrxl import CheckpointError, Session
 from xlmrxl.errors import MissingDependencyError
 from xlmrxl.tasks import linear_classifier as module
 from xlmrxl.tasks import logistic
-from xlmrxl.tasks.features import features
+from xlmrxl.tasks.features import extract_features
 from xlmrxl.tasks.labels import to_label_texts
 from xlmrxl.tasks.linear_classifier import Taught, teach
 from xlmrxl.tasks.report import TeachReport
@@ -100,7 +100,7 @@ def found(result) -> dict[str, float]:
 
 @pytest.mark.parametrize("text", [TEXTS[0], TEXTS[3], "Paris", LONG])
 def test_features_are_the_states_of_one_text_pooled(session: Session, tiny_folder: Path, text: str):
-    given = features(session, [NEW[0], text, NEW[2]])
+    given = extract_features(session, [NEW[0], text, NEW[2]])
     assert given.values.shape == (3, 4, 2, 20)
     assert given.values.dtype == torch.float32
     for layer, state in enumerate(states(tiny_folder, text)):
@@ -110,20 +110,20 @@ def test_features_are_the_states_of_one_text_pooled(session: Session, tiny_folde
 
 
 def test_features_of_some_layers_in_another_order(session: Session):
-    whole, some = features(session, TEXTS), features(session, TEXTS, layers=[3, 1], pooling=["first"])
+    whole, some = extract_features(session, TEXTS), extract_features(session, TEXTS, layers=[3, 1], pooling=["first"])
     assert some.values.shape == (len(TEXTS), 2, 1, 20)
     torch.testing.assert_close(some.of(1, "first"), whole.of(1, "first"))
     torch.testing.assert_close(some.of(3, "first"), whole.of(3, "first"))
 
 
 def test_batches_give_what_single_texts_give(session: Session, monkeypatch: pytest.MonkeyPatch):
-    together = features(session, [*TEXTS, LONG]).values
+    together = extract_features(session, [*TEXTS, LONG]).values
     monkeypatch.setattr("xlmrxl.tasks.features.STATES_AT_ONCE", 1)
     calls = []
-    alone = features(session, [*TEXTS, LONG], progress=lambda *told: calls.append(told)).values
+    alone = extract_features(session, [*TEXTS, LONG], progress=lambda *told: calls.append(told)).values
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
     assert calls == [(i, len(TEXTS) + 1) for i in range(1, len(TEXTS) + 2)]
-    assert features(session, []).values.shape == (0, 4, 2, 20)
+    assert extract_features(session, []).values.shape == (0, 4, 2, 20)
 
 
 @pytest.mark.parametrize(
@@ -133,22 +133,24 @@ def test_features_need_no_particular_head(session: Session, tiny_folder: Path, t
     model = getattr(xlmrxl, f"XLMRobertaXLFor{head}").from_pretrained(tiny_folder)
     model.save_pretrained(tmp_path)
     session.tokenizer.save_pretrained(tmp_path)
-    torch.testing.assert_close(features(xlmrxl.load(tmp_path), NEW).values, features(session, NEW).values)
+    torch.testing.assert_close(
+        extract_features(xlmrxl.load(tmp_path), NEW).values, extract_features(session, NEW).values
+    )
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_features_in_other_precisions(session: Session, tiny_folder: Path, precision: str):
-    given = features(xlmrxl.load(tiny_folder, precision=precision, device="cpu"), TEXTS).values
-    expected = features(session, TEXTS).values
+    given = extract_features(xlmrxl.load(tiny_folder, precision=precision, device="cpu"), TEXTS).values
+    expected = extract_features(session, TEXTS).values
     assert given.dtype == torch.float32
     assert (given - expected).norm() < 0.05 * expected.norm()
 
 
 def test_wrong_features_get_a_sentence(session: Session):
     with pytest.raises(ValueError, match="layer is 4; this model has 0"):
-        features(session, NEW, layers=[4])
+        extract_features(session, NEW, layers=[4])
     with pytest.raises(ValueError, match="pooling is 'max'"):
-        features(session, NEW, pooling=["max"])
+        extract_features(session, NEW, pooling=["max"])
 
 
 # Teaching
@@ -180,7 +182,7 @@ def test_probabilities_by_hand_from_what_was_saved(
 def test_the_fit_is_scikit_learns_on_standardised_features(session: Session, count: int):
     """Which it does on all columns, not on fewer rotated ones."""
     texts = TEXTS if count == 3 else ANIMALS + PLACES
-    x = features(session, [*texts, *NEW]).of(2, "mean").double().numpy()
+    x = extract_features(session, [*texts, *NEW]).of(2, "mean").double().numpy()
     for few in (texts, texts[4 : 4 + 12]):  # more texts than the 20 columns, and fewer
         rows, labels = [texts.index(text) for text in few], [LABELS[texts.index(text)] for text in few]
         scaler = StandardScaler().fit(x[rows])
@@ -192,7 +194,7 @@ def test_the_fit_is_scikit_learns_on_standardised_features(session: Session, cou
 
 def test_the_choice_is_the_least_log_loss_of_all(session: Session):
     made = teach(session, TEXTS, LABELS, seed=3)
-    whole = features(session, TEXTS)
+    whole = extract_features(session, TEXTS)
     splits = StratifiedKFold(5, shuffle=True, random_state=3)
     scores = {}
     for layer, pooling in [(i, name) for i in range(4) for name in ("mean", "first") if (i, name) != (0, "first")]:
@@ -318,7 +320,7 @@ def test_languages_are_centred_on_their_own_mean(session: Session, tiny_folder: 
 def test_teaching_centres_languages_too(session: Session):
     languages = ["a"] * 9 + ["b"] * 8 + ["c"] * 3 + ["d"] * 5
     made = teach(session, TEXTS, LABELS, layer=2, pooling="mean", C=0.1, languages=languages)
-    x = features(session, TEXTS).of(2, "mean").double().numpy()
+    x = extract_features(session, TEXTS).of(2, "mean").double().numpy()
     centred = x - x.mean(0)
     centred[:9] = x[:9] - x[:9].mean(0)
     centred[9:17] = x[9:17] - x[9:17].mean(0)
@@ -355,7 +357,7 @@ def test_a_head_has_the_same_logits(session: Session, headed: Taught, tmp_path: 
         for text in [*NEW, *TEXTS]:
             with torch.no_grad():
                 logits = head(**session.tokenizer(text, return_tensors="pt")).logits[0]
-            state = features(session, [text]).of(3, "first")[0].double()
+            state = extract_features(session, [text]).of(3, "first")[0].double()
             expected = torch.tanh((state - headed.mean) / headed.scale) @ headed.weight.double().T + headed.bias
             np.testing.assert_allclose(logits, expected, atol=2e-4)
             probabilities = dict(zip(headed.labels, logits.softmax(-1).tolist(), strict=True))

@@ -26,8 +26,8 @@ from xlmrxl import (
 from xlmrxl.cli.main import main
 from xlmrxl.errors import CheckpointError
 from xlmrxl.tasks.answer import answer
-from xlmrxl.tasks.masked_lm import read, words
-from xlmrxl.tasks.tag import Span, spans_of, tag
+from xlmrxl.tasks.masked_lm import find_words, tokenize
+from xlmrxl.tasks.tag import Span, join_spans, tag
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 TEXTS = [
@@ -102,7 +102,7 @@ def test_words_have_the_label_of_their_first_piece(tagger: Session):
             assert word.text == text[word.start : word.end]
             labels.add(word.label)
         assert result.text == text
-        assert result.spans == spans_of(text, result.words, LABELS)
+        assert result.spans == join_spans(text, result.words, LABELS)
     assert several > 5
     assert len(labels) > 2
 
@@ -140,7 +140,7 @@ def test_tagging_many_gives_the_same_as_one_by_one(tagger: Session):
     ],
 )
 def test_prefixes_join_words(tags: str, expected: list[str]):
-    assert [f"{span.label} {span.text}" for span in spans_of(*labelled(tags), tags.split())] == expected
+    assert [f"{span.label} {span.text}" for span in join_spans(*labelled(tags), tags.split())] == expected
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_prefixes_join_words(tags: str, expected: list[str]):
     ],
 )
 def test_without_prefixes_neighbours_join(tags: str, expected: list[str]):
-    assert [f"{span.label} {span.text}" for span in spans_of(*labelled(tags), tags.split())] == expected
+    assert [f"{span.label} {span.text}" for span in join_spans(*labelled(tags), tags.split())] == expected
 
 
 def labelled(tags: str) -> tuple[str, list[Span]]:
@@ -163,7 +163,7 @@ def labelled(tags: str) -> tuple[str, list[Span]]:
 
 
 def test_a_span_has_offsets_and_the_mean_score():
-    (span,) = spans_of(*labelled("O B-PER I-PER O"), LABELS)
+    (span,) = join_spans(*labelled("O B-PER I-PER O"), LABELS)
     assert (span.start, span.end, span.text, span.label) == (3, 8, "bb cc", "PER")
     assert span.score == pytest.approx((0.6 + 0.7) / 2)
 
@@ -183,10 +183,10 @@ def test_a_text_of_any_length_is_tagged_in_windows(tagger: Session):
     """Against windows made here one by one: half of one after the other, between words, most context wins."""
     exact = copy.deepcopy(tagger.model).double()
     text = " ".join([LONG] * 3)
-    tokens = read(tagger.tokenizer, text)
+    tokens = tokenize(tagger.tokenizer, text)
     count, width = len(tokens) - 2, 62
     assert count > 5 * width
-    ranges = [range(word.start - 1, word.stop - 1) for word in words(tokens)]
+    ranges = [range(word.start - 1, word.stop - 1) for word in find_words(tokens)]
     cuts = {0, count} | {word.start for word in ranges} | {word.stop for word in ranges}
     windows, start = [], 0
     while not windows or windows[-1].stop < count:

@@ -319,10 +319,10 @@ def test_they_are_kept_and_offered_and_spare_rows_are_not(folder: Path, tmp_path
 
 
 def test_an_added_token_begins_a_word_after_a_space(folder: Path):
-    from xlmrxl.tasks.masked_lm import read
+    from xlmrxl.tasks.masked_lm import tokenize
 
     tokenizer = XLMRobertaTokenizer.from_pretrained(folder)
-    pieces = [token.piece for token in read(tokenizer, "[NEW] a [NEW] b[NEW]") if token.piece.endswith("[NEW]")]
+    pieces = [token.piece for token in tokenize(tokenizer, "[NEW] a [NEW] b[NEW]") if token.piece.endswith("[NEW]")]
     assert pieces == ["▁[NEW]", "▁[NEW]", "[NEW]"]
 
 

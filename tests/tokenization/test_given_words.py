@@ -12,7 +12,7 @@ from xlmrxl.inspection.parallel import retrieval
 from xlmrxl.inspection.projection import project
 from xlmrxl.tasks.choose import choose
 from xlmrxl.tasks.classify import classify
-from xlmrxl.tasks.features import features
+from xlmrxl.tasks.features import extract_features
 from xlmrxl.tasks.fill import fill_mask
 from xlmrxl.tasks.linear_chooser import teach_choices
 from xlmrxl.tasks.linear_classifier import Taught, teach
@@ -52,7 +52,7 @@ def test_one_text_to_a_task(session: Session):
         session, [TEXT], labels, templates=[templates]
     )
     assert choose(session, TEXT, [["a", "old"]]) == choose(session, [TEXT], [["a", "old"]])
-    one, listed = features(session, TEXT, pooling="first"), features(session, [TEXT], pooling=["first"])
+    one, listed = extract_features(session, TEXT, pooling="first"), extract_features(session, [TEXT], pooling=["first"])
     assert one.values.equal(listed.values)
     assert one.pooling == listed.pooling == ("first",)
 

@@ -26,9 +26,9 @@ from xlmrxl import (
     XLMRobertaXLForTokenClassification,
 )
 from xlmrxl.cli.main import main
-from xlmrxl.tasks.features import features
+from xlmrxl.tasks.features import extract_features
 from xlmrxl.tasks.linear_classifier import Taught
-from xlmrxl.tasks.masked_lm import input_ids, pieces_of, read
+from xlmrxl.tasks.masked_lm import encode_truncated, split_subwords, tokenize
 
 SENTENCES = [
     "The capital of France is Paris and the <b>capital</b> of Spain is Madrid.",
@@ -94,7 +94,7 @@ def session(sessions: dict[type, Session]) -> Session:
 def test_a_token_that_is_written_is_its_characters(session: Session, typed: str, text: str):
     """Each with its place, and none of them special but for masks."""
     text = text.format(*[typed] * 2)
-    tokens = read(session.tokenizer, text)
+    tokens = tokenize(session.tokenizer, text)
     special = [token for token in tokens[1:-1] if token.special]
     assert [text[token.start : token.end].strip() for token in special] == ["<mask>"] * text.count("<mask>")
     inner = [token for token in tokens[1:-1] if token.end > token.start]
@@ -104,17 +104,17 @@ def test_a_token_that_is_written_is_its_characters(session: Session, typed: str,
             assert token.piece.replace("▁", "") == text[token.start : token.end]
     ids = [token.id for token in inner]
     plain = text.replace(typed, typed[0] + "\x01" + typed[1:])  # nothing to the eye, and to the vocabulary
-    assert ids == [i for i, start, end in pieces_of(session.tokenizer, plain, special_tokens=True) if end > start]
+    assert ids == [i for i, start, end in split_subwords(session.tokenizer, plain, special_tokens=True) if end > start]
 
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_it_is_special_where_that_is_asked_for(session: Session, typed: str):
     tokenizer = session.tokenizer
-    (piece,) = [i for i, _, _ in pieces_of(tokenizer, f"{typed}", special_tokens=True)]
+    (piece,) = [i for i, _, _ in split_subwords(tokenizer, f"{typed}", special_tokens=True)]
     assert piece == tokenizer.convert_tokens_to_ids(typed)
     assert piece in tokenizer(f"a {typed} b")["input_ids"][1:-1]  # as it is for the tokenizer …
     assert piece in [token.id for token in session.inspect(f"a {typed} b").tokens[1:-1]]  # … and for inspections
-    assert piece not in [token.id for token in read(tokenizer, f"a {typed} b")[1:-1]]
+    assert piece not in [token.id for token in tokenize(tokenizer, f"a {typed} b")[1:-1]]
 
 
 def test_a_text_that_is_cut_keeps_the_side_that_the_tokenizer_keeps(session: Session):
@@ -123,10 +123,10 @@ def test_a_text_that_is_cut_keeps_the_side_that_the_tokenizer_keeps(session: Ses
         other.tokenizer.truncation_side = side
         text = "a </s> capital " * 40
         for pair in (None, "Paris is old " * 30, "Paris"):
-            ids, total = input_ids(other, text, pair, special_tokens=True)
+            ids, total = encode_truncated(other, text, pair, special_tokens=True)
             expected = other.tokenizer(text, pair, truncation=True, max_length=64)["input_ids"]
             assert (ids, total) == (expected, len(other.tokenizer(text, pair, truncation=False)["input_ids"]))
-            plain, more = input_ids(other, text, pair)
+            plain, more = encode_truncated(other, text, pair)
             assert len(plain) == 64
             assert more > total
 
@@ -136,7 +136,9 @@ def mixed(kind: type) -> tuple:
     calls = {
         XLMRobertaXLForMaskedLM: [
             lambda s, text, **o: [f.probability for f in s.fill_mask(text + " <mask>", **o).masks[0].fills],
-            lambda s, text, **o: [f.probability for f in s.fill_mask(text + " <mask>", words=True, **o).masks[0].fills],
+            lambda s, text, **o: [
+                f.probability for f in s.fill_mask(text + " <mask>", method="words", **o).masks[0].fills
+            ],
             lambda s, text, **o: [w.score for w in s.fill_mask(text + " <mask>", method="joint", **o).joint],
             lambda s, text, **o: [
                 f.probability for f in s.fill_mask(text + " <mask>", targets="a", **o).masks[0].fills
@@ -149,7 +151,7 @@ def mixed(kind: type) -> tuple:
             ],
             lambda s, text, **o: [c.score for c in s.choose(text, ["a", "is Paris"], **o).choices],
             lambda s, text, **o: [c.score for c in s.choose("a", ["is Paris", text], **o).choices],
-            lambda s, text, **o: features(s, [text], **o).values.flatten().tolist(),
+            lambda s, text, **o: extract_features(s, [text], **o).values.flatten().tolist(),
         ],
         XLMRobertaXLForSequenceClassification: [
             lambda s, text, **o: [x.raw for x in s.classify(text, **o).labels],

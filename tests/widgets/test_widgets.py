@@ -59,13 +59,13 @@ class Answering:
 
 
 @pytest.mark.parametrize(
-    ("way", "options"), [("pieces", {}), ("words", {"words": True}), ("joint", {"method": "joint"})]
+    ("method", "options"), [("subwords", {}), ("words", {"method": "words"}), ("joint", {"method": "joint"})]
 )
-def test_filler_says_what_the_session_says(session: Session, way: str, options: dict[str, Any]):
-    widget = MaskFiller(session, TEXT, way=way, top_k=3, punctuation=False)
+def test_filler_says_what_the_session_says(session: Session, method: str, options: dict[str, Any]):
+    widget = MaskFiller(session, TEXT, method=method, top_k=3, punctuation=False)
     found = session.fill_mask(TEXT, top_k=3, punctuation=False, **options)
     assert widget.result == found
-    if way == "joint":
+    if method == "joint":
         expected = [[one.fills[mask].content() for one in found.joint] for mask in range(2)]
         assert widget.scores == [one.score for one in found.joint]
     else:
@@ -113,7 +113,7 @@ def test_filler_takes_no_choice_that_there_is_not(session: Session):
         with pytest.raises(traitlets.TraitError):
             widget.selected = wrong
     assert widget.selected == [0, 0]
-    widget.way = "joint"
+    widget.method = "joint"
     with pytest.raises(traitlets.TraitError, match="the same way for each"):
         widget.selected = [1, 0]
     widget.selected = [1, 1]
@@ -227,17 +227,17 @@ def test_scorer_says_what_the_session_says(session: Session):
 def test_page_asks_and_is_answered(session: Session, sent: list[dict[str, Any]]):
     widget = MaskFiller(session, top_k=2)
     sent.clear()
-    from_page(widget, text=TEXT, way="words")
-    assert widget.result == session.fill_mask(TEXT, top_k=2, words=True)
+    from_page(widget, text=TEXT, method="words")
+    assert widget.result == session.fill_mask(TEXT, top_k=2, method="words")
     assert widget.answered == widget.asked == 1
     updates = [message["state"] for message in sent if message.get("method") == "update"]
     assert updates[0] == {"working": True}
     # Everything that changes on the page comes in one message, and the question is not sent back.
     (answer,) = [state for state in updates if "found" in state]
     assert {"found", "selected", "working", "answered"} <= set(answer)
-    assert not set(answer) & {"text", "way", "_esm"}
+    assert not set(answer) & {"text", "method", "_esm"}
     before = widget.result
-    from_page(widget, text=TEXT, way="words")  # the same again is answered, and not computed
+    from_page(widget, text=TEXT, method="words")  # the same again is answered, and not computed
     assert widget.answered == 2
     assert widget.result is before
 

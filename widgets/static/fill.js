@@ -3,10 +3,10 @@ import { element, own } from "../../xlmrxl/views/dom.js";
 import { formatDecimal, formatPercent } from "../../xlmrxl/views/numbers.js";
 import { axisEnd, bar, choice, field, heading, MASK, roving, textBox, ticks, unseen, widget } from "./parts.js";
 
-const WAYS = { pieces: "pieces", words: "whole words", joint: "all masks together" };
+const METHODS = { subwords: "subwords", words: "whole words", joint: "all masks together" };
 const ENTROPY =
-  "How undecided the model is here: 0 bits where it is sure of one piece, and one bit more for each " +
-  "doubling of the pieces that it takes for equally likely.";
+  "How undecided the model is here: 0 bits where it is sure of one subword, and one bit more for each " +
+  "doubling of the subwords that it takes for equally likely.";
 const MARKS =
   "What begins with … goes on with what stands before the mask, without a space: app and …ear make appear. A " +
   "sign, or a character of a script without spaces, begins with ▁ where a space is before it.";
@@ -15,7 +15,7 @@ const IDLE = "Click a token to mask it and fill again.";
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
     const text = textBox(ask, { placeholder: "Paris is the <mask> of France.", class: "x-sentence-box" });
-    const way = choice("Fill with", WAYS, () => ask());
+    const method = choice("Fill with", METHODS, () => ask());
     const count = element("input", { type: "number", min: 1, max: 100, step: 1, change: () => ask() });
     const insert = element("button", { type: "button", click: insertMask }, "Insert <mask>");
 
@@ -209,7 +209,7 @@ function render({ model, el }) {
             "p",
             { class: "x-note" },
             "In the order of how well each word fits its neighbours. The bar is " +
-              "the probability among words of as many pieces.",
+              "the probability among words of as many subwords.",
           ),
         );
       } else {
@@ -276,18 +276,18 @@ function render({ model, el }) {
       hint: "Write a sentence with <mask> where a word is missing and press Enter.",
       form: [
         field("Sentence", text, "x-wide"),
-        element("div", { class: "x-fields" }, way, field("Fills for each mask", count)),
+        element("div", { class: "x-fields" }, method, field("Fills for each mask", count)),
       ],
       buttons: [insert],
       question: () => ({
         text: text.value,
-        way: way.picked() || model.get("way"),
+        method: method.picked() || model.get("method"),
         top_k: Math.max(1, Math.round(Number(count.value)) || model.get("top_k")),
       }),
       fill() {
         text.value = model.get("text");
         text.grow();
-        way.pick(model.get("way"));
+        method.pick(model.get("method"));
         count.value = model.get("top_k");
       },
       answer,

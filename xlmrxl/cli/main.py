@@ -26,6 +26,7 @@ from xlmrxl.cli.options import (
     model_options,
     special_option,
     table_options,
+    task_options,
     text_column_option,
 )
 from xlmrxl.cli.text_arguments import GivenText, read_document, read_texts
@@ -35,6 +36,7 @@ from xlmrxl.quantization.precision import list_quantized
 from xlmrxl.space.command import space
 from xlmrxl.tables.decoding import check_encoding
 from xlmrxl.tables.table_options import TableOptions
+from xlmrxl.tasks.options import FillOptions
 from xlmrxl.version import __version__
 
 if TYPE_CHECKING:
@@ -132,37 +134,19 @@ def show(results: Sequence[Result], as_json: bool) -> None:
 
 @main.command()
 @click.argument("texts", nargs=-1, metavar="TEXT...")
-@click.option("--top-k", default=5, show_default=True, type=click.IntRange(min=1), help="Fills for each mask.")
-@click.option("--words", is_flag=True, help="Whole words instead of single pieces.")
-@click.option("--max-pieces", default=3, show_default=True, type=click.IntRange(min=1), help="Of a word.")
-@click.option("--joint", is_flag=True, help="All masks of a text together.")
-@click.option("--beam", default=5, show_default=True, type=click.IntRange(min=1), help="Ways that --joint keeps.")
-@click.option("--target", "targets", multiple=True, metavar="WORD", help="Compare only this; give several.")
-@click.option("--script", metavar="NAME", help="Only what is written in it: Latin, Cyrillic, Arabic, Han …")
-@click.option("--no-punctuation", is_flag=True, help="Offer no signs.")
-@click.option("--no-repeats", is_flag=True, help="Offer no words that the text has already.")
-@special_option
+@task_options(FillOptions)
 @json_option
 @file_options
 @text_column_option
 @model_options
 def fill(
     texts: tuple[str, ...],
+    options: FillOptions,
     as_json: bool,
     files: Files | None,
     table: TableOptions,
     text_column: str,
-    joint: bool,
-    targets: tuple[str, ...],
-    no_punctuation: bool,
-    no_repeats: bool,
-    top_k: int,
-    words: bool,
-    max_pieces: int,
-    beam: int,
-    script: str | None,
-    special_tokens: bool,
-    **options: Any,
+    **model: Any,
 ) -> None:
     """Fill every <mask> in each TEXT.
 
@@ -177,29 +161,17 @@ def fill(
 
     \b
     xlmrxl fill "The capital of France is <mask>."
-    xlmrxl fill --input sentences.csv --output filled.csv --words
+    xlmrxl fill --input sentences.csv --output filled.csv --method words
     """
     check_given(texts, files, "TEXT...")
     given = given_texts(texts, text_column, table)
-    session = load_model(**options)
-    settings: dict[str, Any] = {
-        "top_k": top_k,
-        "method": "joint" if joint else "independent",
-        "words": words,
-        "max_pieces": max_pieces,
-        "beam": beam,
-        "targets": list(targets) or None,
-        "script": script,
-        "punctuation": not no_punctuation,
-        "repeats": not no_repeats,
-        "special_tokens": special_tokens,
-    }
+    session = load_model(**model)
     if files is not None:
-        files.run(session, batch.fill(session, settings, text_column))
+        files.run(session, batch.fill(session, options, text_column))
         return
 
     def call(part: list[str]) -> Sequence[Result]:
-        return session.fill_mask(part, **settings, progress=len(part) == len(given))
+        return session.fill_mask(part, **options.to_dict(), progress=len(part) == len(given))
 
     show_each(given, [each.text for each in given], call, "<mask>", as_json)
 

@@ -17,6 +17,7 @@ from xlmrxl.errors import CheckpointError, MissingDependencyError
 from xlmrxl.quantization.precision import AUTO, PRECISIONS
 from xlmrxl.tables.resumable import check
 from xlmrxl.tables.table_options import QUOTINGS, TableOptions
+from xlmrxl.tasks.option_fields import Option, TaskOptions
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -54,6 +55,73 @@ def special_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--special-tokens", is_flag=True, help="Read </s> and the like in a text as special tokens, not as text."
     )(command)
+
+
+class LabelList(click.ParamType):
+    """Labels with commas between them, as one argument."""
+
+    name = "A,B,C"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the labels of an argument as a list."""
+        return [label.strip() for label in value.split(",")] if isinstance(value, str) else value
+
+
+def make_flag(option: Option) -> Callable[..., Any]:
+    """Return the flag of an option of a task: `--top-k`, `--no-punctuation`, or `--target` for each of `targets`."""
+    name, bounds = (option.item or option.name).replace("_", "-"), option.bounds
+    shown = {"default": option.default, "show_default": option.default is not None, "help": option.help}
+    if option.kind == "boolean":
+        names = f"--{name}/--no-{name}" if option.default else f"--{name}"
+        return click.option(names, option.name, is_flag=True, default=option.default, help=option.help)
+    if option.kind == "texts":
+        return click.option(
+            f"--{name}", option.name, multiple=True, metavar="TEXT", help=f"{option.help} Give several."
+        )
+    kinds: dict[str, Any] = {
+        "integer": click.IntRange(bounds.minimum, bounds.maximum),
+        "number": click.FloatRange(
+            bounds.minimum if bounds.above is None else bounds.above, bounds.maximum, min_open=bounds.above is not None
+        ),
+        "choice": click.Choice(option.choices),
+        "labels": LabelList(),
+    }
+    return click.option(f"--{name}", option.name, type=kinds.get(option.kind, str), **shown)
+
+
+def task_options(kind: type[TaskOptions], *, columns: bool = False) -> Callable[..., Any]:
+    """Add a flag for each option of a task to a command, which gets them as `options`.
+
+    Args:
+        kind: the options.
+        columns: add a flag for a column of --input, too, where each row may have its own value; the command gets those
+            that were given as `option_columns`, from the names of options to those of columns.
+    """
+    varying = [each for each in kind.declared() if columns and each.column]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_options(**given: Any) -> Any:
+            taken = {each.name: given.pop(each.name) for each in kind.declared()}
+            # click has no flag that is given several times and not there at all
+            taken = {name: value for name, value in taken.items() if value != ()}
+            if columns:
+                named = {each.name: given.pop(f"{each.name}_column") for each in varying}
+                given["option_columns"] = {name: column for name, column in named.items() if column is not None}
+            with failing():
+                options = kind(**taken)
+            return command(options=options, **given)
+
+        decorated: Callable[..., Any] = with_options
+        for each in reversed(varying):
+            decorated = click.option(
+                f"--{each.name}-column", help=f"Column of --input with the {each.name} of each row."
+            )(decorated)
+        for each in reversed(kind.declared()):
+            decorated = make_flag(each)(decorated)
+        return decorated
+
+    return decorate
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

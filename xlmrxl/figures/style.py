@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from xlmrxl.inspection.labelled_matrix import Axis
 from xlmrxl.palette import CATEGORIES, PALETTE, WHITE
-from xlmrxl.tasks.result import Result, Source, plain
+from xlmrxl.tasks.result import Result, Source, to_json_value
 from xlmrxl.tasks.subwords import DOTTED_CIRCLE
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down", "pentagon", "hexagram")
@@ -145,7 +145,7 @@ def framed(result: Result, title: str, traces: Sequence[Any], dark: bool, *, ins
             # Below the title of the axis, whatever the height is.
             "legend": {"orientation": "h", "x": 0, "y": -(below - 50) / inside, "yanchor": "top"},
             "showlegend": False,
-            "meta": plain({"kind": type(result).__name__, "title": title, **result.source.to_dict()}),
+            "meta": to_json_value({"kind": type(result).__name__, "title": title, **result.source.to_dict()}),
             "uirevision": "kept",
         },
     )

@@ -21,7 +21,7 @@ from xlmrxl.inspection.predictions import Readout
 from xlmrxl.progress import Progress, ignore_progress, show_progress
 from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY
 from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE, TOKENS_AT_ONCE
-from xlmrxl.tasks.result import Result, number, table_text
+from xlmrxl.tasks.result import Result, format_number, format_table
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
@@ -93,7 +93,7 @@ class Ablation(Result):
         lines = [f"without {self.named()}"]
         for effect in self.effects:
             place = "" if effect.position is None else f" (token {effect.position})"
-            kl = "" if effect.kl is None else f": KL {number(effect.kl)} nats"
+            kl = "" if effect.kl is None else f": KL {format_number(effect.kl)} nats"
             lines.append(f"{effect.title}{place}{kl}")
             form = "{:8.4g} → {:8.4g}  {}" if effect.kl is None else "{:8.2%} → {:8.2%}  {}"
             lines += [form.format(outcome.before, outcome.after, outcome.text) for outcome in effect.outcomes]
@@ -137,7 +137,7 @@ class Sweep(Grid):
 
     def __str__(self) -> str:
         rows = [{"layer": layer, "head": head, self.unit: value} for layer, head, value in self.top()]
-        return f"{self.title}, {self.unit}\n{table_text(rows)}"
+        return f"{self.title}, {self.unit}\n{format_table(rows)}"
 
     def _repr_html_(self) -> str:
         most = float(abs(self.values).max()) or 1.0
@@ -146,14 +146,16 @@ class Sweep(Grid):
             f'<tr><th scope="row">L{layer}</th>{"".join(_shade(value, most) for value in line)}</tr>'
             for layer, line in enumerate(self.values.tolist())
         )
-        title = f"{self.title}, {self.unit}; the strongest colour is {number(most)}"
+        title = f"{self.title}, {self.unit}; the strongest colour is {format_number(most)}"
         return f"<p>{escape(title)}</p><table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _shade(value: float, most: float) -> str:
     colour = AGAINST if value < 0 else FOR
     style = f"background-color:rgba({colour}, {OPACITY * abs(value) / most:.3f});text-align:right"
-    return f'<td style="{style}" title="{number(value)}">{value:.2g}</td>'  # 32 columns have to stand side by side
+    return (
+        f'<td style="{style}" title="{format_number(value)}">{value:.2g}</td>'  # 32 columns have to stand side by side
+    )
 
 
 def ablate(

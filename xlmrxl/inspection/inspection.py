@@ -89,7 +89,7 @@ class Inspection:
         progress: Progress | bool,
     ) -> None:
         self.session, self.text, self.second, self.keep = session, text, second, keep
-        self.source = Source.of(session, keep=keep)
+        self.source = Source.from_model(session, keep=keep)
         self.tokens, self.segments = tokens_and_segments(session, text, second)
         self.words = words_of(self.tokens, self.segments, (text, second))
         self.encoder = encoder

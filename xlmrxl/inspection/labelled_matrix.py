@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlmrxl.inspection.attention import STATISTICS
-from xlmrxl.tasks.result import SHOWN, Result, Source, table_text
+from xlmrxl.tasks.result import MAX_TABLE_ROWS, Result, Source, format_table
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
@@ -59,11 +59,11 @@ def matrix_text(title: str, unit: str, values: Array, row: Axis, column: Axis) -
     corner = f"{row.name} \\ {column.name}"
     rows = [
         {corner: label, **dict(zip(heads, map(float, line), strict=False))}
-        for label, line in zip(row.labels[:SHOWN], values, strict=False)
+        for label, line in zip(row.labels[:MAX_TABLE_ROWS], values, strict=False)
     ]
-    cut = len(row.labels) > SHOWN or len(column.labels) > WIDE
+    cut = len(row.labels) > MAX_TABLE_ROWS or len(column.labels) > WIDE
     shape = f"\n… of {len(row.labels)} × {len(column.labels)}" if cut else ""
-    return f"{title}{f', {unit}' if unit else ''}\n{table_text(rows)}{shape}"
+    return f"{title}{f', {unit}' if unit else ''}\n{format_table(rows)}{shape}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,10 +21,10 @@ from xlmrxl.inspection.predictions import one_piece
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.attribution import FOR, OPACITY
-from xlmrxl.tasks.fills import Fill
+from xlmrxl.tasks.fill_results import Fill
 from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE
 from xlmrxl.tasks.result import Result
-from xlmrxl.tasks.subwords import barred_pieces, readable
+from xlmrxl.tasks.subwords import find_excluded_subwords, to_readable
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
@@ -204,7 +204,7 @@ def lens(
     targets = check_texts(targets, "targets")
     chosen = inspection.places("positions", inspection.masks or inspection.inner if positions is None else positions)
     spelled = {place: [one_piece(inspection, place, word) for word in targets] for place in chosen}
-    barred = barred_pieces(tokenizer, None, True, model.config.vocab_size)
+    barred = find_excluded_subwords(tokenizer, None, True, model.config.vocab_size)
     # States are taken together, since each pass reads all rows of the vocabulary; the last one has a pass of its own.
     inner = [(state, place) for state in range(inspection.layers) for place in chosen]
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
@@ -250,7 +250,7 @@ def _cells_of(
         yield LensCell(
             state,
             place,
-            tuple(Fill(i, piece, readable(piece), p, rank=rank) for i, piece, p, rank in fills[:top_k]),
+            tuple(Fill(i, piece, to_readable(piece), p, rank=rank) for i, piece, p, rank in fills[:top_k]),
             tuple(
                 Fill(i, piece, word.strip(), p, (i,), rank=rank)
                 for word, (i, piece, p, rank) in zip(targets, fills[top_k:], strict=True)

@@ -19,7 +19,7 @@ from xlmrxl.inspection.projection import Projection, project
 from xlmrxl.inspection.states import corrected, cosine, cosines
 from xlmrxl.inspection.units import Part, parts_of, state_name, vectors
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.features import POOLINGS, features
+from xlmrxl.tasks.features import POOLINGS, extract_features
 from xlmrxl.tasks.result import Result, Source
 from xlmrxl.tasks.texts import check_texts
 
@@ -360,7 +360,7 @@ def retrieval(
         raise ValueError(f"languages has {len(names)} names; give one for first and one for second.")
     there, back = names
     with show_progress(progress, "Reading", "text") as told:
-        both = features(
+        both = extract_features(
             session, [*pair[0], *pair[1]], layers=layers, pooling=pooling, special_tokens=True, progress=told
         )
     values = np.empty((2, len(both.layers)))
@@ -370,7 +370,9 @@ def retrieval(
         similarity = cosine(*sides)
         values[:, place] = found_share(similarity), found_share(similarity.T)
     return Curves(
-        Source.of(session, languages=languages, pairs=n, pooling=pooling, centre=centre, truncated=len(both.truncated)),
+        Source.from_model(
+            session, languages=languages, pairs=n, pooling=pooling, centre=centre, truncated=len(both.truncated)
+        ),
         "accuracy",
         "translations found",
         values,

@@ -16,8 +16,8 @@ from xlmrxl.model.heads import (
     XLMRobertaXLForSequenceClassification,
     XLMRobertaXLForTokenClassification,
 )
-from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE, spell, touching
-from xlmrxl.tasks.subwords import barred_pieces, readable
+from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE, find_left_context, spell_word
+from xlmrxl.tasks.subwords import find_excluded_subwords, to_readable
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
@@ -118,15 +118,15 @@ class Readout:
     def offered(self) -> Tensor:
         """(classes,) booleans: which outcomes may be shown; of a vocabulary neither special tokens nor spare rows."""
         if isinstance(self._model, XLMRobertaXLForMaskedLM):
-            return ~barred_pieces(self._tokenizer, None, True, self.classes)
+            return ~find_excluded_subwords(self._tokenizer, None, True, self.classes)
         return torch.ones(self.classes, dtype=torch.bool)
 
     def name(self, outcome: int) -> str:
         """What an outcome is called."""
         if isinstance(self._model, XLMRobertaXLForMaskedLM):
-            return readable(self._tokenizer.convert_ids_to_tokens(outcome))
+            return to_readable(self._tokenizer.convert_ids_to_tokens(outcome))
         if isinstance(self._model, XLMRobertaXLForQuestionAnswering):
-            return readable(self._inspection.tokens[outcome].piece)
+            return to_readable(self._inspection.tokens[outcome].piece)
         if isinstance(self._model, XLMRobertaXLForMultipleChoice):
             return "score"
         return str(self._model.config.id2label.get(outcome, f"LABEL_{outcome}"))
@@ -164,7 +164,9 @@ def one_piece(inspection: Inspection, place: int, word: str) -> int:
     """
     text = (inspection.second if inspection.segments[place] == 1 else inspection.text) or ""
     tokenizer = inspection.session.tokenizer
-    pieces = spell(tokenizer, touching(text, inspection.tokens[place].start), word.strip(), special_tokens=True)
+    pieces = spell_word(
+        tokenizer, find_left_context(text, inspection.tokens[place].start), word.strip(), special_tokens=True
+    )
     if len(pieces) > 1:
         spelled = " + ".join(tokenizer.convert_ids_to_tokens(list(pieces)))
         raise ValueError(

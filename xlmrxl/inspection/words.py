@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xlmrxl.tasks.masked_lm import Token, room, tokens_of
-from xlmrxl.tasks.masked_lm import words as ranges
+from xlmrxl.tasks.masked_lm import Token, max_input_length, tokenize_within_limit
+from xlmrxl.tasks.masked_lm import find_words as ranges
 from xlmrxl.tokenization.tokenizer_json import SPACE
 
 if TYPE_CHECKING:
@@ -41,16 +41,14 @@ def tokens_and_segments(
     border = len(tokens)
     if second is not None:
         tokens += [tokens[-1], *_checked(session, second, "The second text")[1:]]
-        if len(tokens) > room(session):
-            raise ValueError(
-                f"The pair has {len(tokens)} tokens, but the model reads at most {room(session)}. Shorten it."
-            )
+        if len(tokens) > (most := max_input_length(session)):
+            raise ValueError(f"The pair has {len(tokens)} tokens, but the model reads at most {most}. Shorten it.")
     segments = [int(place >= border) if _is_text(token, session) else None for place, token in enumerate(tokens)]
     return tuple(tokens), tuple(segments)
 
 
 def _checked(session: LoadedModel, text: str, name: str) -> list[Token]:
-    tokens = tokens_of(session, text, special_tokens=True)
+    tokens = tokenize_within_limit(session, text, special_tokens=True)
     if not any(_is_text(token, session) for token in tokens):
         raise ValueError(f"{name} is empty, {text!r}: there is nothing to read.")
     return tokens

@@ -13,7 +13,7 @@ from typing import Any
 
 from xlmrxl.tables.decoding import describe_damage, mend, open_lines
 from xlmrxl.tables.table_options import LONGEST, Dialect
-from xlmrxl.tasks.result import plain
+from xlmrxl.tasks.result import to_json_value
 
 UNREAD = "unread"
 """The column for what of a line could not be put in columns; there only if there are such lines."""
@@ -166,7 +166,7 @@ def find_free_name(name: str, taken: Iterable[str]) -> str:
 
 def to_cell(value: Any) -> str:
     """Return a value as text: what is no text as JSON."""
-    value = plain(value)
+    value = to_json_value(value)
     if value is None:
         return ""
     return mend(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -23,7 +23,7 @@ from xlmrxl.tables.delimited import OPEN_QUOTE, UNREAD, find_free_name, long_fie
 from xlmrxl.tables.parquet import DamagedFileError, require_pyarrow, to_parquet
 from xlmrxl.tables.table_formats import Row, Writer, read, scan
 from xlmrxl.tables.table_options import BY_NAME, Dialect, TableOptions, format_of
-from xlmrxl.tasks.result import plain
+from xlmrxl.tasks.result import to_json_value
 
 Work = Callable[[list[dict[str, Any]]], Sequence[dict[str, Any] | Exception]]
 """Takes rows, returns for each what was found, or what is wrong with it."""
@@ -113,7 +113,7 @@ def _process(
     before = source.stat()
     found = table.find_dialect(source)
     written = table.target_dialect(target, source, found)
-    wanted = plain({"settings": settings, "columns": columns, "results": results})
+    wanted = to_json_value({"settings": settings, "columns": columns, "results": results})
     wanted |= {"read": asdict(found), "written": asdict(written)}
     with long_fields(), show_progress(progress, target.name, "row") as told:
         key = {"source": _fingerprint(source), **wanted}
@@ -267,7 +267,9 @@ def text_of(value: Any, name: str) -> str:
     if value is None or value != value or (isinstance(value, str) and value.strip() in ("nan", "NaN")):  # noqa: PLR0124
         raise ValueError(f"There is no text in column {name!r}{'' if value is None else ', but NaN'}.")
     if not isinstance(value, str):
-        raise ValueError(f"Column {name!r} must be a text, not {json.dumps(plain(value), ensure_ascii=False):.80}.")
+        raise ValueError(
+            f"Column {name!r} must be a text, not {json.dumps(to_json_value(value), ensure_ascii=False):.80}."
+        )
     if not value.strip():
         raise ValueError(f"Column {name!r} is empty.")
     return value

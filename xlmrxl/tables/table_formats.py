@@ -13,7 +13,7 @@ from xlmrxl.tables.decoding import describe_damage, mend, open_lines
 from xlmrxl.tables.delimited import UNREAD, find_unwritable, read_delimited, read_header, write_record
 from xlmrxl.tables.parquet import read_parquet, read_parquet_header
 from xlmrxl.tables.table_options import BY_NAME, Dialect
-from xlmrxl.tasks.result import plain
+from xlmrxl.tasks.result import to_json_value
 
 MOST_COLUMNS = 10_000
 DEEPEST = 100
@@ -147,7 +147,7 @@ class Writer:
         """Return a row."""
         if self._target.kind == "csv":
             return write_record([values.get(name) for name in self.columns], self._target)
-        kept = plain({name: value for name, value in values.items() if name not in self._copied})
+        kept = to_json_value({name: value for name, value in values.items() if name not in self._copied})
         try:
             return json.dumps(kept, ensure_ascii=False).encode("utf-8") + b"\n"
         except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold when escaped

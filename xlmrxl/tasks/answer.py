@@ -12,11 +12,11 @@ from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForQuestionAnswering
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.head_logits import head_logits
-from xlmrxl.tasks.masked_lm import pieces_of, room
-from xlmrxl.tasks.result import Result, Source, table_text
+from xlmrxl.tasks.head_logits import compute_head_logits
+from xlmrxl.tasks.masked_lm import max_input_length, split_subwords
+from xlmrxl.tasks.result import Result, Source, format_table
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.tasks.windows import overlapping_windows
+from xlmrxl.tasks.windows import split_into_windows
 
 if TYPE_CHECKING:
     from xlmrxl.loaded_model import LoadedModel
@@ -68,7 +68,7 @@ class AnswerResult(Result):
 
     def __str__(self) -> str:
         said = [f"no answer in the context: {self.null_probability:.2%}"]
-        table = [table_text(self.rows(), ["score", "start", "end", "text"])]
+        table = [format_table(self.rows(), ["score", "start", "end", "text"])]
         lines = [*said, "if there were one:", *table] if self.is_impossible else [*table, *said]
         return "\n".join([self.question, *filter(None, lines)])
 
@@ -84,7 +84,7 @@ class _Reading:
 
 
 def answer(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     questions: str | Sequence[str],
     contexts: str | Sequence[str],
     *,
@@ -108,7 +108,7 @@ def answer(
     and all stretches. Of a head that knows of answers alone it says nothing.
 
     Args:
-        session: with a question-answering head.
+        loaded_model: with a question-answering head.
         questions: as many as contexts.
         contexts: of any length.
         top_k: how many answers at most.
@@ -129,7 +129,7 @@ def answer(
         TypeError: something other than a text.
         CheckpointError: the model has another head.
     """
-    model = session.require(XLMRobertaXLForQuestionAnswering)
+    model = loaded_model.require(XLMRobertaXLForQuestionAnswering)
     questions, contexts = check_texts(questions, "questions"), check_texts(contexts, "contexts")
     if len(questions) != len(contexts):
         raise ValueError(f"There are {len(questions)} questions and {len(contexts)} contexts; give one for each.")
@@ -139,11 +139,11 @@ def answer(
     if null_threshold is not None and not -math.inf <= null_threshold <= math.inf:
         raise ValueError("null_threshold is no number; give 0, or None to leave it out.")
     readings = [
-        _read(session, question, context, max_answer_tokens, special_tokens, number)
+        _read(loaded_model, question, context, max_answer_tokens, special_tokens, number)
         for number, (question, context) in enumerate(zip(questions, contexts, strict=True), 1)
     ]
     rows = [
-        session.tokenizer.build_inputs_with_special_tokens(r.question, r.context[window.start : window.stop])
+        loaded_model.tokenizer.build_inputs_with_special_tokens(r.question, r.context[window.start : window.stop])
         for r in readings
         for window in r.windows
     ]
@@ -153,10 +153,10 @@ def answer(
         return torch.stack([out.start_logits, out.end_logits], dim=-1)
 
     with show_progress(progress, "Answering", "window") as told:
-        found = iter(head_logits(session, rows, head, told))
+        found = iter(compute_head_logits(loaded_model, rows, head, told))
     settings: dict[str, Any] = {"top_k": top_k, "max_answer_tokens": max_answer_tokens}
     settings |= {} if null_threshold is None else {"null_threshold": null_threshold}
-    source = Source.of(session, special_tokens=special_tokens, **settings)
+    source = Source.from_model(loaded_model, special_tokens=special_tokens, **settings)
     results = []
     for question, context, reading in zip(questions, contexts, readings, strict=True):
         logits = [next(found) for _ in reading.windows]
@@ -170,13 +170,13 @@ def answer(
 
 
 def _read(
-    session: LoadedModel, question: str, context: str, longest: int, special_tokens: bool, number: int
+    loaded_model: LoadedModel, question: str, context: str, longest: int, special_tokens: bool, number: int
 ) -> _Reading:
-    tokenizer = session.tokenizer
+    tokenizer = loaded_model.tokenizer
 
     try:
-        asked = [i for i, _, _ in pieces_of(tokenizer, question, special_tokens)]
-        pieces = pieces_of(tokenizer, context, special_tokens)
+        asked = [i for i, _, _ in split_subwords(tokenizer, question, special_tokens)]
+        pieces = split_subwords(tokenizer, context, special_tokens)
     except ValueError as error:
         raise ValueError(f"Question {number}: {error}") from None
     ids, spans = [i for i, _, _ in pieces], [(start, end) for _, start, end in pieces]
@@ -184,14 +184,15 @@ def _read(
         raise ValueError(f"Question {number} is empty; write what is to be found in the context.")
     if all(start == end for start, end in spans):
         raise ValueError(f"The context of question {number} is empty; give the text in which the answer stands.")
-    width = room(session) - tokenizer.num_special_tokens_to_add(pair=True) - len(asked)
+    most = max_input_length(loaded_model)
+    width = most - tokenizer.num_special_tokens_to_add(pair=True) - len(asked)
     if width < len(ids) and width <= longest:
         raise ValueError(
-            f"Question {number} has {len(asked)} tokens and leaves {max(width, 0)} of the {room(session)} that the "
+            f"Question {number} has {len(asked)} tokens and leaves {max(width, 0)} of the {most} that the "
             f"model reads, too few for answers of {longest}; shorten the question, or lower max_answer_tokens."
         )
     stride = min(max(width // 2, 1), width - longest + 1)
-    return _Reading(asked, ids, spans, overlapping_windows(len(ids), width, stride))
+    return _Reading(asked, ids, spans, split_into_windows(len(ids), width, stride))
 
 
 def _sums(reading: _Reading, logits: Sequence[Tensor], longest: int) -> Tensor:

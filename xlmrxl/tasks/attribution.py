@@ -11,8 +11,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.masked_lm import kind_of, tokens_of, words
-from xlmrxl.tasks.result import Result, Source, number
+from xlmrxl.tasks.masked_lm import classify_character, find_words, tokenize_within_limit
+from xlmrxl.tasks.result import Result, Source, format_number
 from xlmrxl.version import __version__
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ class Attribution(Result):
         for word in self.words:
             bar = "█" * round(8 * abs(word.value) / self.strongest) if self.strongest else ""
             sides = f"{bar:>8}│{'':8}" if word.value < 0 else f"{'':8}│{bar:<8}"
-            lines.append(f"  {number(word.value):>10}  {sides}  {word.word}")
+            lines.append(f"  {format_number(word.value):>10}  {sides}  {word.word}")
         return "\n".join(lines)
 
     def _title(self) -> str:
-        return f"{'score' if self.label is None else self.label}: {number(self.score)}"
+        return f"{'score' if self.label is None else self.label}: {format_number(self.score)}"
 
     def _repr_html_(self) -> str:
         parts = []
@@ -83,7 +83,7 @@ class Attribution(Result):
             parts.append(self._span(word))
             place = word.end
         parts.append(escape(self.text[place:]))
-        most = number(self.strongest)
+        most = format_number(self.strongest)
         legend = (
             f"<p><strong>{escape(self._title())}</strong> "
             f'<span style="{_style(-OPACITY)}">−{most}: speaks against</span> '
@@ -106,7 +106,7 @@ def attribute(
     text: str,
     predict: Callable[[list[str]], Sequence[float]],
     *,
-    session: LoadedModel | None = None,
+    loaded_model: LoadedModel | None = None,
     source: Source | None = None,
     label: str | None = None,
     special_tokens: bool = False,
@@ -117,7 +117,7 @@ def attribute(
     Args:
         text: of 2 to 512 words.
         predict: gives the score of what is explained for each of several texts.
-        session: whose tokens are the words where a script puts no spaces between them; without it, words are what
+        loaded_model: whose tokens are the words where a script puts no spaces between them; without it, words are what
             stands between spaces.
         source: of the result that is explained.
         label: whose score it is.
@@ -130,7 +130,7 @@ def attribute(
     """
     if not isinstance(text, str):
         raise TypeError(f"A text is a string, not a {type(text).__name__}.")
-    spans = _spans(text, session, special_tokens)
+    spans = _spans(text, loaded_model, special_tokens)
     if len(spans) > MOST_WORDS:
         raise ValueError(f"The text has {len(spans)} words; at most {MOST_WORDS} can be left out in turn. Shorten it.")
     if len(spans) < 2:
@@ -147,18 +147,18 @@ def attribute(
         for (start, end), score in zip(spans, scores[1:], strict=True)
     )
     if source is None:
-        source = _source(session)
+        source = _source(loaded_model)
     return Attribution(source, text, found, scores[0], label)
 
 
-def _spans(text: str, session: LoadedModel | None, special_tokens: bool) -> list[tuple[int, int]]:
+def _spans(text: str, loaded_model: LoadedModel | None, special_tokens: bool) -> list[tuple[int, int]]:
     """Where the words are: between spaces, and within those in scripts without spaces by their tokens."""
     chunks = [match.span() for match in re.finditer(r"\S+", text)]
-    if session is None or not any(kind_of(character) == "own" for character in text):
+    if loaded_model is None or not any(classify_character(character) == "own" for character in text):
         return chunks
-    tokens = tokens_of(session, text, special_tokens)
+    tokens = tokenize_within_limit(loaded_model, text, special_tokens)
     pieces: list[tuple[int, int]] = []
-    for word in words(tokens):
+    for word in find_words(tokens):
         start, end = tokens[word[0]].start, tokens[word[-1]].end
         # A character may have become several tokens, and a lone space is no word.
         start = max(start, pieces[-1][1] if pieces else 0)
@@ -167,7 +167,7 @@ def _spans(text: str, session: LoadedModel | None, special_tokens: bool) -> list
     spans = []
     for start, end in chunks:
         inside = [piece for piece in pieces if start <= piece[0] and piece[1] <= end]
-        spaceless = any(kind_of(character) == "own" for character in text[start:end])
+        spaceless = any(classify_character(character) == "own" for character in text[start:end])
         spans += inside if spaceless and inside else [(start, end)]
     return spans
 
@@ -187,6 +187,6 @@ def _checked(scores: Sequence[float], count: int) -> list[float]:
     return numbers
 
 
-def _source(session: LoadedModel | None) -> Source:
+def _source(loaded_model: LoadedModel | None) -> Source:
 
-    return Source("unknown", None, "unknown", __version__) if session is None else Source.of(session)
+    return Source("unknown", None, "unknown", __version__) if loaded_model is None else Source.from_model(loaded_model)

@@ -15,8 +15,15 @@ from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForMultipleChoice
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.head_logits import head_logits
-from xlmrxl.tasks.masked_lm import Token, input_ids, kind_of, pseudo_log_likelihoods, room, tokens_of
+from xlmrxl.tasks.head_logits import compute_head_logits
+from xlmrxl.tasks.masked_lm import (
+    Token,
+    classify_character,
+    compute_pseudo_log_likelihoods,
+    encode_truncated,
+    max_input_length,
+    tokenize_within_limit,
+)
 from xlmrxl.tasks.result import Result, Source
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
@@ -91,7 +98,7 @@ def _values(choice: Choice) -> dict[str, float | str | None]:
     }
 
 
-class Scored(NamedTuple):
+class ChoiceText(NamedTuple):
     """A text, and where in it the choice begins, with which it ends."""
 
     text: str
@@ -99,7 +106,7 @@ class Scored(NamedTuple):
 
 
 @lru_cache
-def connectives() -> dict[str, dict[str, Any]]:
+def load_connectives() -> dict[str, dict[str, Any]]:
     """For each language what joins a sentence to its `cause` and to its `effect`.
 
     A connective brings the sign before it along. `capitals` are words that keep their first letter as it is, `lower`
@@ -110,7 +117,9 @@ def connectives() -> dict[str, dict[str, Any]]:
     return table
 
 
-def joined(prompt: str, choice: str, question: str | None = None, language: str = "en") -> tuple[Scored, Scored]:
+def join_choice(
+    prompt: str, choice: str, question: str | None = None, language: str = "en"
+) -> tuple[ChoiceText, ChoiceText]:
     """The choice after prompt and connective, and after the connective alone.
 
     `Es hat geregnet.` and `Die Straße ist nass.` as its effect in German make `Es hat geregnet, deshalb die Straße
@@ -119,12 +128,12 @@ def joined(prompt: str, choice: str, question: str | None = None, language: str 
     prompt, choice = prompt.strip(), choice.strip()
     before = ""
     if question is not None:
-        entry = connectives()[language]
+        entry = load_connectives()[language]
         prompt = _join(prompt.rstrip(FULL_STOPS + " "), entry[question])
         before = entry[question].lstrip(SIGNS + " ")
         choice = _lowered(choice, entry)
     whole, alone = _join(prompt, choice), _join(before, choice)
-    return Scored(whole, len(whole) - len(choice)), Scored(alone, len(alone) - len(choice))
+    return ChoiceText(whole, len(whole) - len(choice)), ChoiceText(alone, len(alone) - len(choice))
 
 
 def _join(left: str, right: str) -> str:
@@ -134,7 +143,7 @@ def _join(left: str, right: str) -> str:
 
 def _script(text: Any) -> str | None:
     """The kind of the first letter of some characters."""
-    return next((kind_of(character) for character in text if character.isalpha()), None)
+    return next((classify_character(character) for character in text if character.isalpha()), None)
 
 
 def _lowered(choice: str, entry: dict[str, Any]) -> str:
@@ -148,7 +157,7 @@ def _lowered(choice: str, entry: dict[str, Any]) -> str:
 
 
 def choose(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     prompts: Sequence[str],
     choices: Sequence[Sequence[str]],
     *,
@@ -171,7 +180,7 @@ def choose(
     `normalize` then have no part in it.
 
     Args:
-        session: with a masked language model or a multiple-choice head.
+        loaded_model: with a masked language model or a multiple-choice head.
         prompts: what comes before.
         choices: of each prompt, two or more.
         question: "cause" or "effect": the language's connective ("because", "so") stands between, the choice begins
@@ -195,30 +204,34 @@ def choose(
     """
     if normalize not in NORMALIZATIONS:
         raise ValueError(f"normalize is {normalize!r}; it must be one of {', '.join(NORMALIZATIONS)}.")
-    prompts, options = checked_choices(prompts, choices)
-    questions, languages = checked_questions(question, language, prompts)
-    if isinstance(session.model, XLMRobertaXLForMultipleChoice):
-        return _by_head(session, prompts, options, questions, special_tokens, progress)
-    session.require(XLMRobertaXLForMaskedLM)
+    prompts, options = check_choices(prompts, choices)
+    questions, languages = check_questions(question, language, prompts)
+    if isinstance(loaded_model.model, XLMRobertaXLForMultipleChoice):
+        return _by_head(loaded_model, prompts, options, questions, special_tokens, progress)
+    loaded_model.require(XLMRobertaXLForMaskedLM)
 
-    tokens: dict[Scored, list[Token]] = {}
-    places: dict[Scored, list[int]] = {}
-    unknown: dict[Scored, str] = {}
-    pairs: list[list[tuple[Scored, Scored]]] = []
+    tokens: dict[ChoiceText, list[Token]] = {}
+    places: dict[ChoiceText, list[int]] = {}
+    unknown: dict[ChoiceText, str] = {}
+    pairs: list[list[tuple[ChoiceText, ChoiceText]]] = []
     for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
         pairs.append([])
         for text in texts:
-            pair = joined(prompt, text, questions[number - 1], languages[number - 1])
+            pair = join_choice(prompt, text, questions[number - 1], languages[number - 1])
             pairs[-1].append(pair)
             # Many prompts may share a choice, and then its prior.
             for scored in pair if normalize == "pmi" else pair[:1]:
                 if scored not in tokens:
-                    tokens[scored] = choice_tokens(session, scored.text, f"{text!r} of prompt {number}", special_tokens)
+                    tokens[scored] = tokenize_choice(
+                        loaded_model, scored.text, f"{text!r} of prompt {number}", special_tokens
+                    )
                     places[scored], unknown[scored] = _places(
-                        session, scored, tokens[scored], f"{text!r} of prompt {number}"
+                        loaded_model, scored, tokens[scored], f"{text!r} of prompt {number}"
                     )
     with show_progress(progress, "Choosing", "token") as told:
-        lists = pseudo_log_likelihoods(session, list(tokens.values()), list(places.values()), progress=told)
+        lists = compute_pseudo_log_likelihoods(
+            loaded_model, list(tokens.values()), list(places.values()), progress=told
+        )
     found = {scored: math.fsum(values) for scored, values in zip(tokens, lists, strict=True)}
 
     results = []
@@ -231,14 +244,14 @@ def choose(
         elif normalize == "length":
             scores = [raw / len(places[whole]) for raw, (whole, _) in zip(raws, row, strict=True)]
         settings = {"method": "pseudo-log-likelihood", "language": code, "normalize": normalize}
-        source = Source.of(session, **settings, special_tokens=special_tokens)
+        source = Source.from_model(loaded_model, **settings, special_tokens=special_tokens)
         unread = [unknown[whole] for whole, _ in row]
-        results.append(ChooseResult(source, prompt, asked, weighed(texts, scores, raws, priors, unread)))
+        results.append(ChooseResult(source, prompt, asked, to_choices(texts, scores, raws, priors, unread)))
     return results
 
 
 def _by_head(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     prompts: list[str],
     options: list[list[str]],
     questions: list[str | None],
@@ -253,14 +266,14 @@ def _by_head(
     rows = []
     for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
         for text in texts:
-            ids, total = input_ids(session, prompt, text, special_tokens)
+            ids, total = encode_truncated(loaded_model, prompt, text, special_tokens)
             if total > len(ids):
                 raise ValueError(
                     f"Prompt {number} with its choice {text!r} has {total} tokens, but the model reads at most "
-                    f"{room(session)}; shorten one of them."
+                    f"{max_input_length(loaded_model)}; shorten one of them."
                 )
             rows.append(ids)
-    model = session.require(XLMRobertaXLForMultipleChoice)
+    model = loaded_model.require(XLMRobertaXLForMultipleChoice)
 
     def head(ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         # Every pair is scored on its own, so that pairs of several questions go together by length.
@@ -269,16 +282,16 @@ def _by_head(
         return logits.squeeze(1)
 
     with show_progress(progress, "Choosing", "pair") as told:
-        logits = iter(head_logits(session, rows, head, told))
-    source = Source.of(session, method="multiple-choice head", special_tokens=special_tokens)
+        logits = iter(compute_head_logits(loaded_model, rows, head, told))
+    source = Source.from_model(loaded_model, method="multiple-choice head", special_tokens=special_tokens)
     results = []
     for prompt, texts in zip(prompts, options, strict=True):
         scores = [float(next(logits)) for _ in texts]
-        results.append(ChooseResult(source, prompt, None, weighed(texts, scores)))
+        results.append(ChooseResult(source, prompt, None, to_choices(texts, scores)))
     return results
 
 
-def weighed(
+def to_choices(
     texts: Sequence[str],
     scores: Sequence[float],
     raws: Sequence[float] | None = None,
@@ -301,25 +314,25 @@ def weighed(
     )
 
 
-def choice_tokens(session: LoadedModel, text: str, name: str, special_tokens: bool) -> list[Token]:
+def tokenize_choice(loaded_model: LoadedModel, text: str, name: str, special_tokens: bool) -> list[Token]:
     """`tokens_of`, whose errors say which choice it is."""
     try:
-        return tokens_of(session, text, special_tokens)
+        return tokenize_within_limit(loaded_model, text, special_tokens)
     except ValueError as error:
         raise ValueError(f"Choice {name}: {error}") from None
 
 
-def _places(session: LoadedModel, scored: Scored, tokens: list[Token], name: str) -> tuple[list[int], str]:
+def _places(loaded_model: LoadedModel, scored: ChoiceText, tokens: list[Token], name: str) -> tuple[list[int], str]:
     """The tokens of the choice, one that it shares with what is before it included, and what has none."""
     inside = [i for i, token in enumerate(tokens) if not token.special and token.end > scored.begin]
-    places = [i for i in inside if tokens[i].id != session.tokenizer.unk_token_id]
+    places = [i for i in inside if tokens[i].id != loaded_model.tokenizer.unk_token_id]
     if not places:
         raise ValueError(f"Choice {name} has nothing that the vocabulary can spell; write it otherwise.")
     unknown = [scored.text[tokens[i].start : tokens[i].end] for i in inside if i not in places]
     return places, " ".join(unknown)
 
 
-def checked_choices(
+def check_choices(
     prompts: str | Sequence[str], choices: Sequence[str | Sequence[str]]
 ) -> tuple[list[str], list[list[str]]]:
     """Prompts and choices, found in order."""
@@ -350,7 +363,7 @@ def checked_choices(
     return prompts, options
 
 
-def checked_questions(
+def check_questions(
     question: str | Sequence[str | None] | None, language: str | Sequence[str], prompts: list[str]
 ) -> tuple[list[str | None], list[str]]:
     """Question and language of each prompt."""
@@ -365,9 +378,9 @@ def checked_questions(
             continue
         if asked not in QUESTIONS:
             raise ValueError(f"question is {asked!r}; it must be cause, effect, or None for a plain continuation.")
-        if code not in connectives():
+        if code not in load_connectives():
             raise ValueError(
-                f"There are no connectives for language {code!r}, only for {', '.join(sorted(connectives()))}; add "
-                "them to connectives.json, or leave question out and write them into the prompt."
+                f"There are no connectives for language {code!r}, only for {', '.join(sorted(load_connectives()))}; "
+                "add them to connectives.json, or leave question out and write them into the prompt."
             )
     return questions, languages

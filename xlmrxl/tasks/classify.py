@@ -13,11 +13,20 @@ from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.head_logits import head_logits
-from xlmrxl.tasks.masked_lm import Row, input_ids, log_probabilities, pieces_of, read, room, spell, touching
-from xlmrxl.tasks.result import Result, Source, number
-from xlmrxl.tasks.templates import PAIR, TEXT, checked_labels, checked_templates
-from xlmrxl.tasks.templates import templates as shipped
+from xlmrxl.tasks.head_logits import compute_head_logits
+from xlmrxl.tasks.masked_lm import (
+    MaskedInput,
+    compute_log_probabilities,
+    encode_truncated,
+    find_left_context,
+    max_input_length,
+    spell_word,
+    split_subwords,
+    tokenize,
+)
+from xlmrxl.tasks.result import Result, Source, format_number
+from xlmrxl.tasks.templates import PAIR, TEXT, check_labels, check_templates
+from xlmrxl.tasks.templates import load_templates as shipped
 from xlmrxl.tokenization.token_rows import truncated_lengths
 from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
 
@@ -81,7 +90,7 @@ class ClassifyResult(Result):
             lines.append(f"(too long: only the first {self.tokens} tokens were read)")
         for found in self.labels:
             if self.kind == "regression":
-                lines.append(f"  {number(found.score):>9}  {found.label}")
+                lines.append(f"  {format_number(found.score):>9}  {found.label}")
                 continue
             most = self.labels[0].score
             bar = "█" * max(1, round(16 * found.score / most)) if most else ""
@@ -91,7 +100,7 @@ class ClassifyResult(Result):
 
 
 def classify(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     texts: str | Sequence[str | tuple[str, str]],
     labels: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     *,
@@ -113,7 +122,7 @@ def classify(
     A text that is too long is cut at its end, of a pair the longer one first; the template never is.
 
     Args:
-        session: with a masked language model, or a head for the classification of texts.
+        loaded_model: with a masked language model, or a head for the classification of texts.
         texts: each a text or, for a head or templates that read pairs, a tuple of two.
         labels: what to choose from, each standing for itself at the mask; or a dict from labels to their words. If not
             given, those of the task. A head has its own.
@@ -135,27 +144,27 @@ def classify(
         TypeError: something other than a text.
     """
     pairs = [_pair(item, n) for n, item in enumerate([texts] if isinstance(texts, str) else texts, 1)]
-    if isinstance(session.model, XLMRobertaXLForSequenceClassification):
+    if isinstance(loaded_model.model, XLMRobertaXLForSequenceClassification):
         if labels is not None or templates is not None:
             raise ValueError(
-                f"{session.name} has been fine-tuned for its own labels and knows no others. Leave labels and "
+                f"{loaded_model.name} has been fine-tuned for its own labels and knows no others. Leave labels and "
                 "templates out, or load a masked language model."
             )
-        return _by_head(session, pairs, special_tokens, progress)
-    session.require(XLMRobertaXLForMaskedLM)
+        return _by_head(loaded_model, pairs, special_tokens, progress)
+    loaded_model.require(XLMRobertaXLForMaskedLM)
     if calibration not in CONTENT_FREE:
         raise ValueError(f"calibration is {calibration!r}; it must be 'contextual', 'pmi' or None.")
     settings: dict[str, Any] = {"calibration": calibration}
     if labels is None or templates is None:
         settings |= {"task": task, "language": language}
-    words = shipped(task, language).labels if labels is None else checked_labels(labels)
-    asked = shipped(task, language).templates if templates is None else checked_templates(templates)
+    words = shipped(task, language).labels if labels is None else check_labels(labels)
+    asked = shipped(task, language).templates if templates is None else check_templates(templates)
     settings |= {} if labels is None else {"labels": words}
     settings |= {} if templates is None else {"templates": asked}
     for n, (text, pair) in enumerate(pairs, 1):
         _check(n, text, pair, PAIR in asked[0])
-    source = Source.of(session, special_tokens=special_tokens, **settings)
-    return _by_cloze(session, pairs, words, asked, calibration, source, special_tokens, progress)
+    source = Source.from_model(loaded_model, special_tokens=special_tokens, **settings)
+    return _by_cloze(loaded_model, pairs, words, asked, calibration, source, special_tokens, progress)
 
 
 def _pair(item: Any, n: int) -> Texts:
@@ -189,7 +198,7 @@ class _Filled:
 
 
 def _by_cloze(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     pairs: Sequence[Texts],
     words: Mapping[str, Sequence[str]],
     templates: Sequence[str],
@@ -201,13 +210,15 @@ def _by_cloze(
     if not pairs:
         return []
     every = [word for label in words.values() for word in label]
-    spelled = [[spell(session.tokenizer, _touching(template), word) for word in every] for template in templates]
+    spelled = [
+        [spell_word(loaded_model.tokenizer, _touching(template), word) for word in every] for template in templates
+    ]
     spare = max(len(pieces) for row in spelled for pieces in row) - 1
     paired = PAIR in templates[0]
     free: list[Texts] = [(text, text if paired else None) for text in CONTENT_FREE[calibration]]
-    filled = [_fill(session, templates, spare, special_tokens, *texts) for texts in [*pairs, *free]]
+    filled = [_fill(loaded_model, templates, spare, special_tokens, *texts) for texts in [*pairs, *free]]
     with show_progress(progress, "Classifying", "row") as told:
-        logs = _word_logs(session, filled, spelled, told)
+        logs = _word_logs(loaded_model, filled, spelled, told)
 
     def by_label(logs: Tensor) -> Tensor:
         """(…, words) to (…, labels): the words of a label averaged in probability."""
@@ -232,29 +243,32 @@ def _by_cloze(
 
 
 def _word_logs(
-    session: LoadedModel, filled: Sequence[_Filled], spelled: Sequence[Sequence[tuple[int, ...]]], progress: Progress
+    loaded_model: LoadedModel,
+    filled: Sequence[_Filled],
+    spelled: Sequence[Sequence[tuple[int, ...]]],
+    progress: Progress,
 ) -> Tensor:
     """(texts, templates, words) log-probabilities in float64.
 
     A row serves all words that begin in the same way and are equally long: those of one piece share one row.
     """
-    mask_id = session.tokenizer.mask_token_id
+    mask_id = loaded_model.tokenizer.mask_token_id
     chains: list[dict[Chain, list[int]]] = []  # of each template: which pieces may come next
     for words in spelled:
         chains.append({})
         for word in words:
             for done, piece in enumerate(word):
                 chains[-1].setdefault((word[:done], len(word)), []).append(piece)
-    rows: list[Row] = []
+    rows: list[MaskedInput] = []
     nexts: list[list[int]] = []
     for text in filled:
         for ids, chain in zip(text.ids, chains, strict=True):
             place = ids.index(mask_id)
             for (before, count), pieces in chain.items():
                 masks = [mask_id] * (count - len(before))
-                rows.append(Row([*ids[:place], *before, *masks, *ids[place + 1 :]], [place + len(before)]))
+                rows.append(MaskedInput([*ids[:place], *before, *masks, *ids[place + 1 :]], [place + len(before)]))
                 nexts.append(pieces)
-    found = iter(log_probabilities(session, rows, lambda i, logs: logs[0, nexts[i]].tolist(), progress))
+    found = iter(compute_log_probabilities(loaded_model, rows, lambda i, logs: logs[0, nexts[i]].tolist(), progress))
     table = torch.zeros(len(filled), len(spelled), len(spelled[0]), dtype=torch.float64)
     for n in range(len(filled)):
         for t, (words, chain) in enumerate(zip(spelled, chains, strict=True)):
@@ -265,15 +279,17 @@ def _word_logs(
 
 
 def _fill(
-    session: LoadedModel, templates: Sequence[str], spare: int, special_tokens: bool, text: str, pair: str | None
+    loaded_model: LoadedModel, templates: Sequence[str], spare: int, special_tokens: bool, text: str, pair: str | None
 ) -> _Filled:
     """Put a text into the templates, cut at its end as far as all of them need with `spare` more masks.
 
     Raises:
         ValueError: a template leaves no room for a text.
     """
-    tokenizer, most = session.tokenizer, room(session) - spare
-    ends, pair_ends = ([end for _, _, end in pieces_of(tokenizer, part or "", special_tokens)] for part in (text, pair))
+    tokenizer, longest = loaded_model.tokenizer, max_input_length(loaded_model)
+    ends, pair_ends = (
+        [end for _, _, end in split_subwords(tokenizer, part or "", special_tokens)] for part in (text, pair)
+    )
     # `keep` falls at every turn, since what is cut may be split into other pieces than before.
     whole = keep = len(ends) + len(pair_ends)
     while True:
@@ -282,15 +298,16 @@ def _fill(
         if keep < whole:
             parts = text[: ends[first - 1]], parts[1][: pair_ends[second - 1] if second else 0]
         ids = [
-            [token.id for token in read(tokenizer, _put(template, *parts), special_tokens)] for template in templates
+            [token.id for token in tokenize(tokenizer, _put(template, *parts), special_tokens)]
+            for template in templates
         ]
-        over = max(map(len, ids)) - most
+        over = max(map(len, ids)) + spare - longest
         if over <= 0:
             return _Filled(ids, keep, keep < whole)
         keep -= over
         if keep < (1 if pair is None else 2):
             raise ValueError(
-                f"A template leaves no room for a text, since the model reads at most {room(session)} tokens. Shorten "
+                f"A template leaves no room for a text, since the model reads at most {longest} tokens. Shorten "
                 "the templates, or the words of the labels."
             )
 
@@ -302,18 +319,18 @@ def _put(template: str, text: str, pair: str) -> str:
 
 def _touching(template: str) -> str:
     """What of a template touches its mask on the left; a text that does so is not known yet."""
-    left = touching(template, template.index(MASK_TOKEN))
+    left = find_left_context(template, template.index(MASK_TOKEN))
     return _PLACES.split(left)[-1] or left
 
 
 def _by_head(
-    session: LoadedModel, pairs: Sequence[Texts], special_tokens: bool, progress: Progress | bool
+    loaded_model: LoadedModel, pairs: Sequence[Texts], special_tokens: bool, progress: Progress | bool
 ) -> list[ClassifyResult]:
     """By the head of a checkpoint, several texts at a time."""
-    tokenizer, config = session.tokenizer, session.model.config
+    tokenizer, config = loaded_model.tokenizer, loaded_model.model.config
     rows, cut = [], []
     for text, pair in pairs:
-        ids, total = input_ids(session, text, pair, special_tokens)
+        ids, total = encode_truncated(loaded_model, text, pair, special_tokens)
         cut.append(total > len(ids))
         rows.append(ids)
     kind = "regression" if config.num_labels == 1 or config.problem_type == "regression" else "single"
@@ -321,11 +338,14 @@ def _by_head(
         kind = "multi"
     names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
     with show_progress(progress, "Classifying", "text") as told:
-        logits = head_logits(
-            session, rows, lambda ids, mask: session.model(ids, attention_mask=mask, return_dict=True).logits, told
+        logits = compute_head_logits(
+            loaded_model,
+            rows,
+            lambda ids, mask: loaded_model.model(ids, attention_mask=mask, return_dict=True).logits,
+            told,
         )
     results = []
-    source = Source.of(session, special_tokens=special_tokens)
+    source = Source.from_model(loaded_model, special_tokens=special_tokens)
     for i, (text, pair) in enumerate(pairs):
         logit = logits[i].double()
         raw = logit.tolist()

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 from xlmrxl.loaded_model import LoadedModel
-from xlmrxl.tasks.fill import FillResult, fill_mask
-from xlmrxl.tasks.masked_lm import room, tokens_of
+from xlmrxl.tasks.fill import fill_mask
+from xlmrxl.tasks.fill_results import FillResult
+from xlmrxl.tasks.masked_lm import max_input_length, tokenize_within_limit
+from xlmrxl.tasks.options import FillOptions
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
@@ -130,15 +132,15 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="xlmrxl-") as scratch:
         kept = _Kept(Path(scratch))
         for precision in precisions:
-            session = LoadedModel.load(name, precision=precision, **options)
-            batches = _batches(rows, session.tokenizer, session)
-            masks = sum(int((ids == session.tokenizer.mask_token_id).sum()) for ids, _ in batches)
+            loaded_model = LoadedModel.load(name, precision=precision, **options)
+            batches = _batches(rows, loaded_model.tokenizer, loaded_model)
+            masks = sum(int((ids == loaded_model.tokenizer.mask_token_id).sum()) for ids, _ in batches)
             if masks > MOST_MASKS:
                 raise ValueError(f"The texts have {masks:,} masks; compare at most {MOST_MASKS:,} at once.")
-            differences.append(kept.measure(session, precision, batches))
-            if len(rows) == 1 and session.tokenizer.mask_token in rows[0]:
-                fills.append(fill_mask(session, rows, top_k=top_k)[0])
-            del session
+            differences.append(kept.measure(loaded_model, precision, batches))
+            if len(rows) == 1 and loaded_model.tokenizer.mask_token in rows[0]:
+                fills += fill_mask(loaded_model, rows[0], FillOptions(top_k=top_k))
+            del loaded_model
             gc.collect()
     return Comparison(os.fspath(name), len(rows), masks, tuple(differences), tuple(fills))
 
@@ -150,20 +152,20 @@ class _Kept:
         self.folder, self.filled = folder, False
 
     @torch.inference_mode()
-    def measure(self, session: LoadedModel, precision: str, batches: list[tuple[Tensor, Tensor]]) -> Difference:
+    def measure(self, loaded_model: LoadedModel, precision: str, batches: list[tuple[Tensor, Tensor]]) -> Difference:
         kl = same = count = 0.0
         drift: Tensor | None = None
         for number, (rows, attention_mask) in enumerate(batches):
-            ids = rows.to(session.device)
-            at_mask = ids == session.tokenizer.mask_token_id
-            out = session.model(
+            ids = rows.to(loaded_model.device)
+            at_mask = ids == loaded_model.tokenizer.mask_token_id
+            out = loaded_model.model(
                 ids,
-                attention_mask=None if bool(attention_mask.all()) else attention_mask.to(session.device),
+                attention_mask=None if bool(attention_mask.all()) else attention_mask.to(loaded_model.device),
                 logits_mask=at_mask,
                 output_hidden_states=True,
                 return_dict=True,
             )
-            logs = session.require_finite(out.logits.float()).log_softmax(-1).cpu()
+            logs = loaded_model.require_finite(out.logits.float()).log_softmax(-1).cpu()
             states = torch.stack([layer[at_mask].float().cpu() for layer in out.hidden_states])
             path = self.folder / f"{number}.pt"
             if not self.filled:
@@ -179,15 +181,17 @@ class _Kept:
         return Difference(precision, kl / count, same / count, tuple((drift / count).tolist()))
 
 
-def _batches(texts: Sequence[str], tokenizer: XLMRobertaTokenizer, session: LoadedModel) -> list[tuple[Tensor, Tensor]]:
+def _batches(
+    texts: Sequence[str], tokenizer: XLMRobertaTokenizer, loaded_model: LoadedModel
+) -> list[tuple[Tensor, Tensor]]:
     """Masked ids and their attention masks, texts of similar length together."""
-    config, most = session.model.config, room(session)
+    config, most = loaded_model.model.config, max_input_length(loaded_model)
     generator = torch.Generator().manual_seed(0)
     rows = []
     for number, text in enumerate(texts, 1):
         if tokenizer.mask_token in text:  # read as it is for its fills
             try:
-                ids = torch.tensor([token.id for token in tokens_of(session, text)])
+                ids = torch.tensor([token.id for token in tokenize_within_limit(loaded_model, text)])
             except ValueError as error:
                 raise ValueError(f"Text {number}: {error}" if len(texts) > 1 else str(error)) from None
         else:

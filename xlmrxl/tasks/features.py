@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, ignore_progress
-from xlmrxl.tasks.masked_lm import TOKENS_AT_ONCE, batches, input_ids, padded
+from xlmrxl.tasks.masked_lm import TOKENS_AT_ONCE, encode_truncated, group_by_length, pad_batch
 from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Features:
         return self.values[:, self.layers.index(layer), self.pooling.index(pooling)]
 
 
-def features(
-    session: LoadedModel,
+def extract_features(
+    loaded_model: LoadedModel,
     texts: Sequence[str],
     *,
     layers: Sequence[int] | None = None,
@@ -51,7 +51,7 @@ def features(
     `truncated` says so. Nothing but the pooled states is kept: 4 bytes × layers × poolings × hidden size a text.
 
     Args:
-        session: with any head.
+        loaded_model: with any head.
         texts: none of them empty.
         layers: which, 0 for the embeddings; all if not given.
         pooling: `"mean"`, `"first"` or both.
@@ -62,7 +62,7 @@ def features(
         TypeError: something other than a text.
         ValueError: an empty text, or a layer or a pooling that there is not.
     """
-    base, config = session.model.base_model, session.model.config
+    base, config = loaded_model.model.base_model, loaded_model.model.config
     count = config.num_hidden_layers
     layers = tuple(range(count + 1)) if layers is None else tuple(layers)
     for layer in layers:
@@ -72,12 +72,12 @@ def features(
     for name in pooling:
         if name not in POOLINGS:
             raise ValueError(f"pooling is {name!r}; it must be one of {', '.join(POOLINGS)}.")
-    rows, truncated = _rows(session, check_texts(texts), special_tokens)
+    rows, truncated = _rows(loaded_model, check_texts(texts), special_tokens)
     values = torch.empty(len(rows), len(layers), len(pooling), config.hidden_size)
     token_bytes = (count + 1) * config.hidden_size * 4  # 16-bit weights on the CPU make float32 states too
     done = 0
-    for group in batches([len(row) for row in rows], min(TOKENS_AT_ONCE, STATES_AT_ONCE // token_bytes)):
-        ids, attention_mask = padded(session, [rows[i] for i in group])
+    for group in group_by_length([len(row) for row in rows], min(TOKENS_AT_ONCE, STATES_AT_ONCE // token_bytes)):
+        ids, attention_mask = pad_batch(loaded_model, [rows[i] for i in group])
         inner = torch.zeros(ids.shape)
         for line, i in enumerate(group):
             inner[line, 1 : len(rows[i]) - 1] = 1 / (len(rows[i]) - 2)
@@ -89,18 +89,18 @@ def features(
                 pooled = {"mean": (weights[:, None] @ state)[:, 0], "first": state[:, 0]}
                 values[group, place] = torch.stack([pooled[name] for name in pooling], dim=1).cpu()
         del states
-        session.require_finite(values[group])
+        loaded_model.require_finite(values[group])
         done += len(group)
         progress(done, len(rows))
     return Features(layers, pooling, values, truncated)
 
 
-def _rows(session: LoadedModel, texts: list[str], special_tokens: bool) -> tuple[list[list[int]], tuple[int, ...]]:
+def _rows(loaded_model: LoadedModel, texts: list[str], special_tokens: bool) -> tuple[list[list[int]], tuple[int, ...]]:
     """Return the ids of each text, and which texts had more of them than the model reads."""
     rows: list[list[int]] = []
     truncated = []
     for i, text in enumerate(texts):
-        ids, total = input_ids(session, text, special_tokens=special_tokens)
+        ids, total = encode_truncated(loaded_model, text, special_tokens=special_tokens)
         if len(ids) < 3:
             raise ValueError(f"texts[{i}] is empty, {text!r}: there is nothing to read.")
         if total > len(ids):

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, ignore_progress
-from xlmrxl.tasks.masked_lm import batches, padded
+from xlmrxl.tasks.masked_lm import group_by_length, pad_batch
 
 if TYPE_CHECKING:
     from xlmrxl.loaded_model import LoadedModel
 
 
-def head_logits(
-    session: LoadedModel,
+def compute_head_logits(
+    loaded_model: LoadedModel,
     rows: Sequence[Sequence[int]],
     head: Callable[[Tensor, Tensor | None], Tensor],
     progress: Progress = ignore_progress,
@@ -24,7 +24,7 @@ def head_logits(
     """What a head gives for each row, rows of similar length together.
 
     Args:
-        session: the model.
+        loaded_model: the model.
         rows: of ids, special tokens included.
         head: takes ids (batch, sequence) and the attention mask, None where nothing is padding, and returns the
             logits (batch, …).
@@ -35,9 +35,9 @@ def head_logits(
         at the end of (sequence, …) logits.
     """
     found: dict[int, Tensor] = {}
-    for group in batches([len(row) for row in rows]):
+    for group in group_by_length([len(row) for row in rows]):
         with torch.inference_mode():
-            logits = head(*padded(session, [rows[i] for i in group])).float().cpu()
-            found |= dict(zip(group, session.require_finite(logits), strict=True))
+            logits = head(*pad_batch(loaded_model, [rows[i] for i in group])).float().cpu()
+            found |= dict(zip(group, loaded_model.require_finite(logits), strict=True))
         progress(len(found), len(rows))
     return [found[i] for i in range(len(rows))]

@@ -16,7 +16,7 @@ def to_label_texts(labels: Iterable[Any], place: Callable[[int], str] | None = N
     """Return labels as the texts that results carry: `"sports"`, `"1"`, `"True"`.
 
     Labels of one list are all texts, all whole numbers or all booleans. Mixed, `True`, `1` and `"1"` might be
-    three labels or one, and nobody could tell which was meant.
+    three labels or one, and ignore_progress could tell which was meant.
 
     Args:
         labels: texts, whole numbers (also as floats, since that is what pandas makes of them beside gaps) or booleans,

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.choose import ChooseResult, checked_choices, checked_questions, choice_tokens, joined, weighed
-from xlmrxl.tasks.features import POOLINGS, features
+from xlmrxl.tasks.choose import ChooseResult, check_choices, check_questions, join_choice, to_choices, tokenize_choice
+from xlmrxl.tasks.features import POOLINGS, extract_features
 from xlmrxl.tasks.labels import to_plain_scalar
-from xlmrxl.tasks.logistic import scikit_learn
+from xlmrxl.tasks.logistic import import_scikit_learn
 from xlmrxl.tasks.result import Source
 from xlmrxl.tasks.texts import check_texts
 
@@ -36,7 +36,7 @@ class TaughtChoices:
 
     def choose(
         self,
-        session: LoadedModel,
+        loaded_model: LoadedModel,
         prompts: Sequence[str],
         choices: Sequence[Sequence[str]],
         *,
@@ -47,15 +47,15 @@ class TaughtChoices:
         """Choose as it was taught; arguments and errors are those of `choose`, and any language will do.
 
         Raises:
-            ValueError: the session has another model.
+            ValueError: the loaded_model has another model.
         """
-        if session.name != self.source.model:
-            raise ValueError(f"This was taught on {self.source.model}, not on {session.name}; load that model.")
-        prompts, options = checked_choices(prompts, choices)
-        questions, languages = checked_questions(question, language, prompts)
+        if loaded_model.name != self.source.model:
+            raise ValueError(f"This was taught on {self.source.model}, not on {loaded_model.name}; load that model.")
+        prompts, options = check_choices(prompts, choices)
+        questions, languages = check_questions(question, language, prompts)
         with show_progress(progress, "Choosing", "text") as told:
             values = _features(
-                session,
+                loaded_model,
                 prompts,
                 options,
                 questions,
@@ -69,13 +69,14 @@ class TaughtChoices:
         results = []
         for prompt, texts, asked, code in zip(prompts, options, questions, languages, strict=True):
             row = [next(scores) for _ in texts]
-            source = Source.of(session, method="taught", layer=self.layer, pooling=self.pooling, language=code)
-            results.append(ChooseResult(source, prompt, asked, weighed(texts, row)))
+            settings = {"method": "taught", "layer": self.layer, "pooling": self.pooling, "language": code}
+            source = Source.from_model(loaded_model, **settings)
+            results.append(ChooseResult(source, prompt, asked, to_choices(texts, row)))
         return results
 
 
 def teach_choices(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     prompts: Sequence[str],
     choices: Sequence[Sequence[str]],
     answers: Sequence[int],
@@ -95,7 +96,7 @@ def teach_choices(
     cross-validation over the prompts. Needs scikit-learn.
 
     Args:
-        session: with any head; its features are frozen.
+        loaded_model: with any head; its features are frozen.
         prompts, choices, question, language, special_tokens: as in `choose`.
         answers: index of the right choice of each prompt, from 0; whole numbers as data sets have them, 1.0 and numpy's
             among them.
@@ -108,9 +109,9 @@ def teach_choices(
         ValueError: what `choose` says, fewer than five prompts, or an answer that is no index of a choice.
         ModuleNotFoundError: there is no scikit-learn.
     """
-    regression, _ = scikit_learn()
-    prompts, options = checked_choices(prompts, choices)
-    questions, languages = checked_questions(question, language, prompts)
+    regression, _ = import_scikit_learn()
+    prompts, options = check_choices(prompts, choices)
+    questions, languages = check_questions(question, language, prompts)
     answers = [_to_index(answer, number) for number, answer in enumerate(answers, 1)]
     if len(answers) != len(prompts):
         raise ValueError(f"There are {len(prompts)} prompts and {len(answers)} answers; give one for each.")
@@ -122,9 +123,9 @@ def teach_choices(
     if not penalty > 0:
         raise ValueError(f"penalty is {penalty}; it must be above 0.")
     pooling = check_texts(pooling, "pooling")
-    tried = list(range(session.model.config.num_hidden_layers + 1)) if layers is None else list(layers)
+    tried = list(range(loaded_model.model.config.num_hidden_layers + 1)) if layers is None else list(layers)
     with show_progress(progress, "Reading", "text") as told:
-        values = _features(session, prompts, options, questions, languages, tried, pooling, special_tokens, told)
+        values = _features(loaded_model, prompts, options, questions, languages, tried, pooling, special_tokens, told)
 
     rights, wrongs, owners = [], [], []
     first = 0
@@ -154,7 +155,7 @@ def teach_choices(
             best = max(best, (accuracy, -i, -j))  # of equals the lower layer
     accuracy, i, j = best[0], -best[1], -best[2]
     weight = fitted(differences[:, i, j]).float()
-    source = Source.of(session, penalty=penalty, special_tokens=special_tokens)
+    source = Source.from_model(loaded_model, penalty=penalty, special_tokens=special_tokens)
     return TaughtChoices(source, tried[i], pooling[j], weight, accuracy, special_tokens)
 
 
@@ -173,7 +174,7 @@ def _to_index(answer: Any, number: int) -> int:
 
 
 def _features(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     prompts: list[str],
     options: list[list[str]],
     questions: list[str | None],
@@ -187,8 +188,10 @@ def _features(
     texts = []
     for number, (prompt, row) in enumerate(zip(prompts, options, strict=True), 1):
         for text in row:
-            texts.append(joined(prompt, text, questions[number - 1], languages[number - 1])[0].text)
+            texts.append(join_choice(prompt, text, questions[number - 1], languages[number - 1])[0].text)
             # Too long is an error here.
-            choice_tokens(session, texts[-1], f"{text!r} of prompt {number}", special_tokens)
-    found = features(session, texts, layers=layers, pooling=pooling, special_tokens=special_tokens, progress=progress)
+            tokenize_choice(loaded_model, texts[-1], f"{text!r} of prompt {number}", special_tokens)
+    found = extract_features(
+        loaded_model, texts, layers=layers, pooling=pooling, special_tokens=special_tokens, progress=progress
+    )
     return found.values

@@ -30,9 +30,16 @@ from xlmrxl.model.heads import XLMRobertaXLForSequenceClassification
 from xlmrxl.model.module import init_empty_weights
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.attribution import Attribution, attribute
-from xlmrxl.tasks.features import POOLINGS, features
+from xlmrxl.tasks.features import POOLINGS, extract_features
 from xlmrxl.tasks.labels import Label, sort_labels, to_label_texts
-from xlmrxl.tasks.logistic import HEAD, fit, inputs_of, scikit_learn, statistics, validated
+from xlmrxl.tasks.logistic import (
+    HEAD_POOLING,
+    compute_statistics,
+    cross_validate,
+    fit_logistic_regression,
+    import_scikit_learn,
+    standardize,
+)
 from xlmrxl.tasks.report import TeachReport
 from xlmrxl.tasks.result import Result, Source
 from xlmrxl.tasks.texts import check_texts
@@ -92,7 +99,7 @@ class TaughtResult(Result):
 class Taught:
     """A classifier that was taught by `teach`."""
 
-    session: LoadedModel = field(repr=False)
+    loaded_model: LoadedModel = field(repr=False)
     labels: tuple[str, ...]
     layer: int  # 0 is the embeddings
     pooling: str  # "mean", "first" or "head"
@@ -196,7 +203,7 @@ class Taught:
         return attribute(
             text,
             predict,
-            session=self.session,
+            loaded_model=self.loaded_model,
             source=source,
             label=name,
             special_tokens=self.special_tokens,
@@ -207,27 +214,27 @@ class Taught:
         """A model with a classification head whose logits are this classifier's, but for rounding in float32.
 
         The head is a dense layer, tanh, and a projection, on the last layer's state at <s>; dense standardises here.
-        The encoder is the session's own, not a copy: train one and you train both.
+        The encoder is the loaded_model's own, not a copy: train one and you train both.
 
         Raises:
             ValueError: the pooling is not `head`, or the model's weights are not in float32, so that there is no such
                 head.
         """
-        if self.pooling != HEAD:
+        if self.pooling != HEAD_POOLING:
             raise ValueError(
                 f"This was taught on layer {self.layer} with pooling {self.pooling!r}, and a classification head can "
                 "only read the last layer's first token through a tanh. Teach with pooling='head' to have one."
             )
-        if self.session.precision != "fp32":
+        if self.loaded_model.precision != "fp32":
             raise ValueError(
-                f"A head has the type of its model, and in {self.session.precision} its weights would be rounded. "
+                f"A head has the type of its model, and in {self.loaded_model.precision} its weights would be rounded. "
                 "Load the model with precision='fp32' and the classifier with Taught.load."
             )
-        config = copy.deepcopy(self.session.model.config)
+        config = copy.deepcopy(self.loaded_model.model.config)
         config.id2label = dict(enumerate(self.labels))
         config.label2id = {label: i for i, label in enumerate(self.labels)}
         config.problem_type = "single_label_classification"
-        base: Any = self.session.model.base_model
+        base: Any = self.loaded_model.model.base_model
         with init_empty_weights():
             model = XLMRobertaXLForSequenceClassification(config)
         model.roberta.embeddings, model.roberta.encoder = base.embeddings, base.encoder
@@ -236,9 +243,9 @@ class Taught:
             ("weight", (1 / self.scale.double()).diag()),
             ("bias", -self.mean.double() / self.scale.double()),
         ):
-            setattr(dense, parameter, nn.Parameter(value.float().to(self.session.device)))
+            setattr(dense, parameter, nn.Parameter(value.float().to(self.loaded_model.device)))
         for parameter, value in (("weight", self.weight), ("bias", self.bias)):
-            setattr(out_proj, parameter, nn.Parameter(value.clone().to(self.session.device)))
+            setattr(out_proj, parameter, nn.Parameter(value.clone().to(self.loaded_model.device)))
         return model.eval()
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -248,7 +255,7 @@ class Taught:
             CheckpointError: it cannot be written.
         """
         path = Path(folder)
-        config = self.session.model.config
+        config = self.loaded_model.model.config
         facts = {
             "labels": self.labels,
             "layer": self.layer,
@@ -271,7 +278,7 @@ class Taught:
             raise CheckpointError(f"{path} cannot be written ({first_line(error)}). Choose another folder.") from error
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], session: LoadedModel) -> Taught:
+    def load(cls, folder: str | os.PathLike[str], loaded_model: LoadedModel) -> Taught:
         """Read a classifier that was saved, for a model of the sizes of the one it was taught with.
 
         A model of another name is warned of: its features are others.
@@ -289,7 +296,7 @@ class Taught:
             source = Source(**facts.pop("source"))
             facts["labels"] = tuple(facts["labels"])
             tensors: dict[str, Any] = load_file(path / WEIGHTS)
-            taught = cls(session=session, source=source, **facts, **tensors)
+            taught = cls(loaded_model=loaded_model, source=source, **facts, **tensors)
             shape = (len(taught.labels), sizes["hidden_size"])
             if not all(tensor.dtype in (torch.float32, torch.float64) for tensor in tensors.values()):
                 raise ValueError("its tensors are no floats")
@@ -304,22 +311,27 @@ class Taught:
                 f"The classifier in {path} cannot be read ({first_line(error)}). Copy it again, or teach again."
             ) from error
         for name, size in sizes.items():
-            if (own := getattr(session.model.config, name)) != size:
+            if (own := getattr(loaded_model.model.config, name)) != size:
                 raise ValueError(
                     f"The classifier in {path} was taught with {source.model}, where {name} is {size}; in "
-                    f"{session.name} it is {own}. Load the model it was taught with."
+                    f"{loaded_model.name} it is {own}. Load the model it was taught with."
                 )
-        if session.name != source.model:
+        if loaded_model.name != source.model:
             warnings.warn(
-                f"The classifier in {path} was taught with {source.model}, not with {session.name}. Unless they are "
-                "the same model, what it says means nothing.",
+                f"The classifier in {path} was taught with {source.model}, not with {loaded_model.name}. Unless they "
+                "are the same model, what it says means nothing.",
                 stacklevel=2,
             )
         return taught
 
     def _source(self, centred: bool) -> Source:
-        return Source.of(
-            self.session, layer=self.layer, pooling=self.pooling, C=self.C, taught=self.source.settings, centred=centred
+        return Source.from_model(
+            self.loaded_model,
+            layer=self.layer,
+            pooling=self.pooling,
+            C=self.C,
+            taught=self.source.settings,
+            centred=centred,
         )
 
     def _probabilities(
@@ -328,21 +340,21 @@ class Taught:
         """(texts, labels) in float64, and which texts were too long."""
         kind = _state(self.pooling)
         with show_progress(progress, "Classifying", "text") as told:
-            found = features(
-                self.session,
+            found = extract_features(
+                self.loaded_model,
                 texts,
                 layers=[self.layer],
                 pooling=kind,
                 special_tokens=self.special_tokens,
                 progress=told,
             )
-        inputs = inputs_of(found.of(self.layer, kind), self.pooling, self.mean, self.scale, languages)
+        inputs = standardize(found.of(self.layer, kind), self.pooling, self.mean, self.scale, languages)
         logits = inputs @ self.weight.double().T + self.bias.double()
         return logits.softmax(-1), frozenset(found.truncated)
 
 
 def teach(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     texts: str | Sequence[str],
     labels: str | Sequence[Label],
     *,
@@ -361,7 +373,7 @@ def teach(
     apart where there are few examples, and it is what makes probabilities honest. Of many texts, 500 choose.
 
     Args:
-        session: with any head.
+        loaded_model: with any head.
         texts: none of them empty.
         labels: of each text: all texts, all whole numbers, or all booleans, as data sets have them. Results carry them
             as texts, `"1"` or `"True"`.
@@ -383,10 +395,10 @@ def teach(
     texts = check_texts(texts)
     truth, tongues = _for_each(texts, to_label_texts(labels), "labels"), _for_each(texts, languages, "languages")
     examples = _check_labels(truth)
-    candidates = _candidates(session.model.config.num_hidden_layers, layer, pooling)
+    candidates = _candidates(loaded_model.model.config.num_hidden_layers, layer, pooling)
     if C is not None and not C > 0:
         raise ValueError(f"C is {C}; it must be above 0.")
-    scikit_learn()
+    import_scikit_learn()
     names = tuple(examples)
     classes = torch.tensor([names.index(label) for label in truth])
     chosen = _spread(truth, seed)
@@ -394,8 +406,8 @@ def teach(
     rest = len(texts) if len(chosen) < len(texts) else 0
     with _steps(progress, [len(chosen), len(candidates), rest]) as (reading, choosing, reading_all):
         kinds = sorted({_state(name) for _, name in candidates})
-        found = features(
-            session,
+        found = extract_features(
+            loaded_model,
             [texts[i] for i in chosen],
             layers=sorted({number for number, _ in candidates}),
             pooling=kinds,
@@ -405,26 +417,26 @@ def teach(
         spoken = None if tongues is None else [tongues[i] for i in chosen]
         best = (float("inf"), 0.0, candidates[0], CS[0])
         for done, (number, name) in enumerate(candidates, 1):
-            inputs = inputs_of(found.of(number, _state(name)), name, None, None, spoken)
-            for c, loss, accuracy in validated(inputs, classes[chosen], CS if C is None else (C,), folds, seed):
+            inputs = standardize(found.of(number, _state(name)), name, None, None, spoken)
+            for c, loss, accuracy in cross_validate(inputs, classes[chosen], CS if C is None else (C,), folds, seed):
                 if loss < best[0]:
                     best = (loss, accuracy, (number, name), c)
             choosing(done, len(candidates))
         _, accuracy, (layer, pooling), C = best
         kind = _state(pooling)
         if rest:
-            found = features(
-                session, texts, layers=[layer], pooling=kind, special_tokens=special_tokens, progress=reading_all
+            found = extract_features(
+                loaded_model, texts, layers=[layer], pooling=kind, special_tokens=special_tokens, progress=reading_all
             )
     values = found.of(layer, kind)
-    mean, scale = statistics(values, tongues)
-    weight, bias = fit(inputs_of(values, pooling, mean, scale, tongues), classes, C)
+    mean, scale = compute_statistics(values, tongues)
+    weight, bias = fit_logistic_regression(standardize(values, pooling, mean, scale, tongues), classes, C)
     settings = {"layer": layer, "pooling": pooling, "C": C, "seed": seed, "texts": len(texts)}
     if tongues is not None:
         settings["languages"] = sorted(set(tongues))
-    source = Source.of(session, special_tokens=special_tokens, **settings)
+    source = Source.from_model(loaded_model, special_tokens=special_tokens, **settings)
     learnt = weight, bias, mean, scale
-    return Taught(session, names, layer, pooling, C, accuracy, folds, examples, *learnt, source, special_tokens)
+    return Taught(loaded_model, names, layer, pooling, C, accuracy, folds, examples, *learnt, source, special_tokens)
 
 
 @overload
@@ -460,12 +472,12 @@ def _candidates(count: int, layer: int | None, pooling: str | None) -> list[tupl
     """The pairs of layer and pooling to try, for a model with `count` layers."""
     if layer is not None and not 0 <= layer <= count:
         raise ValueError(f"layer is {layer}; this model has 0 (the embeddings) to {count}.")
-    if pooling is not None and pooling not in (*POOLINGS, HEAD):
-        raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join((*POOLINGS, HEAD))}.")
-    if pooling == HEAD:
+    if pooling is not None and pooling not in (*POOLINGS, HEAD_POOLING):
+        raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join((*POOLINGS, HEAD_POOLING))}.")
+    if pooling == HEAD_POOLING:
         if layer not in (None, count):
             raise ValueError(f"layer is {layer}, but pooling 'head' reads the last one, {count}.")
-        return [(count, HEAD)]
+        return [(count, HEAD_POOLING)]
     few = min(count + 1, LAYERS)
     layers = [round(i * count / (few - 1)) for i in range(few)] if layer is None else [layer]
     # Before the first layer <s> is the same in every text.
@@ -479,7 +491,7 @@ def _candidates(count: int, layer: int | None, pooling: str | None) -> list[tupl
 
 def _state(pooling: str) -> str:
     """Which of the pooled states a pooling starts from."""
-    return "first" if pooling == HEAD else pooling
+    return "first" if pooling == HEAD_POOLING else pooling
 
 
 def _spread(labels: list[str], seed: int) -> list[int]:

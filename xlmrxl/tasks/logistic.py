@@ -11,9 +11,9 @@ from torch import Tensor
 
 from xlmrxl.errors import MissingDependencyError
 
-HEAD = "head"
+HEAD_POOLING = "head"
 """The pooling after whose standardising a tanh follows, as in the head of a checkpoint."""
-FEW = 8
+MIN_LANGUAGE_TEXTS = 8
 """A language with fewer texts than this has no mean worth taking off."""
 
 
@@ -21,13 +21,13 @@ def _centred(values: Tensor, mean: Tensor, languages: Sequence[str] | None) -> T
     """Features less the mean of their language where it has enough texts, less `mean` otherwise."""
     out = values - mean
     for language, count in Counter(languages or ()).items():
-        if count >= FEW:
+        if count >= MIN_LANGUAGE_TEXTS:
             own = torch.tensor([other == language for other in languages or ()])
             out[own] = values[own] - values[own].mean(0)
     return out
 
 
-def statistics(values: Tensor, languages: Sequence[str] | None) -> tuple[Tensor, Tensor]:
+def compute_statistics(values: Tensor, languages: Sequence[str] | None) -> tuple[Tensor, Tensor]:
     """The mean and the spread to standardise with, in float32, as they are saved."""
     values = values.double()
     mean = values.mean(0).float()
@@ -35,17 +35,17 @@ def statistics(values: Tensor, languages: Sequence[str] | None) -> tuple[Tensor,
     return mean, spread.clamp(min=1e-6).float()
 
 
-def inputs_of(
+def standardize(
     values: Tensor, pooling: str, mean: Tensor | None, scale: Tensor | None, languages: Sequence[str] | None
 ) -> Tensor:
     """What the linear classifier reads, (texts, hidden) in float64; mean and scale are the values' own if not given."""
     if mean is None or scale is None:
-        mean, scale = statistics(values, languages)
+        mean, scale = compute_statistics(values, languages)
     inputs = _centred(values.double(), mean.double(), languages) / scale.double()
-    return inputs.tanh() if pooling == HEAD else inputs
+    return inputs.tanh() if pooling == HEAD_POOLING else inputs
 
 
-def scikit_learn() -> tuple[Any, Any]:
+def import_scikit_learn() -> tuple[Any, Any]:
     """LogisticRegression and StratifiedKFold."""
     try:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second, and is an extra
@@ -67,14 +67,14 @@ def _rotated(inputs: Tensor) -> tuple[Tensor, Tensor]:
     return r.T.contiguous(), q.T
 
 
-def validated(
+def cross_validate(
     inputs: Tensor, classes: Tensor, cs: Sequence[float], folds: int, seed: int
 ) -> list[tuple[float, float, float]]:
     """For each C: itself, the mean log loss and the accuracy on the texts left out.
 
     Standardising and rotating saw all texts, but no label, as they do when a language's mean is taken off in use.
     """
-    regression, splitter = scikit_learn()
+    regression, splitter = import_scikit_learn()
     rows, truth = _rotated(inputs)[0].numpy(), classes.numpy()
     losses, hits = dict.fromkeys(cs, 0.0), dict.fromkeys(cs, 0)
     for train, test in splitter(folds, shuffle=True, random_state=seed).split(rows, truth):
@@ -87,10 +87,10 @@ def validated(
     return [(c, losses[c] / len(truth), hits[c] / len(truth)) for c in cs]
 
 
-def fit(inputs: Tensor, classes: Tensor, c: float) -> tuple[Tensor, Tensor]:
+def fit_logistic_regression(inputs: Tensor, classes: Tensor, c: float) -> tuple[Tensor, Tensor]:
     """The weight (labels, hidden) and the bias (labels,) in float32."""
     rows, back = _rotated(inputs)
-    model = scikit_learn()[0](C=c, max_iter=1000).fit(rows.numpy(), classes.numpy())
+    model = import_scikit_learn()[0](C=c, max_iter=1000).fit(rows.numpy(), classes.numpy())
     weight, bias = torch.from_numpy(model.coef_) @ back, torch.from_numpy(model.intercept_)
     if len(weight) == 1:  # of two labels scikit-learn gives the log-odds of the second
         weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2

@@ -43,19 +43,19 @@ class Token:
     special: bool  # <s>, </s> or <mask>
 
 
-class Row(NamedTuple):
+class MaskedInput(NamedTuple):
     """One sequence for the model, and the places at which its distribution is wanted, in rising order."""
 
     ids: list[int]
-    places: list[int]
+    positions: list[int]
 
 
-def room(session: LoadedModel) -> int:
+def max_input_length(loaded_model: LoadedModel) -> int:
     """How many tokens the model reads at most, <s> and </s> included."""
-    return min(session.tokenizer.model_max_length, session.model.config.longest_input)
+    return min(loaded_model.tokenizer.model_max_length, loaded_model.model.config.longest_input)
 
 
-def read(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False) -> list[Token]:
+def tokenize(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False) -> list[Token]:
     """Return the tokens of a text of any length, <s> and </s> included; for `special_tokens` see `pieces_of`.
 
     They are the tokenizer's but for one thing: what touches a `<mask>` on its right keeps touching it. The tokenizer
@@ -63,7 +63,7 @@ def read(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False
     which the model has not met after a word: it then expects anything but a word there. A token that was added to the
     vocabulary gets a "▁" where it begins a word, as other pieces have one.
     """
-    pieces = pieces_of(tokenizer, text, special_tokens)
+    pieces = split_subwords(tokenizer, text, special_tokens)
     ids = tokenizer.build_inputs_with_special_tokens([i for i, _, _ in pieces])
     spans = [(0, 0), *((start, end) for _, start, end in pieces), (0, 0)]
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
@@ -85,7 +85,7 @@ def read(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False
     return tokens
 
 
-def tokens_of(session: LoadedModel, text: str, special_tokens: bool = False) -> list[Token]:
+def tokenize_within_limit(loaded_model: LoadedModel, text: str, special_tokens: bool = False) -> list[Token]:
     """Return the tokens of a text, as from `read`.
 
     Raises:
@@ -94,16 +94,18 @@ def tokens_of(session: LoadedModel, text: str, special_tokens: bool = False) -> 
     """
     if not isinstance(text, str):
         raise TypeError(f"A text is a string, not a {type(text).__name__}.")
-    tokens = read(session.tokenizer, text, special_tokens)
-    if len(tokens) > room(session):
+    tokens = tokenize(loaded_model.tokenizer, text, special_tokens)
+    if len(tokens) > (most := max_input_length(loaded_model)):
         raise ValueError(
-            f"The text has {len(tokens)} tokens, but the model reads at most {room(session)}. Shorten it, or take its "
-            "parts one by one."
+            f"The text has {len(tokens)} tokens, but the model reads at most {most}. Shorten it, or take its parts "
+            "one by one."
         )
     return tokens
 
 
-def pieces_of(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False) -> list[tuple[int, int, int]]:
+def split_subwords(
+    tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False
+) -> list[tuple[int, int, int]]:
     """Return the (id, start, end) of each piece of a text of any length, without <s> and </s> around it.
 
     A `<mask>` in the text is a mask. Another special token ("</s>", "<unk>", or one that was added to the vocabulary)
@@ -122,14 +124,14 @@ def pieces_of(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = 
         split_special_tokens=False,
     )
     ids, spans = found["input_ids"], found["offset_mapping"]
-    plain = frozenset() if special_tokens else written_plainly(tokenizer)
+    plain = frozenset() if special_tokens else find_literal_special_ids(tokenizer)
     if not plain.isdisjoint(ids):
         own = tokenizer._vocabulary.segment(text, plain)
         ids, spans = own.ids, own.spans
     return [(i, *span) for i, span in zip(ids, spans, strict=True)]
 
 
-def is_whole(text: str) -> bool:
+def is_well_formed(text: str) -> bool:
     """Return whether a text has no half a character (a lone surrogate), of which the tokenizer says where it stands."""
     try:
         text.encode()
@@ -138,21 +140,21 @@ def is_whole(text: str) -> bool:
     return True
 
 
-def written_plainly(tokenizer: XLMRobertaTokenizer) -> frozenset[int]:
+def find_literal_special_ids(tokenizer: XLMRobertaTokenizer) -> frozenset[int]:
     """Return the ids of the special tokens that are text like any other where a text has them: all but `<mask>`."""
     return frozenset(tokenizer.all_special_ids) - {tokenizer.mask_token_id}
 
 
-def input_ids(
-    session: LoadedModel, text: str, text_pair: str | None = None, special_tokens: bool = False
+def encode_truncated(
+    loaded_model: LoadedModel, text: str, text_pair: str | None = None, special_tokens: bool = False
 ) -> tuple[list[int], int]:
     """Return the ids of a text or a pair as the model reads it, cut to what it reads, and how many there were before.
 
     Of a pair that is too long the longer text is cut first. For `special_tokens` see `pieces_of`.
     """
-    tokenizer, most = session.tokenizer, room(session)
+    tokenizer, most = loaded_model.tokenizer, max_input_length(loaded_model)
     given = [text] if text_pair is None else [text, text_pair]
-    texts = [[i for i, _, _ in pieces_of(tokenizer, part, special_tokens)] for part in given]
+    texts = [[i for i, _, _ in split_subwords(tokenizer, part, special_tokens)] for part in given]
     added = tokenizer.num_special_tokens_to_add(text_pair is not None)
     total = sum(map(len, texts)) + added
     if total > most:
@@ -166,7 +168,7 @@ def input_ids(
     return tokenizer.build_inputs_with_special_tokens(*texts), total
 
 
-def spell(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_tokens: bool = False) -> tuple[int, ...]:
+def spell_word(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_tokens: bool = False) -> tuple[int, ...]:
     """Return the pieces of a word that stands at a mask.
 
     Args:
@@ -178,9 +180,9 @@ def spell(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_tokens
     Raises:
         ValueError: the vocabulary has no pieces for it, or it holds a special token.
     """
-    found = pieces_of(tokenizer, word, special_tokens)
+    found = split_subwords(tokenizer, word, special_tokens)
     if before:
-        behind = [piece for piece in pieces_of(tokenizer, before + word, special_tokens) if piece[2] > len(before)]
+        behind = [piece for piece in split_subwords(tokenizer, before + word, special_tokens) if piece[2] > len(before)]
         if behind and behind[0][1] >= len(before):
             found = behind
         # Otherwise the vocabulary has a piece across the edge, which cannot stand at the mask.
@@ -213,15 +215,15 @@ def _spell_words(
     words: tuple[str, ...],
     special_tokens: bool,
 ) -> tuple[tuple[int, ...], ...]:
-    if before or special_tokens or not is_whole("".join(words)):
-        return tuple(spell(tokenizer, before, word, special_tokens) for word in words)
-    found = tokenizer._vocabulary.encode_words(words, written_plainly(tokenizer))
+    if before or special_tokens or not is_well_formed("".join(words)):
+        return tuple(spell_word(tokenizer, before, word, special_tokens) for word in words)
+    found = tokenizer._vocabulary.encode_words(words, find_literal_special_ids(tokenizer))
     if all(found) and {tokenizer.unk_token_id, tokenizer.mask_token_id}.isdisjoint(chain.from_iterable(found)):
         return tuple(map(tuple, found))
-    return tuple(spell(tokenizer, before, word) for word in words)  # says which is wrong, and how
+    return tuple(spell_word(tokenizer, before, word) for word in words)  # says which is wrong, and how
 
 
-def pieces_at(tokenizer: XLMRobertaTokenizer, before: str, ids: Sequence[int]) -> list[str]:
+def convert_ids_to_subwords(tokenizer: XLMRobertaTokenizer, before: str, ids: Sequence[int]) -> list[str]:
     """Return the piece of each of several ids at a mask; an added token has a "▁" where it begins a word.
 
     Args:
@@ -235,13 +237,13 @@ def pieces_at(tokenizer: XLMRobertaTokenizer, before: str, ids: Sequence[int]) -
     return pieces
 
 
-def touching(text: str, start: int) -> str:
+def find_left_context(text: str, start: int) -> str:
     """What touches a mask on its left, where it begins at `start`: back to the last space or mask."""
     left = text[:start].rpartition(MASK_TOKEN)[2]
     return "" if not left or left[-1].isspace() else left.split()[-1]
 
 
-def batches(
+def group_by_length(
     lengths: Sequence[int],
     most: int = TOKENS_AT_ONCE,
     places: Sequence[int] | None = None,
@@ -261,27 +263,30 @@ def batches(
     return groups
 
 
-def padded(session: LoadedModel, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
+def pad_batch(loaded_model: LoadedModel, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
     """Rows of ids as one batch on the model's device, padded on the right, and its attention mask.
 
     The mask is None where there is nothing to leave out: torch then takes a faster way through the attention.
     """
     length = max(map(len, rows))
-    ids = torch.full((len(rows), length), session.model.config.pad_token_id)
+    ids = torch.full((len(rows), length), loaded_model.model.config.pad_token_id)
     attended = torch.zeros(len(rows), length, dtype=torch.long)
     for line, row in enumerate(rows):
         ids[line, : len(row)] = torch.tensor(row)
         attended[line, : len(row)] = 1
-    return ids.to(session.device), None if bool(attended.all()) else attended.to(session.device)
+    return ids.to(loaded_model.device), None if bool(attended.all()) else attended.to(loaded_model.device)
 
 
-def log_probabilities(
-    session: LoadedModel, rows: Sequence[Row], read: Callable[[int, Tensor], T], progress: Progress = ignore_progress
+def compute_log_probabilities(
+    loaded_model: LoadedModel,
+    rows: Sequence[MaskedInput],
+    read: Callable[[int, Tensor], T],
+    progress: Progress = ignore_progress,
 ) -> list[T]:
     """Read the model's distributions: each row runs once, rows of similar length together, the LM head at places only.
 
     Args:
-        session: with a masked language model.
+        loaded_model: with a masked language model.
         rows: of ids, special tokens included.
         read: takes the index of a row and its (places, vocabulary) log-probabilities in float32, and returns what is
             to be kept of them.
@@ -291,37 +296,37 @@ def log_probabilities(
         What `read` returned, in the order of the rows.
     """
     kept: dict[int, T] = {}
-    groups = batches(
+    groups = group_by_length(
         [len(row.ids) for row in rows],
-        places=[len(row.places) for row in rows],
-        most_places=max(1, LOGITS_AT_ONCE // session.model.config.vocab_size),
+        places=[len(row.positions) for row in rows],
+        most_places=max(1, LOGITS_AT_ONCE // loaded_model.model.config.vocab_size),
     )
     for group in groups:
-        ids, attention_mask = padded(session, [rows[i].ids for i in group])
+        ids, attention_mask = pad_batch(loaded_model, [rows[i].ids for i in group])
         wanted = torch.zeros(ids.shape, dtype=torch.bool)
         for line, i in enumerate(group):
-            wanted[line, rows[i].places] = True
+            wanted[line, rows[i].positions] = True
         with torch.inference_mode():
-            out = session.model(
-                ids, attention_mask=attention_mask, logits_mask=wanted.to(session.device), return_dict=True
+            out = loaded_model.model(
+                ids, attention_mask=attention_mask, logits_mask=wanted.to(loaded_model.device), return_dict=True
             )
-            logs = session.require_finite(out.logits.float()).log_softmax(-1)
+            logs = loaded_model.require_finite(out.logits.float()).log_softmax(-1)
         start = 0
         for i in group:
-            stop = start + len(rows[i].places)
+            stop = start + len(rows[i].positions)
             kept[i] = read(i, logs[start:stop])
             start = stop
         progress(len(kept), len(rows))
     return [kept[i] for i in range(len(rows))]
 
 
-def entropy_of(logs: Tensor) -> Tensor:
+def compute_entropy(logs: Tensor) -> Tensor:
     """Return the entropy of distributions over the vocabulary, given as log-probabilities (…, vocabulary), in nats."""
     return -(logs.exp() * logs).sum(-1)
 
 
 @lru_cache(maxsize=65536)
-def kind_of(character: str) -> str:
+def classify_character(character: str) -> str:
     """`letter` (or digit) in scripts with spaces between words, `own` in those without, `mark`, or `other`."""
     if unicodedata.category(character).startswith("M"):
         return "mark"
@@ -330,52 +335,54 @@ def kind_of(character: str) -> str:
     return "own" if unicodedata.name(character, "").startswith(WITHOUT_SPACES) else "letter"
 
 
-def continues(before: Token | None, token: Token) -> bool:
+def is_word_continuation(before: Token | None, token: Token) -> bool:
     """Whether a token belongs to the word of the one before it.
 
     Spaces and signs part words. In scripts without spaces (Han, kana, Thai and others) every piece counts as a word.
     """
     if before is None or before.special or token.special or token.piece.startswith(SPACE):
         return False
-    first = next((c for c in token.piece if kind_of(c) != "mark" and c not in APOSTROPHES), None)
-    last = next((c for c in reversed(before.piece) if kind_of(c) != "mark" and c not in APOSTROPHES), None)
+    first = next((c for c in token.piece if classify_character(c) != "mark" and c not in APOSTROPHES), None)
+    last = next((c for c in reversed(before.piece) if classify_character(c) != "mark" and c not in APOSTROPHES), None)
     if first is None or last is None:  # nothing but marks, or an apostrophe between two letters
         return bool(set(token.piece + before.piece) - set(SPACE))
     # A lone space stands before a letter that has no piece with a space of its own.
-    return kind_of(first) == "letter" and (last == SPACE or kind_of(last) == "letter")
+    return classify_character(first) == "letter" and (last == SPACE or classify_character(last) == "letter")
 
 
-def words(tokens: Sequence[Token]) -> list[range]:
+def find_words(tokens: Sequence[Token]) -> list[range]:
     """The words of a text as ranges of its tokens; special tokens are in none."""
     found: list[range] = []
     for place, token in enumerate(tokens):
         if token.special:
             continue
-        if found and found[-1].stop == place and continues(tokens[place - 1], token):
+        if found and found[-1].stop == place and is_word_continuation(tokens[place - 1], token):
             found[-1] = range(found[-1].start, place + 1)
         else:
             found.append(range(place, place + 1))
     return found
 
 
-def masked_rows(tokens: Sequence[Token], mask_id: int, places: Iterable[int], within_word: bool = True) -> list[Row]:
+def mask_each_position(
+    tokens: Sequence[Token], mask_id: int, places: Iterable[int], within_word: bool = True
+) -> list[MaskedInput]:
     """A row for each place, with its token hidden and, within its word, those after it.
 
     Salazar et al. (2020), Masked Language Model Scoring, hide one token at a time; Kauf and Ivanova (2023), A Better
     Way to Do Masked Language Model Scoring, found that a word's later pieces give its earlier ones away, and hide them.
     """
-    ends = {place: word.stop for word in words(tokens) for place in word}
+    ends = {place: word.stop for word in find_words(tokens) for place in word}
     rows = []
     for place in places:
         ids = [token.id for token in tokens]
         for hidden in range(place, ends.get(place, place + 1) if within_word else place + 1):
             ids[hidden] = mask_id
-        rows.append(Row(ids, [place]))
+        rows.append(MaskedInput(ids, [place]))
     return rows
 
 
-def pseudo_log_likelihoods(
-    session: LoadedModel,
+def compute_pseudo_log_likelihoods(
+    loaded_model: LoadedModel,
     texts: Sequence[Sequence[Token]],
     places: Sequence[Iterable[int]] | None = None,
     *,
@@ -387,7 +394,7 @@ def pseudo_log_likelihoods(
     Their sum is the pseudo-log-likelihood of the text.
 
     Args:
-        session: with a masked language model.
+        loaded_model: with a masked language model.
         texts: their tokens, as from `tokens_of`.
         places: of each text, which tokens to score; all but the special ones if not given.
         within_word: hide the later pieces of a word too; see `masked_rows`.
@@ -395,14 +402,14 @@ def pseudo_log_likelihoods(
     """
     if places is None:
         places = [[i for i, token in enumerate(tokens) if not token.special] for tokens in texts]
-    mask_id = session.tokenizer.mask_token_id
-    rows: list[Row] = []
+    mask_id = loaded_model.tokenizer.mask_token_id
+    rows: list[MaskedInput] = []
     counts: list[int] = []
     targets: list[int] = []
     for tokens, wanted in zip(texts, places, strict=True):
-        made = masked_rows(tokens, mask_id, wanted, within_word)
-        targets += [tokens[row.places[0]].id for row in made]
+        made = mask_each_position(tokens, mask_id, wanted, within_word)
+        targets += [tokens[row.positions[0]].id for row in made]
         rows += made
         counts.append(len(made))
-    found = iter(log_probabilities(session, rows, lambda i, logs: float(logs[0, targets[i]]), progress))
+    found = iter(compute_log_probabilities(loaded_model, rows, lambda i, logs: float(logs[0, targets[i]]), progress))
     return [[next(found) for _ in range(count)] for count in counts]

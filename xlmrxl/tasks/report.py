@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xlmrxl.tasks.result import Result, Source, table_html, table_text
+from xlmrxl.tasks.result import Result, Source, format_table, table_html
 
 BINS = 10
 
@@ -139,7 +139,7 @@ class TeachReport(Result):
         ]
 
     def __str__(self) -> str:
-        return "\n\n".join(f"{title}\n{table_text(rows)}" for title, rows in self._tables())
+        return "\n\n".join(f"{title}\n{format_table(rows)}" for title, rows in self._tables())
 
     def _repr_html_(self) -> str:
         return "".join(f"<p>{title}</p>{table_html(rows)}" for title, rows in self._tables())

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from xlmrxl.tasks.option_fields import TaskOptions
+from xlmrxl.tasks.record import HIDDEN, Record
 from xlmrxl.version import __version__
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 SHARES = ("probability", "score", "raw", "accuracy", "before", "after")
 """Columns whose values from 0 to 1 are drawn as bars."""
-SHOWN = 40
+MAX_TABLE_ROWS = 40
 """Rows of a table in a terminal."""
 BAR = "rgba(48, 125, 149, 0.35)"
 """The app's hue, light enough for the text on it in a light notebook and in a dark one."""
@@ -38,45 +40,48 @@ class Source:
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the task was called with, texts excepted
 
     @classmethod
-    def of(cls, session: LoadedModel, *, special_tokens: bool = False, **settings: Any) -> Source:
+    def from_model(cls, loaded_model: LoadedModel, options: TaskOptions | None = None, **settings: Any) -> Source:
+        """Return the source of what a model has found.
 
-        settings |= {"special_tokens": True} if special_tokens else {}  # few ask for it
-        return cls(session.name, session.revision, session.precision, __version__, settings)
+        Args:
+            loaded_model: the model.
+            options: of the task; those are recorded that differ from the defaults of this version.
+            **settings: what else the result depends on.
+        """
+        recorded = options.changed() if options else {}
+        return cls(loaded_model.name, loaded_model.revision, loaded_model.precision, __version__, recorded | settings)
 
     def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
         return {
             "model": self.model,
             "revision": self.revision,
             "precision": self.precision,
             "version": self.version,
-            "settings": plain(self.settings),
+            "settings": to_json_value(self.settings),
         }
 
 
 @dataclass(frozen=True)
-class Result:
-    """A result of a task. What differs from task to task is `content` (for JSON) and `rows` (for tables)."""
+class Result(Record):
+    """A result of a task. Its columns are what was found; `rows` is the same for tables."""
 
-    source: Source
-
-    def content(self) -> dict[str, Any]:
-        """What was found, as plain values."""
-        raise NotImplementedError
+    source: Source = field(metadata=HIDDEN)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The same as rows of a table, all with the same columns."""
+        """Return what was found as rows of a table, all with the same columns."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """What was found and, under `source`, where it comes from."""
-        return {**plain(self.content()), "source": self.source.to_dict()}
+        """Return what was found and, under `source`, where it comes from."""
+        return {**to_json_value(self.content()), "source": self.source.to_dict()}
 
     def to_json(self) -> str:
-        """`to_dict` on one line."""
+        """Return `to_dict` as JSON on one line."""
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
 
     def to_csv(self) -> str:
-        """`rows` with a header, as RFC 4180 has it."""
+        """Return `rows` with a header, as RFC 4180 has it."""
         rows = self.rows()
         out = io.StringIO()
         writer = csv.DictWriter(out, list(rows[0]) if rows else [])
@@ -85,27 +90,27 @@ class Result:
         return out.getvalue()
 
     def to_frame(self) -> pd.DataFrame:
-        """`rows` as a DataFrame; needs pandas."""
+        """Return `rows` as a DataFrame; needs pandas."""
         import pandas as pd  # noqa: PLC0415 - not needed otherwise
 
         return pd.DataFrame(self.rows())
 
     def __str__(self) -> str:
-        """The first rows as a table; most results know something better."""
+        """Return the first rows as a table; most results know something better."""
         rows = self.rows()
-        more = f"\n… and {len(rows) - SHOWN:,} rows more" if len(rows) > SHOWN else ""
-        return table_text(rows[:SHOWN]) + more
+        more = f"\n… and {len(rows) - MAX_TABLE_ROWS:,} rows more" if len(rows) > MAX_TABLE_ROWS else ""
+        return format_table(rows[:MAX_TABLE_ROWS]) + more
 
     def _repr_html_(self) -> str:
         return table_html(self.rows())
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: what is no number becomes null."""
+def to_json_value(value: Any) -> Any:
+    """Return a value as JSON can hold it: what is no number becomes null."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
+        return [to_json_value(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)
@@ -125,23 +130,23 @@ def _cell(name: str, value: Any) -> str:
         bar = f"linear-gradient(to right, {BAR} {100 * value:.1f}%, transparent {100 * value:.1f}%)"
         return f'<td style="text-align:right;min-width:9em;background:{bar}">{value:.2%}</td>'
     if isinstance(value, float):
-        return f'<td style="text-align:right">{number(value)}</td>'
+        return f'<td style="text-align:right">{format_number(value)}</td>'
     if isinstance(value, int):
         return f'<td style="text-align:right">{value}</td>'
     return f'<td style="text-align:start" dir="auto">{escape("" if value is None else str(value))}</td>'
 
 
-def number(value: float) -> str:
-    """A number with four digits that mean something."""
+def format_number(value: float) -> str:
+    """Return a number with four digits that mean something."""
     return f"{value:.4g}"
 
 
-def table_text(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> str:
-    """Rows as aligned text for a terminal."""
+def format_table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> str:
+    """Return rows as aligned text for a terminal."""
     if not rows:
         return ""
     names = list(columns or rows[0])
-    cells = [[number(row[n]) if isinstance(row[n], float) else str(row[n]) for n in names] for row in rows]
+    cells = [[format_number(row[n]) if isinstance(row[n], float) else str(row[n]) for n in names] for row in rows]
     widths = [max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(names)]
     right = [isinstance(rows[0][n], int | float) for n in names]
     lines = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from xlmrxl.tasks.masked_lm import kind_of
+from xlmrxl.tasks.masked_lm import classify_character
 from xlmrxl.tokenization.tokenizer import AddedToken, XLMRobertaTokenizer
 from xlmrxl.tokenization.tokenizer_json import SPACE
 
@@ -29,7 +29,7 @@ NEVER_LAST = "เแโใไ"
 """Thai vowels that are written before the consonant they belong to."""
 
 
-def readable(piece: str) -> str:
+def to_readable(piece: str) -> str:
     """A piece without the space before it; a lone space is shown as such a mark, since it could not be seen."""
     return piece.replace(SPACE, " ").strip() or SPACE
 
@@ -41,20 +41,20 @@ def label_fill(text: str, begins_word: bool) -> str:
     script without spaces that a space parts from it ("▁."). The normalisation of the vocabulary turns "…" into three
     full stops, so that no piece begins with it; from right to left it stands on the right, where reading begins.
     """
-    kind = kind_of(text[0])
+    kind = classify_character(text[0])
     if kind in ("letter", "mark"):
         return text if begins_word else CONTINUED + (DOTTED_CIRCLE if kind == "mark" else "") + text
     return SPACE + text if begins_word and text != SPACE else text
 
 
-def continues(tokens: Sequence[Token], place: int) -> bool:
+def is_joined(tokens: Sequence[Token], place: int) -> bool:
     """Whether a token goes on with the word of the one before it: neither is special, and no space stands between."""
     if place == 0 or tokens[place].special or tokens[place - 1].special:
         return False
     return not tokens[place].piece.startswith(SPACE)
 
 
-def standing_alone(tokens: Sequence[Token], place: int) -> str:
+def isolate_subword(tokens: Sequence[Token], place: int) -> str:
     """A token's piece as it can stand alone: letters keep the shape they have in the word, loose marks get a base."""
     token = tokens[place]
     if token.special:
@@ -62,9 +62,9 @@ def standing_alone(tokens: Sequence[Token], place: int) -> str:
     text = token.piece.removeprefix(SPACE) or SPACE
     if unicodedata.category(text[0]).startswith("M"):
         text = DOTTED_CIRCLE + text
-    if continues(tokens, place) and _joins(text[0]) and _joins(tokens[place - 1].piece[-1]):
+    if is_joined(tokens, place) and _joins(text[0]) and _joins(tokens[place - 1].piece[-1]):
         text = JOINER + text
-    follows = place + 1 < len(tokens) and continues(tokens, place + 1)
+    follows = place + 1 < len(tokens) and is_joined(tokens, place + 1)
     if follows and _joins(text[-1]) and _joins(tokens[place + 1].piece[0]):
         text += JOINER
     return text
@@ -74,7 +74,7 @@ def _joins(character: str) -> bool:
     return any(first <= ord(character) <= last for first, last in JOINING)
 
 
-def barred_pieces(tokenizer: XLMRobertaTokenizer, script: str | None, punctuation: bool, rows: int) -> Tensor:
+def find_excluded_subwords(tokenizer: XLMRobertaTokenizer, script: str | None, punctuation: bool, rows: int) -> Tensor:
     """Return (rows,) booleans: what is never offered. Rows that no token stands for are among it."""
     return _barred_pieces(tokenizer, tuple(tokenizer.added_tokens_decoder.items()), script, punctuation, rows)
 
@@ -113,7 +113,7 @@ def _barred_pieces(
 
 
 @lru_cache(maxsize=4)
-def shapes(tokenizer: XLMRobertaTokenizer, rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def find_word_subwords(tokenizer: XLMRobertaTokenizer, rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return which pieces are parts of words: of letters with a space before, without; of scripts without spaces.
 
     Tokens that were added to the vocabulary are words of their own, and no parts.
@@ -121,11 +121,11 @@ def shapes(tokenizer: XLMRobertaTokenizer, rows: int) -> tuple[Tensor, Tensor, T
     found = tuple(torch.zeros(rows, dtype=torch.bool) for _ in range(4))
     for i, piece in enumerate(tokenizer.convert_ids_to_tokens(list(range(tokenizer.vocab_size)))):
         text = piece.removeprefix(SPACE)
-        kinds = {kind_of(character) for character in text} - {"mark"}
+        kinds = {classify_character(character) for character in text} - {"mark"}
         if i in tokenizer.all_special_ids or not kinds:
             continue
         spaced = piece.startswith(SPACE)
-        if kinds == {"letter"} and not (spaced and kind_of(text[0]) == "mark"):
+        if kinds == {"letter"} and not (spaced and classify_character(text[0]) == "mark"):
             found[0 if spaced else 1][i] = True
         elif kinds == {"own"}:
             found[2][i] = True

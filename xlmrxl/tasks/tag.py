@@ -12,11 +12,11 @@ from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForTokenClassification
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.head_logits import head_logits
-from xlmrxl.tasks.masked_lm import Token, read, room, words
-from xlmrxl.tasks.result import Result, Source, table_text
+from xlmrxl.tasks.head_logits import compute_head_logits
+from xlmrxl.tasks.masked_lm import Token, find_words, max_input_length, tokenize
+from xlmrxl.tasks.result import Result, Source, format_table
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.tasks.windows import distance_to_edge, overlapping_windows
+from xlmrxl.tasks.windows import measure_edge_distance, split_into_windows
 
 if TYPE_CHECKING:
     from xlmrxl.loaded_model import LoadedModel
@@ -53,7 +53,7 @@ class TagResult(Result):
         return _plain(self.spans)
 
     def __str__(self) -> str:
-        return "\n".join(filter(None, [self.text, table_text(self.rows(), ["label", "score", "text"])]))
+        return "\n".join(filter(None, [self.text, format_table(self.rows(), ["label", "score", "text"])]))
 
 
 def _plain(spans: Sequence[Span]) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ def _plain(spans: Sequence[Span]) -> list[dict[str, Any]]:
 
 
 def tag(
-    session: LoadedModel,
+    loaded_model: LoadedModel,
     texts: str | Sequence[str],
     *,
     special_tokens: bool = False,
@@ -82,7 +82,7 @@ def tag(
     from the one in which it is farthest from where the text is cut.
 
     Args:
-        session: with a token-classification head.
+        loaded_model: with a token-classification head.
         texts: of any language and length.
         special_tokens: whether "</s>" and the like in a text are special tokens, which have no label; otherwise all
             but `<mask>` are text.
@@ -97,16 +97,16 @@ def tag(
         TypeError: something other than a text.
         CheckpointError: the model has another head.
     """
-    model = session.require(XLMRobertaXLForTokenClassification)
+    model = loaded_model.require(XLMRobertaXLForTokenClassification)
     encoded = []
     for number, text in enumerate(check_texts(texts), 1):
         try:
-            encoded.append((text, read(session.tokenizer, text, special_tokens)))
+            encoded.append((text, tokenize(loaded_model.tokenizer, text, special_tokens)))
         except ValueError as error:
             raise ValueError(f"Text {number}: {error}") from None
-    windows = [_windows(session, tokens) for _, tokens in encoded]
+    windows = [_windows(loaded_model, tokens) for _, tokens in encoded]
     rows = [
-        session.tokenizer.build_inputs_with_special_tokens([tokens[i + 1].id for i in window])
+        loaded_model.tokenizer.build_inputs_with_special_tokens([tokens[i + 1].id for i in window])
         for (_, tokens), ranges in zip(encoded, windows, strict=True)
         for window in ranges
     ]
@@ -116,21 +116,21 @@ def tag(
         return logits
 
     with show_progress(progress, "Tagging", "window") as told:
-        found = iter(head_logits(session, rows, head, told))
-    source = Source.of(session, special_tokens=special_tokens)
+        found = iter(compute_head_logits(loaded_model, rows, head, told))
+    source = Source.from_model(loaded_model, special_tokens=special_tokens)
     names = model.config.id2label
     results = []
     for (text, tokens), ranges in zip(encoded, windows, strict=True):
         labelled = _words(text, tokens, [(window, next(found).softmax(-1)) for window in ranges], names)
-        results.append(TagResult(source, text, labelled, spans_of(text, labelled, list(names.values()))))
+        results.append(TagResult(source, text, labelled, join_spans(text, labelled, list(names.values()))))
     return results
 
 
-def _windows(session: LoadedModel, tokens: Sequence[Token]) -> list[range]:
+def _windows(loaded_model: LoadedModel, tokens: Sequence[Token]) -> list[range]:
     """Return the windows in which a text is read, in tokens without `<s>` and `</s>`."""
-    count, width = len(tokens) - 2, room(session) - 2
-    borders = {place - 1 for word in words(tokens) for place in (word.start, word.stop)}
-    return overlapping_windows(count, width, max(width // 2, 1), sorted(borders | {0, count}))
+    count, width = len(tokens) - 2, max_input_length(loaded_model) - 2
+    borders = {place - 1 for word in find_words(tokens) for place in (word.start, word.stop)}
+    return split_into_windows(count, width, max(width // 2, 1), sorted(borders | {0, count}))
 
 
 def _words(
@@ -146,14 +146,14 @@ def _words(
     """
     found = []
     starts = [window.start for window, _ in seen]
-    for word in words(tokens):
+    for word in find_words(tokens):
         # A lone space before a word begins where the word does not.
         pieces = [token for token in (tokens[i] for i in word) if token.end > token.start]
         if pieces:
             inner = range(word.start - 1, word.stop - 1)
             begun = bisect_right(starts, inner.start)  # a token stands in six windows at most
             there = [pair for pair in seen[max(begun - 6, 0) : begun] if inner.start in pair[0]]
-            window, probabilities = max(there, key=lambda pair: distance_to_edge(pair[0], inner, len(tokens) - 2))
+            window, probabilities = max(there, key=lambda pair: measure_edge_distance(pair[0], inner, len(tokens) - 2))
             label = probabilities[inner.start - window.start + 1]
             best = int(label.argmax())
             start, end = pieces[0].start, pieces[-1].end
@@ -161,7 +161,7 @@ def _words(
     return tuple(found)
 
 
-def spans_of(text: str, labelled: Sequence[Span], labels: Sequence[str]) -> tuple[Span, ...]:
+def join_spans(text: str, labelled: Sequence[Span], labels: Sequence[str]) -> tuple[Span, ...]:
     """Labelled words joined; `labels` are all that the model knows, and tell whether they have prefixes."""
     prefixed = all(label == OUTSIDE or _PREFIXED.fullmatch(label) for label in labels)
     groups: list[tuple[str, list[Span]]] = []

@@ -24,7 +24,7 @@ class Templates:
 
 
 @lru_cache
-def templates(task: str, language: str) -> Templates:
+def load_templates(task: str, language: str) -> Templates:
     """The templates and the labels of a task in a language.
 
     Args:
@@ -51,12 +51,12 @@ def templates(task: str, language: str) -> Templates:
         )
     try:
         entry = languages[language]
-        return Templates(checked_templates(entry["templates"]), checked_labels(entry["labels"]))
+        return Templates(check_templates(entry["templates"]), check_labels(entry["labels"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} cannot be used for {language!r}: {error}") from error
 
 
-def checked_templates(given: str | Sequence[str]) -> tuple[str, ...]:
+def check_templates(given: str | Sequence[str]) -> tuple[str, ...]:
     """Templates that can be filled.
 
     Raises:
@@ -82,7 +82,7 @@ def checked_templates(given: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def checked_labels(given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def check_labels(given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Labels, each with its words: those given, or else the label itself.
 
     Raises:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 
-def overlapping_windows(count: int, width: int, stride: int, cuts: Sequence[int] | None = None) -> list[range]:
+def split_into_windows(count: int, width: int, stride: int, cuts: Sequence[int] | None = None) -> list[range]:
     """Return the stretches of a text that are read one by one, and together cover it.
 
     Args:
@@ -30,7 +30,7 @@ def overlapping_windows(count: int, width: int, stride: int, cuts: Sequence[int]
         start = _last_cut(cuts, start, start + stride) or _first_cut(cuts, start, stop) or start + stride
 
 
-def distance_to_edge(window: range, part: range, count: int) -> int:
+def measure_edge_distance(window: range, part: range, count: int) -> int:
     """Return how far a part of a text is from where a window cuts the text; negative where the window cuts the part.
 
     Args:

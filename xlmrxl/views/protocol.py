@@ -102,7 +102,7 @@ from numpy.typing import NDArray
 from xlmrxl.inspection.ablation import part_of_sweep
 from xlmrxl.inspection.attention import MEASURED, ON_DEMAND, STATISTICS, Statistic
 from xlmrxl.palette import PALETTE
-from xlmrxl.tasks.subwords import standing_alone
+from xlmrxl.tasks.subwords import isolate_subword
 from xlmrxl.views.request import Request
 
 if TYPE_CHECKING:
@@ -344,4 +344,4 @@ def piece_of(side: Inspection, place: int) -> str:
         # A joiner or a selector of forms that has lost its emoji cannot be seen.
         if any(unicodedata.category(character) not in ("Cf", "Mn", "Cc") for character in written):
             return written
-    return standing_alone(side.tokens, place)
+    return isolate_subword(side.tokens, place)
