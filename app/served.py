@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from xlmrxl.checkpoints.hub import local_folder
+from xlmrxl.checkpoints.hub import find_local_folder
 from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _named(sources: Sequence[str]) -> dict[str, str]:
     """What `load` is given, by names that strangers may read, each once."""
     named: dict[str, str] = {}
     for source in dict.fromkeys(sources):
-        local_folder(source)  # says what is wrong with a path, which would not be a name to show
+        find_local_folder(source)  # says what is wrong with a path, which would not be a name to show
         name, number = public_name(source), 1
         while name in named:
             number += 1

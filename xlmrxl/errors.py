@@ -30,6 +30,7 @@ class MissingDependencyError(ImportError):
     """
 
     def __init__(self, sentence: str, extra: str, alternative: str = "") -> None:
+        """Make the sentence, with the line for pip that installs the extra's packages."""
         self.extra = extra
         packages = " ".join(f"'{requirement}'" for requirement in read_requirements(extra))
         other = f" - or {alternative}." if alternative else ""
@@ -50,7 +51,7 @@ def read_requirements(extra: str) -> list[str]:
     return found or [f"xlmrxl[{extra}]"]
 
 
-def first_line(error: BaseException) -> str:
+def get_first_line(error: BaseException) -> str:
     """Return what an error says first, for a message that names the cause in passing."""
     lines = str(error).strip().splitlines()
     return shorten(lines[0], 300) if lines else type(error).__name__

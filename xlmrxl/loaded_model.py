@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import torch
 
 from xlmrxl.checkpoints.hub import DEFAULT
-from xlmrxl.errors import CheckpointError, InputError, describe, first_line
+from xlmrxl.errors import CheckpointError, InputError, describe, get_first_line
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.model.device_map import single_device
+from xlmrxl.model.device_map import find_single_device
 from xlmrxl.model.heads import (
     XLMRobertaXLForMaskedLM,
     XLMRobertaXLForMultipleChoice,
@@ -112,7 +112,7 @@ class LoadedModel:
         with init_empty_weights():
             model = head(config)
         if device_map is not None:
-            single = single_device(device_map)
+            single = find_single_device(device_map)
             device, device_map = ("cpu", device_map) if single is None else (str(single), None)
         plan = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
         wanted = checkpoint.settle_precision(asked and asked.name) or AUTO
@@ -167,7 +167,7 @@ class LoadedModel:
             with torch.inference_mode():
                 found = self.model(**inputs, return_dict=False)[0]
         except Exception as error:
-            raise CheckpointError(f"{self.name} was loaded but cannot compute ({first_line(error)}).") from error
+            raise CheckpointError(f"{self.name} was loaded but cannot compute ({get_first_line(error)}).") from error
         try:
             self.require_finite(found)
         except InputError as error:
@@ -187,6 +187,7 @@ class LoadedModel:
         return numbers
 
     def __repr__(self) -> str:
+        """Return the name, the size, the precision and the device of the model."""
         millions = self.model.num_parameters() / 1e6
         kind = type(self).__name__
         return f"{kind}({self.name!r}, {millions:,.0f} million parameters, {self.precision} on {self.device})"

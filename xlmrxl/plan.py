@@ -206,6 +206,7 @@ class Plan:
         }
 
     def __str__(self) -> str:
+        """Return the plan as a table with a row for each precision."""
         head = ["precision", "weights", *(f"+{n} tokens" for n in LENGTHS), *(f"{n} with attentions" for n in LENGTHS)]
         head += [device.name for device in self.devices]
         rows = [

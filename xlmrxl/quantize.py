@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from xlmrxl.checkpoints.weight_files import TIED, Weights, check_floats, save_weights
-from xlmrxl.errors import CheckpointError, first_line
+from xlmrxl.errors import CheckpointError, get_first_line
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.encoder import XLMRobertaXLModel
 from xlmrxl.model.loading import (
@@ -27,10 +27,10 @@ from xlmrxl.model.loading import (
     HEADS,
     TensorReader,
     check_checkpoint,
+    find_stored_dtype,
+    find_stored_precision,
     match_names,
     open_checkpoint,
-    stored_dtype,
-    stored_precision,
 )
 from xlmrxl.model.module import init_empty_weights
 from xlmrxl.output_lock import lock_output
@@ -78,11 +78,11 @@ def quantize(
     folder = Path(target).expanduser()
     _check_target(folder)
     config = XLMRobertaXLConfig.from_pretrained(source, **where)
-    if stored := stored_precision(config):
+    if stored := find_stored_precision(config):
         raise CheckpointError(f"{os.fspath(source)!r} has {stored} weights already. Start from the unquantised one.")
     weights = open_checkpoint(source, config, **where).weights
     tokenizer = XLMRobertaTokenizer.from_pretrained(source, **where)
-    dtype = LoadOptions(SIXTEEN_BITS).choose_dtype(stored_dtype(weights))
+    dtype = LoadOptions(SIXTEEN_BITS).choose_dtype(find_stored_dtype(weights))
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.partial")
     locked = ExitStack()
@@ -97,7 +97,7 @@ def quantize(
             with show_progress(progress, f"Quantising {os.fspath(source)}") as report:
                 options = LoadOptions(dtype, precision, double_quant, embeddings_8bit, torch.device(device), report)
                 save_weights(
-                    partial, _tensors(weights, config, options, os.fspath(source)), max_shard_size=max_shard_size
+                    partial, _yield_tensors(weights, config, options, os.fspath(source)), max_shard_size=max_shard_size
                 )
             config = copy.deepcopy(config)
             config.torch_dtype = dtype
@@ -111,7 +111,7 @@ def quantize(
             raise
         except OSError as error:
             raise CheckpointError(
-                f"{folder} could not be written ({first_line(error)}). Check its free space and its rights."
+                f"{folder} could not be written ({get_first_line(error)}). Check its free space and its rights."
             ) from error
     finally:
         locked.close()
@@ -128,10 +128,10 @@ def _check_target(folder: Path) -> None:
         raise CheckpointError(f"{folder} exists already. Remove it, or choose another target.")
 
 
-def _tensors(
+def _yield_tensors(
     weights: Weights, config: XLMRobertaXLConfig, options: LoadOptions, name: str
 ) -> Iterator[tuple[str, Tensor]]:
-    """What the target holds, in the order and by the names of the source."""
+    """Yield what the target holds, in the order and by the names of the source."""
     with init_empty_weights():
         model = XLMRobertaXLModel(config)
     wanted = {path for path, module in model.named_modules() if is_quantizable(path, module)}
@@ -145,7 +145,7 @@ def _tensors(
     kept = {key: source for key, source in keys.items() if not key.endswith(BUFFERS)}
     reader = TensorReader(weights, kept, options)
     for key, source in kept.items():
-        check_floats(source, weights[source], weights.file_of(source))
+        check_floats(source, weights[source], weights.get_file(source))
         written = f"{BASE_PREFIX}.{key}" if prefixed and not key.startswith(HEADS) else key
         path = written.removesuffix(".weight")
         if key.endswith(".weight") and key.removesuffix(".weight") in wanted:

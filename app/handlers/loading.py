@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from xlmrxl.app.handlers import Stopped
-from xlmrxl.errors import CheckpointError, InputError, MissingDependencyError, first_line
+from xlmrxl.errors import CheckpointError, InputError, MissingDependencyError, get_first_line
 from xlmrxl.quantization.precision import AUTO, PRECISIONS
 
 if TYPE_CHECKING:
@@ -306,14 +306,14 @@ def _check(served: Served, asked: LoadAsked) -> bool:
     """Whether a model fits beside the present one, by its config alone. Raises what speaks against loading it."""
     from xlmrxl.loaded_model import HEADS  # noqa: PLC0415
     from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
-    from xlmrxl.model.loading import stored_precision  # noqa: PLC0415
+    from xlmrxl.model.loading import find_stored_precision  # noqa: PLC0415
     from xlmrxl.plan import format_size, select_devices  # noqa: PLC0415
 
     config = XLMRobertaXLConfig.from_pretrained(asked.source)
     heads = [name for name in config.architectures or () if name in {head.__name__ for head in HEADS}]
     if heads and served.head not in heads:
         raise ValueError(_other_head(served, asked, heads[0]))
-    stored = stored_precision(config)
+    stored = find_stored_precision(config)
     if stored is not None and asked.precision not in ("auto", stored):
         raise ValueError(f"{asked.name} has {stored} weights already: choose {stored} or auto.")
     if served.loading.get("force"):
@@ -361,7 +361,7 @@ def failing(served: Served, shown: str, source: str) -> Iterator[None]:
         raise
     except (CheckpointError, MissingDependencyError) as error:
         if served.models is None or not os.path.isdir(source):
-            raise ValueError(first_line(error)) from error
+            raise ValueError(get_first_line(error)) from error
         log.warning("%s could not be loaded: %s", source, error)
         raise ValueError(f"{shown} cannot be loaded: the terminal in which the app was started says why.") from error
 

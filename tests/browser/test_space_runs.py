@@ -22,7 +22,7 @@ import xlmrxl
 from xlmrxl.session import Session
 from xlmrxl.space.build import build
 from xlmrxl.space.check import check
-from xlmrxl.space.start import Running, check_start, free_port, started
+from xlmrxl.space.start import Running, check_start, find_free_port, run_space
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -123,15 +123,15 @@ def test_a_cpu_space_answers_and_comes_back_after_a_kill(
     done = subprocess.run([python, "-c", said], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"{version}.")
     assert done.stdout.split()[1] == torch
-    port = free_port()
-    with started(space, [python, "app.py"], port=port) as running, visited(browser, running) as page:
+    port = find_free_port()
+    with run_space(space, [python, "app.py"], port=port) as running, visited(browser, running) as page:
         assert fills(page) == expected(session, TEXT)
         running.process.kill()
         running.process.wait()
-        with started(space, [python, "app.py"], port=port):
+        with run_space(space, [python, "app.py"], port=port):
             page.reload()
             assert fills(page) == expected(session, TEXT)
-            assert "Traceback" not in running.said()
+            assert "Traceback" not in running.read_log()
     assert sorted(space.rglob("*")) == before
 
 
@@ -150,7 +150,7 @@ def test_a_zerogpu_space_starts_where_there_is_no_zerogpu(browser, zerogpu: tupl
     done = subprocess.run([python, "-c", origin], cwd=space, capture_output=True, text=True, check=True)
     assert "site-packages" in done.stdout
     assert check_start(space, python) == []
-    with started(space, [python, "app.py"]) as running, visited(browser, running) as page:
+    with run_space(space, [python, "app.py"]) as running, visited(browser, running) as page:
         assert fills(page) == expected(xlmrxl.load(precision="8bit"), TEXT)
 
 
@@ -158,8 +158,8 @@ def test_all_tabs_of_a_zerogpu_space_share_one_process_with_the_gpu(browser, zer
     """By ZeroGPU's own package, which pretends the GPU, forks and pickles, and a stand-in for its scheduler."""
     space, python = zerogpu
     there = expected(xlmrxl.load(precision="8bit"), TEXT)
-    with started(space, [python, LENT, "app.py"]) as running:
-        assert "LENT" not in running.said()
+    with run_space(space, [python, LENT, "app.py"]) as running:
+        assert "LENT" not in running.read_log()
         with visited(browser, running) as page:
             # A GPU computes in bfloat16 what a CPU without it computes in float32, so close ones may change places.
             here, others = ({word: float(share.strip("%")) for word, share in side[0]} for side in (fills(page), there))
@@ -174,7 +174,7 @@ def test_all_tabs_of_a_zerogpu_space_share_one_process_with_the_gpu(browser, zer
             page.get_by_role("tab", name="Attention").click()
             look(page, TEXT)
             explorer(page, TEXT)
-        said = running.said()
+        said = running.read_log()
         assert "Traceback" not in said
         assert said.count("LENT 30") >= 5
         assert said.count("MOVED") == 1

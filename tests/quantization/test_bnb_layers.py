@@ -34,7 +34,7 @@ from xlmrxl.quantization.bnb_layers import Embedding8bit, Linear4bit, Linear8bit
 from xlmrxl.quantize import quantize
 
 need_bitsandbytes()
-functional = bnb_format.bitsandbytes().functional  # without torch's compiler, which takes seconds to import
+functional = bnb_format.import_bitsandbytes().functional  # without torch's compiler, which takes seconds to import
 
 CPU = torch.device("cpu")
 IDS = torch.tensor([[0, 7, 8, 9, 40, 2], [0, 9, 96, 2, 1, 1]])

@@ -21,7 +21,7 @@ from huggingface_hub import RepoCard
 import xlmrxl
 from xlmrxl.cli.main import main
 from xlmrxl.errors import CheckpointError
-from xlmrxl.space.build import MODELS, PRELOADED, build, requirements, templates
+from xlmrxl.space.build import MODELS, PRELOADED, build, find_templates, list_requirements
 from xlmrxl.space.check import check
 from xlmrxl.space.reference import KEYS, PYTHONS, TORCHES
 from xlmrxl.space.start import check_start
@@ -126,7 +126,7 @@ def test_what_spaces_offer_is_what_can_be_asked_for() -> None:
     assert set(OF_PYTHON) == set(PYTHONS["zerogpu"])
     for kind in ("cpu", "zerogpu"):
         for python in PYTHONS[kind]:
-            lines = requirements({"kind": kind, "python": python, "torch": "2.8.0"})
+            lines = list_requirements({"kind": kind, "python": python, "torch": "2.8.0"})
             names = [line.partition("==")[0] for line in lines]
             assert len(names) == len(set(names)), "a package twice"
             assert ("spaces" in names) == (kind == "zerogpu")
@@ -144,7 +144,7 @@ def test_versions_are_those_that_the_tests_run_with() -> None:
             if "==" in line.split(";")[0] and not line.startswith(("#", "torch", "spaces", "regex"))
         }
 
-    ours, tested = pinned(templates() / "requirements.txt"), pinned(ROOT / "constraints.txt")
+    ours, tested = pinned(find_templates() / "requirements.txt"), pinned(ROOT / "constraints.txt")
     assert len(ours) > 10
     assert ours <= tested
 
@@ -511,7 +511,7 @@ def test_ours_does_not_shadow_the_package_spaces(built: dict[str, Path], tmp_pat
     """Neither the folder of this repository nor a Space hides the package of that name, wherever it is installed."""
     (tmp_path / "spaces").mkdir()
     (tmp_path / "spaces" / "__init__.py").write_text("GPU = 'the real one'")
-    assert not list(templates().rglob("__init__.py"))
+    assert not list(find_templates().rglob("__init__.py"))
     for first in (ROOT, built["zerogpu"]):
         paths = f"sys.path[0] = {str(first)!r}; sys.path.append({str(tmp_path)!r})"
         code = f"import sys; {paths}; import spaces; print(spaces.GPU)"

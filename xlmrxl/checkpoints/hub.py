@@ -14,25 +14,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlmrxl.errors import CheckpointError, HubError, first_line
+from xlmrxl.errors import CheckpointError, HubError, get_first_line
 
 DEFAULT = "default"
 """The name of the checkpoint that comes with the package (a folder of that name is `./default`)."""
 
 
-def default_folder() -> Path:
-    """The folder of the embedded checkpoint."""
+def get_default_folder() -> Path:
+    """Return the folder of the embedded checkpoint."""
     return Path(__file__).parents[1] / "default"
 
 
-def local_folder(name_or_path: str | os.PathLike[str]) -> Path | None:
-    """The folder that a name means on this machine, or None where it can only be a name on the Hub.
+def find_local_folder(name_or_path: str | os.PathLike[str]) -> Path | None:
+    """Return the folder that a name means on this machine; None where it can only be a name on the Hub.
 
     Raises:
         CheckpointError: for a path that is no folder.
     """
     if name_or_path == DEFAULT:
-        return default_folder()
+        return get_default_folder()
     text = os.fspath(name_or_path)
     path = Path(name_or_path).expanduser()
     if text.strip() and path.is_dir():
@@ -62,17 +62,23 @@ def resolve_file(
     subfolder: str = "",
     required: bool = True,
 ) -> Path | None:
-    """Where one file of a checkpoint lies, after downloading it if it has to come from the Hub.
+    """Return where a file of a checkpoint lies, after downloading it if it has to come from the Hub.
 
     Args:
         name_or_path: a folder, a Hub repository (`facebook/xlm-roberta-xl`), or `"default"`.
         filename: the file's name inside it.
+        revision: a branch, a tag or a commit on the Hub; the main branch if None.
+        cache_dir: where downloads are kept; the Hub's usual place if None.
+        token: what the Hub knows a person by; True: the one of `hf auth login`, False: none.
+        local_files_only: take what was downloaded before, and ask no network.
+        force_download: download the file again though it is there.
+        subfolder: of the folder or the repository.
         required: whether its absence is an error; if not, None is returned.
 
     Raises:
         CheckpointError: the folder, the repository or the file is not there, or cannot be reached.
     """
-    folder = local_folder(name_or_path)
+    folder = find_local_folder(name_or_path)
     if folder is not None:
         path = folder / subfolder / filename
         if path.is_file():
@@ -400,7 +406,7 @@ class _Request:
             path=self.path,
             revision=self.revision,
             cache=self.cache_dir or constants.HF_HUB_CACHE,
-            error=f"{type(error).__name__}: {_redact(first_line(error)).rstrip('.')}",
+            error=f"{type(error).__name__}: {_redact(get_first_line(error)).rstrip('.')}",
             status=answers[0].status_code if answers else "",
             wait=_read_waiting_time(error),
         )

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from xlmrxl.errors import CheckpointError, first_line
+from xlmrxl.errors import CheckpointError, get_first_line
 
 MAX_DEPTH = 32
 """Lists and objects within each other; the deepest file of a checkpoint, tokenizer.json, has seven."""
@@ -30,7 +30,7 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError:
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:  # Python reads no whole number of more than 4,300 digits
-        raise ValueError(first_line(error).partition(";")[0]) from None
+        raise ValueError(get_first_line(error).partition(";")[0]) from None
     level, depth = [value], 0
     while level := [
         child
@@ -56,7 +56,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
             raise ValueError(f"it has more than {MAX_BYTES >> 20} MB")
         values = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else get_first_line(error)
         raise CheckpointError(f"{path} is not valid JSON ({reason}). Copy or download it again.") from None
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} does not hold a JSON object. Copy or download it again.")

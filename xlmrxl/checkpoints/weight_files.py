@@ -27,9 +27,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xlmrxl.checkpoints.adapter import refuse_adapter
-from xlmrxl.checkpoints.hub import local_folder, resolve_file
+from xlmrxl.checkpoints.hub import find_local_folder, resolve_file
 from xlmrxl.checkpoints.strict_json import read_json_object
-from xlmrxl.errors import CheckpointError, describe, first_line, shorten
+from xlmrxl.errors import CheckpointError, describe, get_first_line, shorten
 
 SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
@@ -55,10 +55,11 @@ class Weights(Mapping[str, Tensor]):
     """The tensors of a checkpoint by name, mapped from its files: reading one costs nothing until it is used."""
 
     def __init__(self, tensors: Mapping[str, tuple[Path, Any]]) -> None:
+        """Take tensors by name, each with the file that holds it and what it is read from."""
         self._tensors = tensors
 
     @classmethod
-    def of(cls, state_dict: Mapping[str, Tensor]) -> Weights:
+    def from_state_dict(cls, state_dict: Mapping[str, Tensor]) -> Weights:
         """Return the tensors of a state dict as if they came from a file.
 
         Raises:
@@ -70,31 +71,34 @@ class Weights(Mapping[str, Tensor]):
         return cls({name: (Path("state_dict"), tensor.detach()) for name, tensor in state_dict.items()})
 
     def __getitem__(self, name: str) -> Tensor:
+        """Return a tensor, mapped where its file is."""
         path, source = self._tensors[name]
         try:
             return source if isinstance(source, Tensor) else source.get_tensor(name)
         except (SafetensorError, RuntimeError, OSError) as error:
-            raise CheckpointError(f"{name} cannot be read from {path} ({first_line(error)}). {AGAIN}") from error
+            raise CheckpointError(f"{name} cannot be read from {path} ({get_first_line(error)}). {AGAIN}") from error
 
     def __iter__(self) -> Iterator[str]:
+        """Yield the names of the tensors, in the order of the files."""
         return iter(self._tensors)
 
     def __len__(self) -> int:
+        """Return the number of tensors."""
         return len(self._tensors)
 
-    def mapped(self, name: str) -> bool:
-        """Whether a tensor is a part of its file, not a copy of it."""
+    def is_mapped(self, name: str) -> bool:
+        """Return whether a tensor is a part of its file, not a copy of it."""
         source = self._tensors[name][1]
         return not isinstance(source, Tensor) or getattr(source, MAPPED, False)
 
-    def file_of(self, name: str) -> Path:
-        """The file that holds a tensor."""
+    def get_file(self, name: str) -> Path:
+        """Return the file that holds a tensor."""
         return self._tensors[name][0]
 
 
 @cache
 def _madvise() -> Any:
-    """The system's madvise(address, length, advice), or None where it is not that of Linux."""
+    """Return the system's madvise(address, length, advice), or None where it is not that of Linux."""
     if not sys.platform.startswith("linux"):
         return None
     function = ctypes.CDLL(None, use_errno=True).madvise
@@ -121,11 +125,11 @@ def prefetch(tensor: Tensor) -> None:
         _madvise()(start, tensor.data_ptr() + tensor.nbytes - start, mmap.MADV_WILLNEED)
 
 
-def mapped_scratch(file: Path, shape: torch.Size, dtype: torch.dtype) -> Tensor | None:
-    """Room for a tensor in a nameless file in the folder of another: the system can take its pages back at any time.
+def map_scratch(file: Path, shape: torch.Size, dtype: torch.dtype) -> Tensor | None:
+    """Return a tensor without values in a nameless file: the system can take its pages back at any time.
 
-    The file is gone with the tensor, or with the process. None where that cannot be had: no right to write there, not
-    enough space, or a system on which an open file keeps its name.
+    The file lies in the folder of `file` and is gone with the tensor, or with the process. None where that cannot be
+    had: no right to write there, not enough space, or a system on which an open file keeps its name.
     """
     if not hasattr(os, "posix_fallocate"):
         return None
@@ -143,7 +147,7 @@ def _malloc_trim() -> Any:
     return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
 
 
-def trim() -> None:
+def trim_heap() -> None:
     """Give back what was freed: glibc keeps it, scattered between what is still in use, a sixth of XL in 4 bits."""
     if _malloc_trim() is not None:
         _malloc_trim()(0)
@@ -179,7 +183,7 @@ def open_weights(
             return Weights({name: (path, source) for name, source in _open_file(path)})
         return _open_shards(path, name_or_path, where)
     refuse_adapter(name_or_path, **where)
-    if local_folder(name_or_path) is None:
+    if find_local_folder(name_or_path) is None:
         resolve_file(name_or_path, layouts[0], **where)  # says why the Hub gives nothing, where that is the reason
     raise CheckpointError(
         f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(layouts)} is there (or, for a name on the "
@@ -255,7 +259,9 @@ def _open_safetensors(path: Path) -> dict[str, Any]:
     try:
         file = safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file ({first_line(error)}). {AGAIN}") from error
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({get_first_line(error)}). {AGAIN}"
+        ) from error
     return {name: file for name in file.keys()}  # type: ignore[no-untyped-call] # noqa: SIM118, C420 - not a dict
 
 
@@ -265,10 +271,10 @@ def _open_bin(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         if "weights_only" in str(error) or "Unsupported" in str(error):
             raise CheckpointError(
-                f"{path} holds more than tensors ({first_line(error)}). It would run code when opened and is refused; "
-                "ask its author for safetensors."
+                f"{path} holds more than tensors ({get_first_line(error)}). It would run code when opened and is "
+                "refused; ask its author for safetensors."
             ) from error
-        raise CheckpointError(f"{path} is not a readable PyTorch file ({first_line(error)}). {AGAIN}") from error
+        raise CheckpointError(f"{path} is not a readable PyTorch file ({get_first_line(error)}). {AGAIN}") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} does not hold tensors by name. Save a model's state_dict() instead.")
     for name, value in state.items():
@@ -315,7 +321,7 @@ def _check_archive(path: Path) -> None:
                 if "/data/" not in record.filename and record.file_size <= MAX_PICKLE:
                     archive.read(record)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, RuntimeError, EOFError, zlib.error) as error:
-        raise OSError(first_line(error)) from None
+        raise OSError(get_first_line(error)) from None
 
 
 def _load_bin(path: Path) -> Any:
@@ -392,7 +398,8 @@ def save_weights(
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(
-            f"The weights could not be written to {folder} ({first_line(error)}). Check its free space and its rights."
+            f"The weights could not be written to {folder} ({get_first_line(error)}). Check its free space and its "
+            "rights."
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -414,7 +421,7 @@ def _shards(tensors: Iterable[tuple[str, Tensor]], limit: int) -> Iterator[dict[
 
 
 def parse_size(size: int | str) -> int:
-    """Bytes of a size such as `"5GB"` (10^9) or `"200MiB"` (2^20)."""
+    """Return the bytes of a size such as `"5GB"` (10^9) or `"200MiB"` (2^20)."""
     if isinstance(size, int) and size > 0:
         return size
     match = re.fullmatch(r"(\d+)\s*([KMG]?)(i?)B", str(size).strip(), re.IGNORECASE)

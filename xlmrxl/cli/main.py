@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from xlmrxl import row_tasks as batch
-from xlmrxl.checkpoints.hub import DEFAULT, local_folder
+from xlmrxl.checkpoints.hub import DEFAULT, find_local_folder
 from xlmrxl.cli.options import (
     Files,
     encoding_option,
@@ -470,7 +470,7 @@ def app(
         raise click.ClickException(str(MissingDependencyError("The MCP server needs the package mcp", "mcp")))
     with failing():
         for name in allow:
-            local_folder(name)  # says what is wrong with a path before anything is loaded
+            find_local_folder(name)  # says what is wrong with a path before anything is loaded
     alone = host in ALONE and not share
     from xlmrxl.app.waiting import Waiting  # noqa: PLC0415
 

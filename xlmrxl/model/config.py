@@ -124,6 +124,7 @@ class XLMRobertaXLConfig:
         classifier_dropout: float | None = None,
         **kwargs: Any,
     ) -> None:
+        """Take the settings by name and check them all."""
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
@@ -197,7 +198,7 @@ class XLMRobertaXLConfig:
 
     @property
     def num_labels(self) -> int:
-        """Number of labels of the classification heads. Setting it names them LABEL_0, LABEL_1, …"""
+        """Return the number of labels of the classification heads; set, it names them LABEL_0, LABEL_1 and so on."""
         return len(self.id2label)
 
     @num_labels.setter
@@ -209,7 +210,7 @@ class XLMRobertaXLConfig:
 
     @property
     def longest_input(self) -> int:
-        """How many tokens a model reads at most, special ones included."""
+        """Return how many tokens a model reads at most, special ones included."""
         return self.max_position_embeddings - self.pad_token_id - 1
 
     @property
@@ -457,11 +458,13 @@ class XLMRobertaXLConfig:
         return (config, unused) if return_unused_kwargs else config
 
     def __eq__(self, other: object) -> bool:
+        """Return whether another config has the same settings."""
         return isinstance(other, XLMRobertaXLConfig) and self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
+        """Return the class and the settings that differ from their defaults, as JSON."""
         return f"{type(self).__name__} {self.to_json_string()}"
 
 

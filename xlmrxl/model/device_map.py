@@ -12,7 +12,7 @@ from xlmrxl.errors import MissingDependencyError
 STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
 
 
-def single_device(device_map: Any) -> torch.device | None:
+def find_single_device(device_map: Any) -> torch.device | None:
     """Return the device where all of a model goes, or None where a map spreads it.
 
     Args:

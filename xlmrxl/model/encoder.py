@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import save_on_cpu
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from xlmrxl.model.config import XLMRobertaXLConfig
@@ -23,12 +22,12 @@ from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
 from xlmrxl.quantization.upcast import UpcastLinear
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,
-    "relu": F.relu,
-    "silu": F.silu,
-    "swish": F.silu,
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu": nn.functional.gelu,
+    "relu": nn.functional.relu,
+    "silu": nn.functional.silu,
+    "swish": nn.functional.silu,
+    "gelu_new": lambda x: nn.functional.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: nn.functional.gelu(x, approximate="tanh"),
     "tanh": torch.tanh,
 }
 
@@ -37,6 +36,7 @@ class XLMRobertaXLEmbeddings(nn.Module):
     """Word, position and token-type embeddings, added. No layer norm follows, unlike in XLM-R base and large."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the tables of words, positions and token types."""
         super().__init__()
         self.padding_idx = config.pad_token_id
         self.absolute = config.position_embedding_type == "absolute"
@@ -70,7 +70,7 @@ class XLMRobertaXLEmbeddings(nn.Module):
         return embedded
 
     def _positions(self, input_ids: Tensor | None, inputs_embeds: Tensor, past_length: int) -> Tensor:
-        """Tokens are numbered from `pad_token_id` + 1 and padding keeps `pad_token_id`, as in fairseq."""
+        """Return positions that begin at `pad_token_id` + 1; padding keeps `pad_token_id`, as in fairseq."""
         if input_ids is None:
             length = inputs_embeds.shape[1]
             start = self.padding_idx + 1
@@ -93,6 +93,7 @@ class XLMRobertaXLSelfAttention(nn.Module):
     """Attention of several heads, over its own input or over an encoder's states."""
 
     def __init__(self, config: XLMRobertaXLConfig, position_embedding_type: str) -> None:
+        """Build the projections; `position_embedding_type` is the config's, or `absolute` in cross-attention."""
         super().__init__()
         self.num_attention_heads = config.num_attention_heads
         self.attention_head_size = config.hidden_size // config.num_attention_heads
@@ -135,7 +136,9 @@ class XLMRobertaXLSelfAttention(nn.Module):
         whole_heads = head_mask is None or head_mask.shape[-2:] == (1, 1)
         if self.sdpa and whole_heads and not output_attentions:
             dropout = self.dropout.p if self.training else 0.0
-            context = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, dropout_p=dropout)
+            context = nn.functional.scaled_dot_product_attention(
+                query, key, value, attn_mask=attention_mask, dropout_p=dropout
+            )
             if head_mask is not None:
                 context = context * head_mask
         else:
@@ -157,7 +160,7 @@ class XLMRobertaXLSelfAttention(nn.Module):
         return weights if head_mask is None else weights * head_mask
 
     def _relative_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """Learned embeddings of the distance between query and key (Shaw et al. 2018; Huang et al. 2020)."""
+        """Score the distance between query and key by learned embeddings (Shaw et al. 2018; Huang et al. 2020)."""
         queries, keys = query.shape[2], key.shape[2]
         if keys > self.max_position_embeddings:
             raise ValueError(
@@ -182,12 +185,13 @@ class XLMRobertaXLSelfOutput(nn.Module):
     """Mixes the heads and adds the stream."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, context: Tensor, stream: Tensor) -> Tensor:
-        """(batch, sequence, heads × size) and the stream to (batch, sequence, hidden)."""
+        """Add what the heads found, (batch, sequence, heads × size), to the stream, (batch, sequence, hidden)."""
         added: Tensor = self.dropout(self.dense(context)) + stream
         return added
 
@@ -196,6 +200,7 @@ class XLMRobertaXLAttention(nn.Module):
     """The attention sublayer: layer norm, heads, output, residual."""
 
     def __init__(self, config: XLMRobertaXLConfig, position_embedding_type: str | None = None) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__()
         self.self_attn_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.self = XLMRobertaXLSelfAttention(config, position_embedding_type or config.position_embedding_type)
@@ -217,8 +222,8 @@ class XLMRobertaXLAttention(nn.Module):
         size = self.self.attention_head_size
         index = torch.tensor([place * size + i for place in kept for i in range(size)], dtype=torch.long)
         for name in ("query", "key", "value"):
-            setattr(self.self, name, _pruned(getattr(self.self, name), index, dim=0))
-        self.output.dense = _pruned(self.output.dense, index, dim=1)
+            setattr(self.self, name, _prune_linear(getattr(self.self, name), index, dim=0))
+        self.output.dense = _prune_linear(self.output.dense, index, dim=1)
         self.self.num_attention_heads = len(kept)
         self.pruned_heads = gone
 
@@ -250,13 +255,14 @@ class XLMRobertaXLIntermediate(nn.Module):
     """The first half of the feed-forward sublayer."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
         act = config.hidden_act
         self.intermediate_act_fn = ACTIVATIONS[act] if isinstance(act, str) else act
 
     def forward(self, x: Tensor) -> Tensor:
-        """(…, hidden) to (…, intermediate)."""
+        """Widen (…, hidden) to (…, intermediate)."""
         activated: Tensor = self.intermediate_act_fn(self.dense(x))
         return activated
 
@@ -265,11 +271,12 @@ class XLMRobertaXLOutput(nn.Module):
     """The second half of the feed-forward sublayer, and the residual. No dropout here, unlike in BERT."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__()
         self.dense = nn.Linear(config.intermediate_size, config.hidden_size)
 
     def forward(self, x: Tensor, stream: Tensor) -> Tensor:
-        """(…, intermediate) and the stream to (…, hidden)."""
+        """Add what (…, intermediate) is mapped to to the stream, (…, hidden)."""
         added: Tensor = self.dense(x) + stream
         return added
 
@@ -278,6 +285,7 @@ class XLMRobertaXLLayer(nn.Module):
     """Self-attention, cross-attention in a decoder that has it, feed-forward."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__()
         self.chunk_size_feed_forward = config.chunk_size_feed_forward
         self.is_decoder = config.is_decoder
@@ -334,7 +342,7 @@ class XLMRobertaXLLayer(nn.Module):
         return (stream, *rest, present) if self.is_decoder else (stream, *rest)
 
     def feed_forward(self, stream: Tensor) -> Tensor:
-        """The stream with the feed-forward sublayer's work added."""
+        """Return the stream with the feed-forward sublayer's work added."""
         out: Tensor = self.output(self.intermediate(self.LayerNorm(stream)), stream)
         return out
 
@@ -343,6 +351,7 @@ class XLMRobertaXLEncoder(nn.Module):
     """The layers and the final layer norm."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__()
         self.layer = nn.ModuleList(XLMRobertaXLLayer(config) for _ in range(config.num_hidden_layers))
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
@@ -409,11 +418,12 @@ class XLMRobertaXLPooler(nn.Module):
     """A dense layer and tanh on the first token. The published checkpoints have no weights for it."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """(batch, sequence, hidden) to (batch, hidden)."""
+        """Pool (batch, sequence, hidden) to (batch, hidden): the first token's state."""
         return torch.tanh(self.dense(hidden_states[:, 0]))
 
 
@@ -426,6 +436,7 @@ class XLMRobertaXLModel(XLMRobertaXLPreTrainedModel):
     """
 
     def __init__(self, config: XLMRobertaXLConfig, add_pooling_layer: bool = True) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__(config)
         self.embeddings = XLMRobertaXLEmbeddings(config)
         self.encoder = XLMRobertaXLEncoder(config)
@@ -433,7 +444,7 @@ class XLMRobertaXLModel(XLMRobertaXLPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """The word embeddings, (vocabulary, hidden)."""
+        """Return the word embeddings, (vocabulary, hidden)."""
         return self.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
@@ -465,13 +476,14 @@ class XLMRobertaXLModel(XLMRobertaXLPreTrainedModel):
         """Run the encoder.
 
         Args:
-            input_ids: (batch, sequence) ids; or give `inputs_embeds`, (batch, sequence, hidden).
+            input_ids: (batch, sequence) ids; or give `inputs_embeds`.
             attention_mask: (batch, sequence), 1 for tokens and 0 for padding; or (batch, sequence, sequence) with
                 what each token may see.
             token_type_ids: (batch, sequence); zeros if None.
             position_ids: (batch, sequence) rows of the position table.
             head_mask: (heads,) or (layers, heads), 0 for heads to switch off; or (layers, batch, heads, 1, 1) for a
                 choice of its own in each text.
+            inputs_embeds: (batch, sequence, hidden) in place of the word embeddings of ids.
             encoder_hidden_states: (batch, encoder sequence, hidden) for the cross-attention of a decoder.
             encoder_attention_mask: (batch, encoder sequence) or (batch, sequence, encoder sequence).
             past_key_values: keys and values from an earlier call of a decoder.
@@ -494,10 +506,12 @@ class XLMRobertaXLModel(XLMRobertaXLPreTrainedModel):
         if not config.is_decoder or encoder_hidden_states is None:
             encoder_attention_mask = None
         elif encoder_attention_mask is not None:
-            encoder_attention_mask = additive_mask(encoder_attention_mask, embedded, causal=False)
+            encoder_attention_mask = make_additive_mask(encoder_attention_mask, embedded, causal=False)
         out: BaseModelOutputWithPoolingAndCrossAttentions = self.encoder(
             embedded,
-            attention_mask=additive_mask(attention_mask, embedded, causal=config.is_decoder, past_length=past_length),
+            attention_mask=make_additive_mask(
+                attention_mask, embedded, causal=config.is_decoder, past_length=past_length
+            ),
             head_mask=None if head_mask is None else expand_head_mask(head_mask, config.num_hidden_layers, embedded),
             encoder_hidden_states=encoder_hidden_states,
             encoder_attention_mask=encoder_attention_mask,
@@ -514,8 +528,8 @@ class XLMRobertaXLModel(XLMRobertaXLPreTrainedModel):
         return (out.last_hidden_state, out.pooler_output, *(part for part in kept if part is not None))
 
 
-def additive_mask(mask: Tensor | None, like: Tensor, *, causal: bool, past_length: int = 0) -> Tensor | None:
-    """What is added to the attention scores: 0 where a token may look, the lowest number where it may not.
+def make_additive_mask(mask: Tensor | None, like: Tensor, *, causal: bool, past_length: int = 0) -> Tensor | None:
+    """Return what is added to attention scores: 0 where a token may look, the lowest number where it may not.
 
     Args:
         mask: (batch, keys) or (batch, queries, keys) of ones and zeros; None for all ones.
@@ -545,7 +559,7 @@ def additive_mask(mask: Tensor | None, like: Tensor, *, causal: bool, past_lengt
 
 
 def expand_head_mask(mask: Tensor, layers: int, like: Tensor) -> Tensor:
-    """(heads,) or (layers, heads) to (layers, 1, heads, 1, 1); five dimensions are taken as they are."""
+    """Expand (heads,) or (layers, heads) to (layers, 1, heads, 1, 1); five dimensions are taken as they are."""
     if mask.dim() == 1:
         mask = mask.expand(layers, -1)
     if mask.dim() == 2:
@@ -557,8 +571,8 @@ def expand_head_mask(mask: Tensor, layers: int, like: Tensor) -> Tensor:
     return mask.to(like)
 
 
-def _pruned(linear: nn.Linear, index: Tensor, dim: int) -> nn.Linear:
-    """A linear layer with only some of its outputs (dim 0) or inputs (dim 1)."""
+def _prune_linear(linear: nn.Linear, index: Tensor, dim: int) -> nn.Linear:
+    """Return a linear layer with only some of its outputs (dim 0) or inputs (dim 1)."""
     if not isinstance(linear, nn.Linear):
         raise ValueError("Heads of quantised layers cannot be pruned. Prune the model in 16 bits, then quantise it.")
     index = index.to(linear.weight.device)

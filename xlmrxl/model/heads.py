@@ -9,7 +9,6 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from xlmrxl.checkpoints.hub import resolve_file
 from xlmrxl.model.config import XLMRobertaXLConfig
@@ -68,6 +67,7 @@ class XLMRobertaXLLMHead(nn.Module):
     """Dense, gelu, layer norm, and the word embeddings (usually tied) as a map to the vocabulary."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the dense layer, its norm and the decoder, whose weight `tie_weights` replaces."""
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
@@ -75,8 +75,8 @@ class XLMRobertaXLLMHead(nn.Module):
         self.bias = self.decoder.bias = nn.Parameter(torch.zeros(config.vocab_size))
 
     def forward(self, features: Tensor) -> Tensor:
-        """(…, hidden) to (…, vocabulary)."""
-        logits: Tensor = self.decoder(self.layer_norm(F.gelu(self.dense(features))))
+        """Score the tokens of the vocabulary: (…, hidden) to (…, vocabulary)."""
+        logits: Tensor = self.decoder(self.layer_norm(nn.functional.gelu(self.dense(features))))
         return logits
 
 
@@ -96,7 +96,7 @@ class _LanguageModel(_Head):
         self.post_init()
 
     def get_output_embeddings(self) -> nn.Linear:
-        """The map to the vocabulary."""
+        """Return the layer that maps states to the vocabulary."""
         return self.lm_head.decoder
 
     def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
@@ -125,13 +125,13 @@ class XLMRobertaXLForMaskedLM(_LanguageModel):
         *,
         logits_mask: Tensor | None = None,
     ) -> MaskedLMOutput | tuple[Any, ...]:
-        """Run the model; the arguments that `XLMRobertaXLModel.forward` has are described there.
+        """Run the model with the arguments of `XLMRobertaXLModel.forward`, labels and a mask of positions.
 
-        Args:
-            labels: (batch, sequence) ids of the true tokens, -100 where there is nothing to predict.
-            logits_mask: (batch, sequence) booleans: the positions to predict at. Then `logits` is
-                (positions, vocabulary), in the order of reading, and the loss is that of these positions. Logits at
-                every position are the largest waste in this model: 250,880 numbers a token.
+        `labels` are (batch, sequence) ids of the true tokens, -100 where there is nothing to predict.
+
+        `logits_mask` is (batch, sequence) booleans: the positions to predict at. Then `logits` is
+        (positions, vocabulary), in the order of reading, and the loss is that of these positions. Logits at every
+        position are the largest waste in this model: 250,880 numbers a token.
         """
         out = self._encode(
             input_ids=input_ids,
@@ -155,7 +155,7 @@ class XLMRobertaXLForMaskedLM(_LanguageModel):
             states = states[logits_mask]
             labels = None if labels is None else labels[logits_mask]
         logits = self.lm_head(states)
-        loss = None if labels is None else F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+        loss = None if labels is None else nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
         return self._result(MaskedLMOutput(loss=loss, logits=logits), out, return_dict)
 
 
@@ -163,6 +163,7 @@ class XLMRobertaXLForCausalLM(_LanguageModel):
     """Predicts the next token; set `is_decoder` in the config."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__(config)
         self.generation_config = GenerationOptions.of(config)
 
@@ -197,7 +198,8 @@ class XLMRobertaXLForCausalLM(_LanguageModel):
             stopping_criteria: functions of the same that say whether to stop.
             input_ids: another name for `inputs`.
             attention_mask: (texts, length), 0 at padding; read off the ids if None.
-            encoder_hidden_states, encoder_attention_mask: for the cross-attention.
+            encoder_hidden_states: (texts, encoder length, hidden) for the cross-attention.
+            encoder_attention_mask: (texts, encoder length), 0 at padding.
             **options: those of `generation.GenerationOptions`, such as `max_new_tokens=20`.
 
         Returns:
@@ -261,10 +263,9 @@ class XLMRobertaXLForCausalLM(_LanguageModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> CausalLMOutputWithCrossAttentions | tuple[Any, ...]:
-        """Run the model; the arguments that `XLMRobertaXLModel.forward` has are described there.
+        """Run the model with the arguments of `XLMRobertaXLModel.forward` and labels.
 
-        Args:
-            labels: (batch, sequence) ids, -100 to ignore; they are shifted here, so give the input ids themselves.
+        `labels` are (batch, sequence) ids, -100 to ignore; they are shifted here, so give the input ids themselves.
         """
         out = self._encode(
             input_ids=input_ids,
@@ -283,7 +284,7 @@ class XLMRobertaXLForCausalLM(_LanguageModel):
         logits = self.lm_head(out.last_hidden_state)
         loss = None
         if labels is not None:
-            loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+            loss = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
         return self._result(CausalLMOutputWithCrossAttentions(loss=loss, logits=logits), out, return_dict)
 
 
@@ -291,13 +292,14 @@ class XLMRobertaXLClassificationHead(nn.Module):
     """Dense, tanh and projection on the first token, each after dropout."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
         self.dropout = nn.Dropout(_classifier_dropout(config))
         self.out_proj = nn.Linear(config.hidden_size, config.num_labels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, sequence, hidden) to (batch, labels)."""
+        """Score the labels: (batch, sequence, hidden) to (batch, labels)."""
         x = torch.tanh(self.dense(self.dropout(features[:, 0])))
         logits: Tensor = self.out_proj(self.dropout(x))
         return logits
@@ -307,6 +309,7 @@ class XLMRobertaXLForSequenceClassification(_Head):
     """One label, several labels, or numbers, for a text or a pair of texts."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__(config)
         self.num_labels = config.num_labels
         self.roberta = XLMRobertaXLModel(config, add_pooling_layer=False)
@@ -326,12 +329,11 @@ class XLMRobertaXLForSequenceClassification(_Head):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> SequenceClassifierOutput | tuple[Any, ...]:
-        """Run the model; the arguments that `XLMRobertaXLModel.forward` has are described there.
+        """Run the model with the arguments of `XLMRobertaXLModel.forward` and labels.
 
-        Args:
-            labels: (batch,) classes; (batch, labels) of zeros and ones as floats for several labels; (batch,) or
-                (batch, labels) numbers for a regression. Which it is stands in the config's `problem_type`; where
-                that is None, it is read off the number of labels and the type of the first labels seen, for good.
+        `labels` are (batch,) classes; (batch, labels) of zeros and ones as floats for several labels; (batch,) or
+        (batch, labels) numbers for a regression. Which it is stands in the config's `problem_type`; where that is
+        None, it is read off the number of labels and the type of the first labels seen, for good.
         """
         out = self._encode(
             input_ids=input_ids,
@@ -358,16 +360,17 @@ class XLMRobertaXLForSequenceClassification(_Head):
         if self.config.problem_type == "regression":
             if self.num_labels == 1:
                 logits, labels = logits.squeeze(), labels.squeeze()
-            return F.mse_loss(logits, labels)
+            return nn.functional.mse_loss(logits, labels)
         if self.config.problem_type == "single_label_classification":
-            return F.cross_entropy(logits, labels.flatten())
-        return F.binary_cross_entropy_with_logits(logits, labels)
+            return nn.functional.cross_entropy(logits, labels.flatten())
+        return nn.functional.binary_cross_entropy_with_logits(logits, labels)
 
 
 class XLMRobertaXLForMultipleChoice(_Head):
     """Scores several texts (a prompt with each of its choices) against each other."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__(config)
         self.roberta = XLMRobertaXLModel(config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
@@ -387,12 +390,11 @@ class XLMRobertaXLForMultipleChoice(_Head):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> MultipleChoiceModelOutput | tuple[Any, ...]:
-        """Run the model. Note the order of the arguments, which is the reference's.
+        """Run the model on several choices a text. Note the order of the arguments, which is the reference's.
 
-        Args:
-            input_ids: (batch, choices, sequence), and so are the masks, types and positions; `inputs_embeds` is
-                (batch, choices, sequence, hidden).
-            labels: (batch,) the right choice.
+        They are those of `XLMRobertaXLModel.forward` with an axis more: `input_ids` is (batch, choices, sequence), and
+        so are the masks, types and positions; `inputs_embeds` is (batch, choices, sequence, hidden). `labels` are
+        (batch,), the right choice of each text.
 
         Returns:
             `logits` is (batch, choices); hidden states and attentions have batch × choices rows.
@@ -416,7 +418,7 @@ class XLMRobertaXLForMultipleChoice(_Head):
         )
         assert out.pooler_output is not None
         logits = self.classifier(self.dropout(out.pooler_output)).view(-1, given.shape[1])
-        loss = None if labels is None else F.cross_entropy(logits, labels)
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return self._result(MultipleChoiceModelOutput(loss=loss, logits=logits), out, return_dict)
 
 
@@ -424,6 +426,7 @@ class XLMRobertaXLForTokenClassification(_Head):
     """A label for each token."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__(config)
         self.num_labels = config.num_labels
         self.roberta = XLMRobertaXLModel(config, add_pooling_layer=False)
@@ -444,10 +447,9 @@ class XLMRobertaXLForTokenClassification(_Head):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> TokenClassifierOutput | tuple[Any, ...]:
-        """Run the model; the arguments that `XLMRobertaXLModel.forward` has are described there.
+        """Run the model with the arguments of `XLMRobertaXLModel.forward` and labels.
 
-        Args:
-            labels: (batch, sequence) classes, -100 to ignore; padding is ignored whatever its label.
+        `labels` are (batch, sequence) classes, -100 to ignore; padding is ignored whatever its label.
         """
         out = self._encode(
             input_ids=input_ids,
@@ -464,7 +466,7 @@ class XLMRobertaXLForTokenClassification(_Head):
         if labels is not None:
             if attention_mask is not None:
                 labels = labels.masked_fill(attention_mask != 1, -100)
-            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         return self._result(TokenClassifierOutput(loss=loss, logits=logits), out, return_dict)
 
 
@@ -472,6 +474,7 @@ class XLMRobertaXLForQuestionAnswering(_Head):
     """Where in a text the answer to a question starts and ends."""
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Build the layers in the sizes that the config gives."""
         super().__init__(config)
         if config.num_labels != 2:
             raise ValueError(f"num_labels is {config.num_labels}; question answering has two, the start and the end.")
@@ -494,11 +497,10 @@ class XLMRobertaXLForQuestionAnswering(_Head):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> QuestionAnsweringModelOutput | tuple[Any, ...]:
-        """Run the model; the arguments that `XLMRobertaXLModel.forward` has are described there.
+        """Run the model with the arguments of `XLMRobertaXLModel.forward` and the places of the answers.
 
-        Args:
-            start_positions: (batch,) token index of the answer's start; one beyond the text is ignored.
-            end_positions: (batch,) token index of its end.
+        `start_positions` and `end_positions` are (batch,) indices of an answer's first and last token; one beyond the
+        text is ignored.
         """
         out = self._encode(
             input_ids=input_ids,
@@ -515,7 +517,7 @@ class XLMRobertaXLForQuestionAnswering(_Head):
         if start_positions is not None and end_positions is not None:
             outside = start.shape[1]
             losses = [
-                F.cross_entropy(logits, positions.flatten().clamp(0, outside), ignore_index=outside)
+                nn.functional.cross_entropy(logits, positions.flatten().clamp(0, outside), ignore_index=outside)
                 for logits, positions in ((start, start_positions), (end, end_positions))
             ]
             loss = (losses[0] + losses[1]) / 2

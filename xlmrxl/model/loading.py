@@ -22,17 +22,17 @@ from xlmrxl.checkpoints.weight_files import (
     TIED,
     Weights,
     check_floats,
-    mapped_scratch,
+    map_scratch,
     open_weights,
     prefetch,
     release_pages,
-    trim,
+    trim_heap,
 )
-from xlmrxl.errors import CheckpointError, InputError, describe, first_line, shorten
+from xlmrxl.errors import CheckpointError, InputError, describe, get_first_line, shorten
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.model.device_map import dispatch, infer_device_map, single_device
+from xlmrxl.model.device_map import dispatch, find_single_device, infer_device_map
 from xlmrxl.model.module import BASE_PREFIX, XLMRobertaXLModule, init_empty_weights
-from xlmrxl.quantization.bnb_format import pieces, quantize_8bit, read_8bit
+from xlmrxl.quantization.bnb_format import quantize_8bit, read_8bit, split_rows
 from xlmrxl.quantization.bnb_layers import Embedding8bit, Linear8bit, TiedDecoder8bit
 from xlmrxl.quantization.layers import QuantizedLinear, is_quantizable
 from xlmrxl.quantization.load_options import SIXTEEN_BITS, LoadOptions
@@ -81,7 +81,7 @@ class Checkpoint:
         Raises:
             CheckpointError: they are quantised in a way that cannot be read.
         """
-        return stored_precision(self.config)
+        return find_stored_precision(self.config)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -89,7 +89,7 @@ class Checkpoint:
         named: torch.dtype | None = self.config.torch_dtype
         if self.precision is not None and named is not None:
             return named
-        return stored_dtype(self.weights)
+        return find_stored_dtype(self.weights)
 
     def settle_precision(self, asked: str | None) -> str | None:
         """Return the precision to load: the stored one where the checkpoint is quantised, else what was asked for.
@@ -129,7 +129,7 @@ def open_checkpoint(
         CheckpointError: there are no weights, or a file is missing or damaged.
     """
     if state_dict is not None:
-        return Checkpoint("state_dict", config, Weights.of(state_dict))
+        return Checkpoint("state_dict", config, Weights.from_state_dict(state_dict))
     assert name_or_path is not None
     weights = open_weights(name_or_path, variant=variant, safetensors=safetensors, **where)
     return Checkpoint(os.fspath(name_or_path), config, weights)
@@ -171,7 +171,7 @@ def load_checkpoint(
         CheckpointError: the checkpoint does not fit the model, or is quantised otherwise.
         MissingDependencyError: a package is missing that the precision or the device map needs.
     """
-    single = None if device_map is None else single_device(device_map)
+    single = None if device_map is None else find_single_device(device_map)
     precision = checkpoint.settle_precision(options.precision)
     if precision is not None:
         find_precision(precision).require_package()
@@ -194,7 +194,7 @@ def load_checkpoint(
     return model, info
 
 
-def stored_precision(config: XLMRobertaXLConfig) -> str | None:
+def find_stored_precision(config: XLMRobertaXLConfig) -> str | None:
     """Return the name of the quantised precision that a checkpoint is stored in, by its config; None if in none.
 
     Raises:
@@ -209,7 +209,8 @@ def read_quantization(asked: Any, load_in_8bit: bool = False, load_in_4bit: bool
 
     Args:
         asked: a `BitsAndBytesConfig` of transformers, the dict that its `to_dict` gives, or None.
-        load_in_8bit, load_in_4bit: the same in short.
+        load_in_8bit: the same in short.
+        load_in_4bit: the same in short.
 
     Returns:
         Options whose dtype is None where nothing is said of what is not quantised.
@@ -245,6 +246,7 @@ class TensorReader:
     """
 
     def __init__(self, weights: Weights, keys: dict[str, str], options: LoadOptions, *, remap: bool = False) -> None:
+        """Add up the bytes to read, for the reports of progress."""
         self.weights, self.options, self.done, self.remap = weights, options, 0, remap
         self.sizes = {source: weights[source].nbytes for source in keys.values()}
         self.total = sum(self.sizes.values())
@@ -252,14 +254,15 @@ class TensorReader:
         self.ahead = dict(zip(self.order, self.order[1:], strict=False))
 
     def __getitem__(self, source: str) -> Tensor:
+        """Return a tensor by its name in the checkpoint, and have the system fetch the next one meanwhile."""
         following = self.ahead.get(source)
-        if following is not None and self.weights.mapped(following):
+        if following is not None and self.weights.is_mapped(following):
             prefetch(self.weights[following])
         return self.weights[source]
 
     def release_after(self, source: str) -> Callable[[Tensor], None]:
         """Return what is to be called with each part of a tensor that has been used."""
-        mapped = self.weights.mapped(source)
+        mapped = self.weights.is_mapped(source)
 
         def on_read(part: Tensor) -> None:
             if mapped:
@@ -282,13 +285,13 @@ class TensorReader:
             return tensor
         scratch = None
         if self.remap and tensor.numel() >= LARGE:
-            scratch = mapped_scratch(self.weights.file_of(source), tensor.shape, dtype)
+            scratch = map_scratch(self.weights.get_file(source), tensor.shape, dtype)
         out = torch.empty(tensor.shape, dtype=dtype, device=options.device) if scratch is None else scratch
         on_read = self.release_after(source)
         if tensor.dim() < 2:
             out.copy_(tensor)
             on_read(tensor)
-        for start, stop in pieces(tensor) if tensor.dim() > 1 else ():
+        for start, stop in split_rows(tensor) if tensor.dim() > 1 else ():
             out[start:stop].copy_(tensor[start:stop])
             on_read(tensor[start:stop])
             if scratch is not None:
@@ -329,12 +332,12 @@ def load_weights(
     sources = match_names(model, weights)
     keys = dict(sources)
     shared = model._shared_names()
-    stored = _stored_layers(model, keys)
+    stored = _find_stored_layers(model, keys)
     missing, mismatched = check_checkpoint(model, weights, keys, stored, name, ignore_mismatched_sizes, fresh_heads)
     reader = TensorReader(weights, keys, options, remap=options.precision is not None and options.device.type == "cpu")
     quantized = _load_quantized_layers(model, keys, reader, name, stored)
-    common = options.choose_dtype(stored_dtype(weights))
-    places = _places(model)
+    common = options.choose_dtype(find_stored_dtype(weights))
+    places = _map_parameters(model)
     for key, parameter in list(model.named_parameters()):
         source = keys.pop(key, None)
         if source is None or key in mismatched:
@@ -347,7 +350,7 @@ def load_weights(
     model.tie_weights()
     left = [source for key, source in keys.items() if key not in shared and not key.endswith(BUFFERS)]
     _start_afresh(model, missing + mismatched)
-    trim()
+    trim_heap()
     if quantized and options.precision is not None:
         said = getattr(model.config, "quantization_config", None) or {}
         # However the file had them packed, they are bytes now, and are saved as such.
@@ -392,12 +395,12 @@ def check_checkpoint(
         if source is None:
             missing.append(key)
         elif key.removesuffix(".weight") not in stored:
-            tensor, file = weights[source], weights.file_of(source)
+            tensor, file = weights[source], weights.get_file(source)
             check_floats(source, tensor, file)
             if tensor.shape != parameter.shape:
                 mismatched.append(key)
                 if not ignore_mismatched_sizes:
-                    raise CheckpointError(_misfit(model, key, tensor, parameter, file))
+                    raise CheckpointError(_describe_misfit(model, key, tensor, parameter, file))
     if broken := [key for key in missing if not fresh_heads or not _is_head(key)]:
         raise CheckpointError(
             f"{name} lacks {len(broken)} weights of {type(model).__name__}, among them {broken[0]}. "
@@ -412,7 +415,7 @@ def check_checkpoint(
     return missing, mismatched
 
 
-def _stored_layers(model: XLMRobertaXLModule, keys: dict[str, str]) -> dict[str, dict[str, str]]:
+def _find_stored_layers(model: XLMRobertaXLModule, keys: dict[str, str]) -> dict[str, dict[str, str]]:
     """Return what a checkpoint has beside the weight of each quantised layer, by the layer's path."""
     names = dict.fromkeys(part for name in list_quantized() for part in PRECISIONS[name].layer.parts)
     part_pattern = "|".join(re.escape(name).replace(r"\*", ".*") for name in names)
@@ -458,7 +461,7 @@ def _load_quantized_layers(
             layer = _read_layer(path, module, bias, source, extras, reader, settings)
         else:
             layer = reader.quantize(source, bias)
-            trim()
+            trim_heap()
         model.set_submodule(path, layer)
         count += inner
     prefix = "" if model.base_model is model else BASE_PREFIX + "."
@@ -490,7 +493,7 @@ def _read_layer(
         shape = (module.out_features, module.in_features)
         layer = precision.layer.read(weight, parts, bias, shape, reader.options.device, settings)
     except ValueError as error:
-        raise _unusable(precision.name, path, reader.weights.file_of(source), error) from error
+        raise _describe_unusable(precision.name, path, reader.weights.get_file(source), error) from error
     reader.count(weight.nbytes)
     return layer
 
@@ -506,10 +509,10 @@ def _check_parts(parts: Mapping[str, Tensor], known: Sequence[str]) -> None:
             raise ValueError(f"it has {part}, and config.json says otherwise")
 
 
-def _unusable(precision: str, path: str, file: Path, error: ValueError) -> CheckpointError:
+def _describe_unusable(precision: str, path: str, file: Path, error: ValueError) -> CheckpointError:
     """Return the sentence for a quantised weight that is not what it says."""
     return CheckpointError(
-        f"The {precision} weight {path} of {file} cannot be used ({first_line(error)}). Copy the checkpoint again, "
+        f"The {precision} weight {path} of {file} cannot be used ({get_first_line(error)}). Copy the checkpoint again, "
         "or quantise the original one with `xlmrxl quantize`."
     )
 
@@ -525,7 +528,7 @@ def _load_quantized_embeddings(
     options = reader.options
     old = cast("nn.Embedding", model.get_submodule(path))
     source = keys.pop(f"{path}.weight")
-    weight, file = reader[source], reader.weights.file_of(source)
+    weight, file = reader[source], reader.weights.get_file(source)
     dtype = options.choose_dtype(torch.bfloat16 if extras else weight.dtype)
     if extras:
         for extra in extras:
@@ -535,7 +538,7 @@ def _load_quantized_embeddings(
             _check_parts(parts, Linear8bit.parts)
             rows, scales = read_8bit(weight, parts, tuple(old.weight.shape))
         except ValueError as error:
-            raise _unusable("8bit", path, file, error) from error
+            raise _describe_unusable("8bit", path, file, error) from error
         rows, scales = rows.to(options.device), scales.to(options.device)
         reader.count(weight.nbytes)
     else:
@@ -571,12 +574,12 @@ def _is_head(key: str) -> bool:
     return key.startswith((*HEADS, "pooler."))
 
 
-def stored_dtype(weights: Weights) -> torch.dtype:
+def find_stored_dtype(weights: Weights) -> torch.dtype:
     """Return the type that a checkpoint's weights have."""
     return next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
 
 
-def _places(model: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
+def _map_parameters(model: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
     """Return the modules and attributes that hold each parameter, by the parameter's id."""
     places: dict[int, list[tuple[nn.Module, str]]] = {}
     for module in model.modules():
@@ -601,7 +604,7 @@ def _start_afresh(model: XLMRobertaXLModule, keys: list[str]) -> None:
                 nn.init.zeros_(model.get_parameter(name))
 
 
-def _misfit(model: XLMRobertaXLModule, key: str, tensor: Tensor, parameter: Tensor, file: Path) -> str:
+def _describe_misfit(model: XLMRobertaXLModule, key: str, tensor: Tensor, parameter: Tensor, file: Path) -> str:
     text = (
         f"{key} has the shape {tuple(tensor.shape)} in {file}, but {type(model).__name__} needs "
         f"{tuple(parameter.shape)}."

@@ -40,7 +40,7 @@ class _NoInitialisation(TorchFunctionMode):
 
 @contextmanager
 def init_empty_weights() -> Iterator[None]:
-    """Models built in here have shapes and no values; `loading.load_weights` gives them some."""
+    """Build models that have shapes and no values, while this lasts; `loading.load_weights` gives them some."""
     with torch.device("meta"), _NoInitialisation():
         yield
 
@@ -63,6 +63,7 @@ class XLMRobertaXLModule(nn.Module):
     _keep_in_fp32_modules: ClassVar[list[str] | None] = None
 
     def __init__(self, config: XLMRobertaXLConfig) -> None:
+        """Keep the config; every model's constructor ends with `post_init`."""
         super().__init__()
         if not isinstance(config, XLMRobertaXLConfig):
             raise TypeError(f"{type(self).__name__} takes an XLMRobertaXLConfig, not a {type(config).__name__}.")
@@ -73,7 +74,7 @@ class XLMRobertaXLModule(nn.Module):
         self._input_gradients: Any = None  # the hook of enable_input_require_grads
 
     def post_init(self) -> None:
-        """Fresh weights, heads pruned as the config says, tied weights: the end of every constructor."""
+        """Give fresh weights, prune heads as the config says and tie weights, at the end of every constructor."""
         if self.device.type != "meta":
             self.apply(self._init_weights)
         # A base model inside a head has been pruned by its own constructor.
@@ -104,17 +105,17 @@ class XLMRobertaXLModule(nn.Module):
 
     @property
     def base_model(self) -> XLMRobertaXLModule:
-        """The encoder without the head (itself, if it has none)."""
+        """Return the encoder without the head (the model itself, if it has none)."""
         return cast("XLMRobertaXLModule", getattr(self, BASE_PREFIX, self))
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Return where the weights are."""
         return next(self.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the weights."""
+        """Return the type of the weights."""
         return next(p.dtype for p in self.parameters() if p.is_floating_point())
 
     @property
@@ -141,7 +142,12 @@ class XLMRobertaXLModule(nn.Module):
         return sum(tensor.nbytes for tensor in tensors)
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
-        """How many weights there are, tied ones counted once."""
+        """Return how many weights there are, tied ones counted once.
+
+        Args:
+            only_trainable: count no frozen or quantised ones.
+            exclude_embeddings: count no words, positions and token types.
+        """
         left_out = set()
         if exclude_embeddings:
             left_out = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}
@@ -155,7 +161,7 @@ class XLMRobertaXLModule(nn.Module):
         return count
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """The word embeddings, (vocabulary, hidden)."""
+        """Return the word embeddings, (vocabulary, hidden)."""
         return self.base_model.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
@@ -163,7 +169,7 @@ class XLMRobertaXLModule(nn.Module):
         self.base_model.set_input_embeddings(value)
 
     def get_output_embeddings(self) -> nn.Linear | None:
-        """The layer that turns states into logits over the vocabulary, where there is one."""
+        """Return the layer that turns states into logits over the vocabulary; None where there is none."""
         return None
 
     def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:

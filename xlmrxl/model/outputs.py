@@ -57,6 +57,7 @@ class ModelOutput(OrderedDict[str, Any]):
         return tuple(self.values())
 
     def __getitem__(self, key: str | int | slice) -> Any:
+        """Return a field by its name, or by its place among those that are there."""
         return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -73,6 +74,7 @@ class ModelOutput(OrderedDict[str, Any]):
                 self.move_to_end(later)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field, so that it is found as an item as well."""
         self[name] = value
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
@@ -82,6 +84,7 @@ class ModelOutput(OrderedDict[str, Any]):
     __delitem__ = pop = popitem = setdefault = update = clear = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
+        """Return what a pickle needs: the class and the fields."""
         return type(self), (dict(self),)
 
 

@@ -18,7 +18,7 @@ from xlmrxl.checkpoints.keywords import refuse_save_options, take_hub_options
 from xlmrxl.checkpoints.weight_files import save_weights
 from xlmrxl.errors import CheckpointError
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.model.loading import load_checkpoint, open_checkpoint, read_quantization, stored_precision
+from xlmrxl.model.loading import find_stored_precision, load_checkpoint, open_checkpoint, read_quantization
 from xlmrxl.model.module import XLMRobertaXLModule
 from xlmrxl.quantization.load_options import SIXTEEN_BITS
 from xlmrxl.quantization.upcast import is_upcast
@@ -141,12 +141,15 @@ class XLMRobertaXLPreTrainedModel(XLMRobertaXLModule):
             state_dict: weights that count in place of the checkpoint's files. They are copied.
             device_map: a device (`"cuda"`, 0) for all of the model, or `"auto"`, `"balanced"`, `"balanced_low_0"`,
                 `"sequential"` or a dict from modules to devices, by which accelerate spreads it.
-            max_memory, offload_folder, offload_buffers: as accelerate takes them, with a `device_map`.
+            max_memory: by device, the bytes that may be used, as accelerate takes it.
+            offload_folder: where accelerate puts what fits no device.
+            offload_buffers: whether accelerate puts buffers there as well.
             quantization_config: a `BitsAndBytesConfig` of transformers, or what its `to_dict` gives. The encoder's
                 linear layers are quantised; which of them are left out, the threshold of 8 bits and the nesting of
                 4 bits are as it says. `bnb_4bit_compute_dtype` is the type of the rest where no other is given.
-            load_in_8bit, load_in_4bit: the same in short. What is not quantised is then in 16 bits unless a type is
-                given. A checkpoint that is quantised already needs neither.
+            load_in_8bit: the same in short. What is not quantised is then in 16 bits unless a type is given. A
+                checkpoint that is quantised already needs neither this nor the next.
+            load_in_4bit: the same in 4 bits.
             use_safetensors: True: no `.bin`, False: no safetensors; either if None.
             variant: a word in the name of the files (`"fp16"`: `model.fp16.safetensors`).
             **kwargs: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download` and `subfolder` say where
@@ -169,7 +172,7 @@ class XLMRobertaXLPreTrainedModel(XLMRobertaXLModule):
             config._check()
         asked = torch_dtype if torch_dtype is not None else dtype
         options = read_quantization(quantization_config, load_in_8bit, load_in_4bit)
-        if asked is not None or (options.precision is None and stored_precision(config) is None):
+        if asked is not None or (options.precision is None and find_stored_precision(config) is None):
             options = replace(options, dtype=_read_dtype(asked))
         elif options.dtype is None:
             options = replace(options, dtype=SIXTEEN_BITS)

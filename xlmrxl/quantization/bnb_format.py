@@ -38,8 +38,8 @@ NEAR = 4e-5
 
 
 @cache
-def bitsandbytes() -> Any:
-    """The library, imported without its warning, its question to the Hub for a kernel, and two compilers.
+def import_bitsandbytes() -> Any:
+    """Import the library without its warning, its question to the Hub for a kernel, and two compilers.
 
     Triton's serves Intel's GPUs only. Torch's takes twice as long to import as torch itself, and 130 MB: bitsandbytes
     wraps two functions that nothing here calls in `torch.compile`, and takes them as they are where that fails, so it
@@ -83,43 +83,43 @@ def _as_it_is(fn: Any = None, recursive: bool = True) -> Any:
 # Quantising
 
 
-def pieces(tensor: Tensor) -> Iterator[tuple[int, int]]:
-    """Ranges of rows of about CHUNK elements each."""
+def split_rows(tensor: Tensor) -> Iterator[tuple[int, int]]:
+    """Yield the first and last row, excluded, of ranges of about CHUNK elements each."""
     rows = max(1, CHUNK // max(1, tensor[:1].numel())) if len(tensor) else 1
     for start in range(0, len(tensor), rows):
         yield start, min(start + rows, len(tensor))
 
 
 def quantize_4bit(
-    weight: Tensor, dtype: torch.dtype, device: torch.device, double: bool, done: Callable[[Tensor], None]
+    weight: Tensor, dtype: torch.dtype, device: torch.device, double: bool, on_read: Callable[[Tensor], None]
 ) -> tuple[Tensor, Any]:
-    """NF4 of a matrix, a piece at a time, with the very bytes that bitsandbytes makes of the whole.
+    """Quantise a matrix to NF4, a piece at a time, with the very bytes that bitsandbytes makes of the whole.
 
     Args:
         weight: (outputs, inputs), perhaps mapped.
         dtype: what it is rounded to first: the type that the rest of the model has.
         device: where it is quantised and stays.
         double: quantise the scales too, by 256 to 8 bits.
-        done: told of each part of `weight` that has been used.
+        on_read: called with each part of `weight` that has been used.
 
     Returns:
         (weights / 2, 1) bytes and bitsandbytes' QuantState.
     """
-    functional = bitsandbytes().functional
+    functional = import_bitsandbytes().functional
     if weight.shape[1] % BLOCK:
         whole = weight.to(device, dtype)
-        done(weight)
+        on_read(weight)
         packed, state = functional.quantize_4bit(whole, blocksize=BLOCK, compress_statistics=double, quant_type="nf4")
         return packed, state
     packed = torch.empty(weight.numel() // 2, 1, dtype=torch.uint8, device=device)
     scales = torch.empty(weight.numel() // BLOCK, device=device)
     width = weight.shape[1]
-    for start, stop in pieces(weight):
+    for start, stop in split_rows(weight):
         part = weight[start:stop]
         some, absmax = _nf4(part.to(device, dtype))
         packed[start * width // 2 : stop * width // 2] = some
         scales[start * width // BLOCK : stop * width // BLOCK] = absmax
-        done(part)
+        on_read(part)
     offset = nested = None
     if double:
         offset = scales.mean()
@@ -139,12 +139,12 @@ def quantize_4bit(
 
 @cache
 def _boundaries() -> tuple[Tensor, Tensor]:
-    """NF4's 15 boundaries, and a table of 256 values for bitsandbytes' 8-bit quantiser that finds the same ones.
+    """Return NF4's 15 boundaries, and a table of 256 values by which bitsandbytes' 8-bit quantiser finds the same.
 
     Each of the 16 NF4 values has 16 entries. The outermost two lie so close to the boundaries that what falls to them
     may be on the wrong side, and is looked at again; whatever falls to the others is right.
     """
-    values = bitsandbytes().functional.get_4bit_type("nf4", device="cpu")
+    values = import_bitsandbytes().functional.get_4bit_type("nf4", device="cpu")
     bounds = (values[1:].double() + values[:-1].double()) / 2
     one = torch.ones(1, dtype=torch.double)
     rows = [
@@ -161,7 +161,7 @@ def _boundaries() -> tuple[Tensor, Tensor]:
 
 
 def _nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Packed NF4 and scales of a matrix whose width is a multiple of BLOCK.
+    """Return packed NF4 and scales of a matrix whose width is a multiple of BLOCK.
 
     On the CPU bitsandbytes searches 15 boundaries for every weight; its 8-bit quantiser looks them up in a table, four
     times as fast, and serves here.
@@ -184,21 +184,24 @@ def _nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quantize_8bit(
-    weight: Tensor, dtype: torch.dtype, device: torch.device, done: Callable[[Tensor], None]
+    weight: Tensor, dtype: torch.dtype, device: torch.device, on_read: Callable[[Tensor], None]
 ) -> tuple[Tensor, Tensor]:
-    """8-bit rows and the largest absolute value of each: (outputs, inputs) int8 and (outputs,) float32.
+    """Quantise the rows of a matrix to 8 bits.
 
     The arguments are those of `quantize_4bit`.
+
+    Returns:
+        (outputs, inputs) int8, and the largest absolute value of each row, (outputs,) float32.
     """
-    functional = bitsandbytes().functional
+    functional = import_bitsandbytes().functional
     rows = torch.empty(weight.shape, dtype=torch.int8, device=device)
     scales = torch.empty(weight.shape[0], device=device)
-    for start, stop in pieces(weight):
+    for start, stop in split_rows(weight):
         part = weight[start:stop]
         rows[start:stop], scales[start:stop], _ = functional.int8_vectorwise_quant(
             part.to(device, dtype).to(torch.float16)
         )
-        done(part)
+        on_read(part)
     return rows, scales
 
 
@@ -225,7 +228,7 @@ def read_4bit(
     Raises:
         ValueError: something is missing, too much, or not what it must be; the message is a clause.
     """
-    functional = bitsandbytes().functional
+    functional = import_bitsandbytes().functional
     kind, values = _read_state(parts)
     size = math.prod(shape)
     if values.get("shape") != list(shape):

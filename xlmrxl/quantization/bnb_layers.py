@@ -21,7 +21,7 @@ from xlmrxl.quantization.bnb_format import (
     KINDS,
     LARGEST_FP16,
     STATE,
-    bitsandbytes,
+    import_bitsandbytes,
     quantize_4bit,
     quantize_8bit,
     read_4bit,
@@ -111,7 +111,7 @@ class Linear4bit(_BnbLinear):
     textual: ClassVar[str] = STATE
 
     def __init__(self, in_features: int, out_features: int, bias: Tensor | None, packed: Tensor, state: Any) -> None:
-        """packed: (weights / 2, 1) bytes; state: bitsandbytes' QuantState of them."""
+        """Take packed weights, (weights / 2, 1) bytes, and bitsandbytes' QuantState of them."""
         super().__init__(in_features, out_features, bias)
         self.register_buffer("weight", packed)
         self.state = state
@@ -120,6 +120,7 @@ class Linear4bit(_BnbLinear):
     def quantize(
         cls, weight: Tensor, bias: Tensor | None, options: LoadOptions, on_read: Callable[[Tensor], None]
     ) -> Linear4bit:
+        """Make a layer of an unquantised weight, in NF4."""
         dtype = options.choose_dtype(weight.dtype)
         packed, state = quantize_4bit(weight, dtype, options.device, options.double_quant, on_read)
         return cls(weight.shape[1], weight.shape[0], bias, packed, state)
@@ -134,6 +135,7 @@ class Linear4bit(_BnbLinear):
         device: torch.device,
         settings: Mapping[str, Any],
     ) -> Linear4bit:
+        """Make a layer of the packed weights that a checkpoint has stored, after a check of all their parts."""
         packed, state = read_4bit(weight, parts, shape, device)
         if state.quant_type != settings.get("bnb_4bit_quant_type", state.quant_type):
             raise ValueError(f"it is {state.quant_type}, and config.json says otherwise")
@@ -141,6 +143,7 @@ class Linear4bit(_BnbLinear):
 
     @staticmethod
     def count_bytes(rows: int, columns: int, double_quant: bool) -> int:
+        """Return the bytes of packed weights and their scales; `double_quant` as in `LoadOptions`."""
         scales = rows * columns // BLOCK
         # Nested, a scale is a byte, and 256 of them share a float32; a table of 256 values goes with them.
         return rows * columns // 2 + (scales + scales // 64 + 1024 if double_quant else 4 * scales)
@@ -152,6 +155,7 @@ class Linear4bit(_BnbLinear):
         return self
 
     def copy_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over packed weights with their scales, after a check of all their parts."""
         parts = {name: tensor for name, tensor in tensors.items() if name.startswith("weight.")}
         shape = (self.out_features, self.in_features)
         self.weight, self.state = read_4bit(tensors["weight"].clone(), parts, shape, self.weight.device)
@@ -159,12 +163,13 @@ class Linear4bit(_BnbLinear):
             self.bias.copy_(tensors["bias"])
 
     def tensors(self) -> dict[str, Tensor]:
+        """Return weights, scales, tables and bias as transformers stores them."""
         rest = {f"weight.{name}": tensor for name, tensor in self.state.as_dict(packed=True).items()}
         return {"weight": self.weight, **rest, **({} if self.bias is None else {"bias": self.bias})}
 
     def forward(self, x: Tensor) -> Tensor:
-        """(…, inputs) to (…, outputs), in the type of the input."""
-        library = bitsandbytes()
+        """Return (…, outputs) of (…, inputs), in the type of the input."""
+        library = import_bitsandbytes()
         bias = None if self.bias is None else self.bias.to(x.dtype)
         if x.device.type != "cpu":
             multiplied: Tensor = library.matmul_4bit(x, self.weight, quant_state=self.state, bias=bias)
@@ -173,7 +178,7 @@ class Linear4bit(_BnbLinear):
         return out if bias is None else out + bias
 
     def _rows(self, dtype: torch.dtype) -> Callable[[int, int], Tensor]:
-        functional, state = bitsandbytes().functional, self.state
+        functional, state = import_bitsandbytes().functional, self.state
         width = self.in_features
         if width % state.blocksize:
             whole = functional.dequantize_4bit(self.weight, state).to(dtype)
@@ -206,7 +211,7 @@ class Linear8bit(_BnbLinear):
     def __init__(
         self, in_features: int, out_features: int, bias: Tensor | None, rows: Tensor, scales: Tensor, outlier: float
     ) -> None:
-        """rows: (outputs, inputs) int8; scales: (outputs,), the absolute value that 127 stands for."""
+        """Take rows, (outputs, inputs) int8, and scales, (outputs,): the absolute value that 127 stands for."""
         super().__init__(in_features, out_features, bias)
         self.register_buffer("weight", rows)
         self.register_buffer("SCB", scales)
@@ -216,6 +221,7 @@ class Linear8bit(_BnbLinear):
     def quantize(
         cls, weight: Tensor, bias: Tensor | None, options: LoadOptions, on_read: Callable[[Tensor], None]
     ) -> Linear8bit:
+        """Make a layer of an unquantised weight, each row in steps of its own."""
         rows, scales = quantize_8bit(weight, options.choose_dtype(weight.dtype), options.device, on_read)
         return cls(weight.shape[1], weight.shape[0], bias, rows, scales, options.outlier)
 
@@ -229,20 +235,23 @@ class Linear8bit(_BnbLinear):
         device: torch.device,
         settings: Mapping[str, Any],
     ) -> Linear8bit:
+        """Make a layer of the 8-bit rows that a checkpoint has stored, after a check of their scales."""
         rows, scales = read_8bit(weight, parts, shape)
         return cls(shape[1], shape[0], bias, rows.to(device), scales.to(device), read_threshold(settings))
 
     @staticmethod
     def count_bytes(rows: int, columns: int, double_quant: bool) -> int:
+        """Return the bytes of the rows and of a float32 scale for each."""
         return rows * columns + 4 * rows
 
     def tensors(self) -> dict[str, Tensor]:
+        """Return rows, scales, their order and bias as transformers stores them."""
         form = torch.zeros((), dtype=torch.uint8)  # "row", the only one there is
         rest = {} if self.bias is None else {"bias": self.bias}
         return {"weight": self.weight, "SCB": self.SCB, "weight_format": form, **rest}
 
     def forward(self, x: Tensor) -> Tensor:
-        """(…, inputs) to (…, outputs), in the type of the input."""
+        """Return (…, outputs) of (…, inputs), in the type of the input."""
         out: Tensor = _Product8bit.apply(x.reshape(-1, self.in_features), self)  # type: ignore[no-untyped-call]
         return out.view(*x.shape[:-1], -1)
 
@@ -253,7 +262,7 @@ class _Product8bit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: Linear8bit) -> Tensor:
         ctx.layer = layer
-        functional, operators = bitsandbytes().functional, torch.ops.bitsandbytes
+        functional, operators = import_bitsandbytes().functional, torch.ops.bitsandbytes
         # float16 ends at 65504, where bfloat16 and float32 do not: rows have a scale of their own to take the rest.
         excess = (x.abs().amax().float() / LARGEST_FP16).clamp(min=1) if x.dtype != torch.float16 else None
         narrow = (x if excess is None else x / excess.to(x.dtype)).to(torch.float16)
@@ -287,7 +296,7 @@ class Embedding8bit(Quantized):
     SCB: Tensor
 
     def __init__(self, rows: Tensor, scales: Tensor, padding_idx: int | None, dtype: torch.dtype) -> None:
-        """dtype: of what is looked up."""
+        """Take rows, (vocabulary, hidden) int8, and their scales; `dtype` is that of what is looked up."""
         super().__init__()
         self.register_buffer("weight", rows)
         self.register_buffer("SCB", scales)
@@ -300,13 +309,15 @@ class Embedding8bit(Quantized):
         return rows * columns + 4 * rows
 
     def tensors(self) -> dict[str, Tensor]:
+        """Return the rows and their scales."""
         return {"weight": self.weight, "SCB": self.SCB}
 
     def count(self) -> int:
+        """Return how many weights the rows stand for."""
         return self.weight.numel()
 
     def forward(self, input: Tensor) -> Tensor:
-        """(…) ids to (…, width)."""
+        """Return (…, hidden) of (…) ids."""
         return (
             nn.functional.embedding(input, self.weight).to(self.dtype)
             * (self.SCB[input] / 127).to(self.dtype)[..., None]
@@ -317,12 +328,13 @@ class TiedDecoder8bit(nn.Module):
     """The LM decoder on the same 8-bit rows."""
 
     def __init__(self, embeddings: Embedding8bit, bias: nn.Parameter) -> None:
+        """Share the rows of the word embeddings, which stay the only module that holds them."""
         super().__init__()
         self.bias = bias
         self._embeddings = (embeddings,)  # in a tuple, so that it is no second submodule
 
     def forward(self, x: Tensor) -> Tensor:
-        """(…, hidden) to (…, vocabulary)."""
+        """Return (…, vocabulary) of (…, hidden)."""
         embeddings = self._embeddings[0]
         rows, scales = embeddings.weight, embeddings.SCB
         out = multiply_rows(x, lambda start, stop: _restored(rows[start:stop], scales[start:stop], x.dtype), len(rows))

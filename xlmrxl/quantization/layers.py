@@ -94,6 +94,7 @@ class QuantizedLinear(Quantized):
     """What a checkpoint has of such a layer beside weight and bias, by name within it; a * stands for anything."""
 
     def __init__(self, in_features: int, out_features: int, bias: Tensor | None) -> None:
+        """Take sizes and bias; a format's own tensors are buffers that it registers itself."""
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.register_buffer("bias", bias)

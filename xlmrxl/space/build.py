@@ -16,8 +16,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from xlmrxl.checkpoints.hub import DEFAULT, local_folder
-from xlmrxl.errors import CheckpointError, first_line
+from xlmrxl.checkpoints.hub import DEFAULT, find_local_folder
+from xlmrxl.errors import CheckpointError, get_first_line
 from xlmrxl.output_lock import lock_output
 from xlmrxl.quantization.precision import AUTO, PRECISIONS
 from xlmrxl.space.reference import KINDS, MEMORY, NAME, PYTHONS, TORCHES, ZEROGPU
@@ -50,12 +50,19 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "widgets", "spaces", "
 
 @dataclass(frozen=True)
 class Built:
-    """What was written."""
+    """What was written.
+
+    Attributes:
+        folder: of the Space.
+        files: their number.
+        size: bytes of all files.
+        notes: what the person should know, a sentence each.
+    """
 
     folder: Path
     files: int
-    size: int  # bytes
-    notes: tuple[str, ...]  # what the person should know, a sentence each
+    size: int
+    notes: tuple[str, ...]
 
 
 def build(
@@ -77,7 +84,8 @@ def build(
         model: `"default"`, a public repository on the Hub, or a folder, of which the files of a checkpoint are copied;
             the default on a CPU and XL on ZeroGPU if not given.
         precision: as for `load`; `"auto"` on a CPU and `"8bit"` on ZeroGPU if not given.
-        python, torch: versions that the kind offers, see `reference`; 3.12 and 2.11.0 if not given.
+        python: a version that the kind offers, see `reference`; 3.12 if not given.
+        torch: the same of torch; 2.11.0 if not given.
         name: owner/name of the Space on the Hub: its title, and where its thumbnail is found.
         overwrite: replace what is in the target and has the name of something written here, and leave the rest, such as
             the .git of a clone.
@@ -86,22 +94,22 @@ def build(
         ValueError: something that Spaces do not offer, or another job is writing the target.
         CheckpointError: the model is not there or does not fit, or the target cannot be written.
     """
-    wanted = _choice("kind", kind, KINDS)
-    python = _choice("python", _whole_version(kind, python), PYTHONS[wanted])
+    wanted = _check_choice("kind", kind, KINDS)
+    python = _check_choice("python", _complete_version(kind, python), PYTHONS[wanted])
     torch = torch or TORCH
     if wanted == "zerogpu":
-        _choice("torch", torch, TORCHES)
+        _check_choice("torch", torch, TORCHES)
     elif not re.fullmatch(r"\d+\.\d+\.\d+", torch):
         raise ValueError(f"torch is {torch!r}; it must be a version such as {TORCH}.")
     if name is not None and not re.fullmatch(NAME, name):
         raise ValueError(f"name is {name!r}; it must be owner/name, as the Space is called on the Hub.")
     model = model or MODELS[wanted]
-    precision = _choice("precision", precision or DEFAULT_PRECISIONS[wanted], (AUTO, *PRECISIONS))
-    own = local_folder(model) if model != DEFAULT else None
+    precision = _check_choice("precision", precision or DEFAULT_PRECISIONS[wanted], (AUTO, *PRECISIONS))
+    own = find_local_folder(model) if model != DEFAULT else None
     if own is None and model != DEFAULT and not re.fullmatch(NAME, model):
         raise ValueError(f"model is {model!r}; it must be 'default', a folder, or owner/name on the Hub.")
     model_files, other_names = ({}, []) if own is None else _list_model_files(own)
-    notes = [*_fits(model, precision, wanted)]
+    notes = [*_check_memory(model, precision, wanted)]
     if other_names:
         more = f" and {len(other_names) - MAX_NAMES} more" if len(other_names) > MAX_NAMES else ""
         names = ", ".join(each if len(each) <= 40 else f"{each[:39]}…" for each in map(ascii, other_names[:MAX_NAMES]))
@@ -117,20 +125,20 @@ def build(
         "gradio": "",
         "title": name.partition("/")[2] if name else "xlmrxl",
         "version": __version__,
-        "card": _card(model, own),
+        "card": _describe_card(model, own),
         "held": "held in the largest of its precisions that fits the memory"
         if precision == AUTO
         else f"held in {PRECISIONS[precision].title}",
     }
-    required = requirements(values)
+    required = list_requirements(values)
     values["gradio"] = next(line.partition("==")[2] for line in required if line.startswith("gradio=="))
-    with _appearing(Path(target).expanduser().absolute(), overwrite) as folder:
-        (folder / "app.py").write_text(_filled(f"{wanted}.py", values), encoding="utf-8")
+    with _stage_folder(Path(target).expanduser().absolute(), overwrite) as folder:
+        (folder / "app.py").write_text(_fill_template(f"{wanted}.py", values), encoding="utf-8")
         lines = [CPU_WHEELS, *required] if wanted == "cpu" else required
         (folder / "requirements.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
-        (folder / "README.md").write_text(_readme(values, model if own is None else None, name), encoding="utf-8")
-        shutil.copyfile(templates() / "gitattributes", folder / ".gitattributes")
-        shutil.copyfile(templates() / "thumbnail.png", folder / "thumbnail.png")
+        (folder / "README.md").write_text(_write_readme(values, model if own is None else None, name), encoding="utf-8")
+        shutil.copyfile(find_templates() / "gitattributes", folder / ".gitattributes")
+        shutil.copyfile(find_templates() / "thumbnail.png", folder / "thumbnail.png")
         package = Path(__file__).parents[1]
         shutil.copytree(package, folder / "xlmrxl", ignore=LEFT_OUT)
         if not (folder / "xlmrxl" / "app").exists():  # in a checkout it lies beside the package
@@ -180,7 +188,9 @@ def _resolve_link(folder: Path, name: str) -> Path:
         if not origin.is_file():
             raise FileNotFoundError(f"{path} is no file")
     except (OSError, RuntimeError) as error:  # RuntimeError: a ring of links
-        raise CheckpointError(f"{path} cannot be copied ({first_line(error)}). Copy the checkpoint again.") from error
+        raise CheckpointError(
+            f"{path} cannot be copied ({get_first_line(error)}). Copy the checkpoint again."
+        ) from error
     inside = origin.is_relative_to(root) and not any(part.startswith(".") for part in origin.relative_to(root).parts)
     cache = root.parent.parent
     cached = root.parent.name == "snapshots" and cache.name.startswith("models--")
@@ -192,8 +202,8 @@ def _resolve_link(folder: Path, name: str) -> Path:
     return origin
 
 
-def templates() -> Path:
-    """Where the templates are: in the installed package, or beside it in a checkout."""
+def find_templates() -> Path:
+    """Return the folder of the templates: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     for folder in (package / "spaces", package.parent / "spaces"):
         if (folder / "cpu.py").is_file():
@@ -201,31 +211,33 @@ def templates() -> Path:
     raise CheckpointError(f"The templates of Spaces are missing beside {package}. Install xlmrxl again.")
 
 
-def requirements(values: dict[str, str]) -> list[str]:
-    """The pinned requirements of a kind of Space and a Python, without conditions."""
+def list_requirements(values: dict[str, str]) -> list[str]:
+    """Return the pinned requirements of a kind of Space and a Python, without conditions."""
     from packaging.requirements import Requirement  # noqa: PLC0415 - as with all that this command alone needs
 
     version = ".".join(values["python"].split(".")[:2])
     where = {"python_version": version, "python_full_version": f"{version}.99", "extra": values["kind"]}
-    lines = [line for line in _filled("requirements.txt", values).splitlines() if line and not line.startswith("#")]
+    lines = [
+        line for line in _fill_template("requirements.txt", values).splitlines() if line and not line.startswith("#")
+    ]
     needed = [Requirement(line) for line in lines]
     return [f"{each.name}{each.specifier}" for each in needed if each.marker is None or each.marker.evaluate(where)]
 
 
-def _choice(what: str, given: str, offered: tuple[str, ...]) -> str:
+def _check_choice(what: str, given: str, offered: tuple[str, ...]) -> str:
     if given not in offered:
         raise ValueError(f"{what} is {given!r}; it must be one of {', '.join(offered)}.")
     return given
 
 
-def _whole_version(kind: str, python: str | None) -> str:
-    """The version of a kind that a series such as 3.12 stands for; the newest that is well tried if none is given."""
+def _complete_version(kind: str, python: str | None) -> str:
+    """Return the whole version that a series such as 3.12 stands for; if none is given, one that is well tried."""
     if python is None:
         return "3.12.12" if kind == "zerogpu" else "3.12"
     return next((each for each in PYTHONS.get(kind, ()) if each.startswith(f"{python}.")), python)
 
 
-def _fits(model: str, precision: str, kind: str) -> Iterator[str]:
+def _check_memory(model: str, precision: str, kind: str) -> Iterator[str]:
     """Refuse what a CPU Space has no memory for; say where that could not be found out."""
     if kind != "cpu" or model == DEFAULT:
         return
@@ -235,7 +247,7 @@ def _fits(model: str, precision: str, kind: str) -> Iterator[str]:
     try:
         config = XLMRobertaXLConfig.from_pretrained(model)
     except CheckpointError as error:
-        yield f"Whether the model fits {format_size(MEMORY)} was not found out: {first_line(error)}"
+        yield f"Whether the model fits {format_size(MEMORY)} was not found out: {get_first_line(error)}"
         return
     space = Device("cpu", "a Space on a CPU", free=MEMORY, total=MEMORY)
     choice = make_plan(model, config, devices=[space]).choose(precision)
@@ -246,8 +258,8 @@ def _fits(model: str, precision: str, kind: str) -> Iterator[str]:
         )
 
 
-def _card(model: str, own: Path | None) -> str:
-    """What the README says of the model: a link to its card."""
+def _describe_card(model: str, own: Path | None) -> str:
+    """Return what the README says of the model: a link to its card."""
     if own is not None:
         return f"[in this repository]({INSIDE})"
     if model == DEFAULT:
@@ -255,15 +267,15 @@ def _card(model: str, own: Path | None) -> str:
     return f"[{model}](https://huggingface.co/{model})"
 
 
-def _filled(template: str, values: dict[str, str]) -> str:
-    return Template((templates() / template).read_text(encoding="utf-8")).substitute(values)
+def _fill_template(template: str, values: dict[str, str]) -> str:
+    return Template((find_templates() / template).read_text(encoding="utf-8")).substitute(values)
 
 
-def _readme(values: dict[str, str], model: str | None, name: str | None) -> str:
-    """The README with the front matter that the kind needs; `model` where it is on the Hub."""
+def _write_readme(values: dict[str, str], model: str | None, name: str | None) -> str:
+    """Return the README with the front matter that the kind needs; `model` where it is on the Hub."""
     from huggingface_hub import CardData, RepoCard  # noqa: PLC0415 - half a second
 
-    card: Any = RepoCard(_filled("README.md", values))
+    card: Any = RepoCard(_fill_template("README.md", values))
     matter: dict[str, Any] = card.data.to_dict()
     matter["suggested_hardware"] = "cpu-basic" if values["kind"] == "cpu" else ZEROGPU
     if name is not None:
@@ -276,8 +288,8 @@ def _readme(values: dict[str, str], model: str | None, name: str | None) -> str:
 
 
 @contextmanager
-def _appearing(target: Path, overwrite: bool) -> Iterator[Path]:
-    """A folder to write into that becomes the target, or a part of it, when all went well."""
+def _stage_folder(target: Path, overwrite: bool) -> Iterator[Path]:
+    """Give a folder to write into that becomes the target, or a part of it, when all went well."""
     partial = target.with_name(f".{target.name}.partial")
     locked = ExitStack()
     try:
@@ -302,7 +314,7 @@ def _appearing(target: Path, overwrite: bool) -> Iterator[Path]:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(
-            f"{target} could not be written ({first_line(error)}). Check its free space and its rights."
+            f"{target} could not be written ({get_first_line(error)}). Check its free space and its rights."
         ) from error
     finally:
         locked.close()

@@ -51,11 +51,12 @@ class Fault:
     grave: bool = True
 
     def __str__(self) -> str:
+        """Return the fault as a sentence, and say where it keeps nothing from working."""
         return f"{self.where} {self.what}." if self.grave else f"{self.where} {self.what} (no fault)."
 
 
 def check(folder: str | os.PathLike[str], *, resolve: bool = True) -> list[Fault]:
-    """Everything that can be found by reading, and, if `resolve`, whether pip finds all that is required.
+    """Return all faults that reading finds and, if `resolve`, what pip says of the requirements.
 
     Raises:
         CheckpointError: there is no such folder.
@@ -64,7 +65,7 @@ def check(folder: str | os.PathLike[str], *, resolve: bool = True) -> list[Fault
     if not root.is_dir():
         raise CheckpointError(f"There is no folder {os.fspath(folder)!r}. Make one with: xlmrxl space build")
     faults = [*_files(root)]
-    matter, found = front_matter(root)
+    matter, found = read_front_matter(root)
     faults += found
     if matter:
         faults += _matter(root, matter)
@@ -79,8 +80,8 @@ def check(folder: str | os.PathLike[str], *, resolve: bool = True) -> list[Fault
     return faults
 
 
-def front_matter(root: Path) -> tuple[dict[str, Any], list[Fault]]:
-    """What README.md says of the Space, or why it says nothing."""
+def read_front_matter(root: Path) -> tuple[dict[str, Any], list[Fault]]:
+    """Return what README.md says of the Space, or why it says nothing."""
     import yaml  # noqa: PLC0415 - as with all that this command alone needs
 
     path = root / "README.md"
@@ -120,7 +121,7 @@ def _matter(root: Path, matter: dict[str, Any]) -> Iterator[Fault]:
 
 
 def _requirements(root: Path, matter: dict[str, Any]) -> tuple[list[tuple[str, str]], list[Fault]]:
-    """(name, version) of each requirement, and what is wrong with them."""
+    """Return (name, version) of each requirement, and what is wrong with them."""
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
     from packaging.utils import canonicalize_name  # noqa: PLC0415
 
@@ -159,7 +160,7 @@ def _requirements(root: Path, matter: dict[str, Any]) -> tuple[list[tuple[str, s
 
 
 def _zerogpu(matter: dict[str, Any], required: dict[str, str]) -> Iterator[Fault]:
-    """What ZeroGPU asks for beyond other Spaces."""
+    """Yield what is wrong with what ZeroGPU asks for beyond other Spaces."""
     python, torch = matter.get("python_version"), required.get("torch")
     if python not in PYTHONS["zerogpu"]:
         yield Fault("README.md: python_version", f"must be {' or '.join(PYTHONS['zerogpu'])} on ZeroGPU, not {python}")
@@ -173,7 +174,7 @@ def _zerogpu(matter: dict[str, Any], required: dict[str, str]) -> Iterator[Fault
 
 
 def _app(root: Path, matter: dict[str, Any], on_zerogpu: bool) -> Iterator[Fault]:
-    """What can be read off the app's code."""
+    """Yield what is wrong with the app's code."""
     file = matter.get("app_file", "app.py")
     path = root / str(file)
     if not path.is_file():
@@ -197,7 +198,7 @@ def _app(root: Path, matter: dict[str, Any], on_zerogpu: bool) -> Iterator[Fault
 
 
 def _files(root: Path) -> Iterator[Fault]:
-    """Links, secrets, names that hide a package, and sizes."""
+    """Yield links, secrets, names that hide a package, and sizes that the Hub refuses."""
     total, in_lfs = 0, _lfs(root)
     for path in sorted(root.rglob("*")):
         place = path.relative_to(root).as_posix()
@@ -236,7 +237,7 @@ def _file(path: Path, place: str, in_lfs: bool) -> Iterator[Fault]:
 
 
 def _packages(root: Path) -> set[str]:
-    """The names that a Space imports from elsewhere."""
+    """Return the names that a Space imports from elsewhere."""
     path = root / "requirements.txt"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     named = {re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0].replace("-", "_").lower() for line in lines}
@@ -244,7 +245,7 @@ def _packages(root: Path) -> set[str]:
 
 
 def _lfs(root: Path) -> Any:
-    """Whether a file goes into LFS."""
+    """Return whether a file goes into LFS."""
     path = root / ".gitattributes"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     patterns = [line.split()[0] for line in lines if "filter=lfs" in line]

@@ -25,7 +25,7 @@ def space() -> None:
 @click.option("--name", metavar="OWNER/NAME", help="What the Space is called on the Hub: for title and thumbnail.")
 @click.option("--overwrite", is_flag=True, help="Replace what is in TARGET by the same names, and leave the rest.")
 def build(target: Path, **options: str | bool | None) -> None:
-    """Write a folder into TARGET that can be pushed to a Space as it is.
+    r"""Write a folder into TARGET that can be pushed to a Space as it is.
 
     \b
     xlmrxl space build my-space
@@ -53,13 +53,13 @@ def build(target: Path, **options: str | bool | None) -> None:
 @click.option("--resolve/--no-resolve", default=True, help="Ask pip whether it finds the requirements.")
 @click.option("--start/--no-start", default=True, help="Start it and ask it something.")
 def check(target: Path, python: str, resolve: bool, start: bool) -> None:
-    """Say what is wrong with the Space in the folder TARGET.
+    r"""Say what is wrong with the Space in the folder TARGET.
 
     \b
     xlmrxl space check my-space
     """
     from xlmrxl.space.check import check as find  # noqa: PLC0415
-    from xlmrxl.space.check import front_matter  # noqa: PLC0415
+    from xlmrxl.space.check import read_front_matter  # noqa: PLC0415
     from xlmrxl.space.start import check_start  # noqa: PLC0415
 
     try:
@@ -67,7 +67,7 @@ def check(target: Path, python: str, resolve: bool, start: bool) -> None:
     except CheckpointError as error:
         raise click.ClickException(str(error)) from error
     if start and not any(fault.grave for fault in faults):
-        faults += check_start(target, python, str(front_matter(target)[0]["app_file"]))
+        faults += check_start(target, python, str(read_front_matter(target)[0]["app_file"]))
     for fault in faults:
         click.echo(str(fault))
     grave = sum(fault.grave for fault in faults)

@@ -42,15 +42,19 @@ NAME = r"[A-Za-z0-9][\w.-]*/[\w.-]+"
 SHORT = 60  # characters of a short_description
 
 
-def text(value: Any) -> str | None:
+def check_text(value: Any) -> str | None:
+    """Return what is wrong with a text."""
     return None if isinstance(value, str) and value.strip() else "must be a text"
 
 
-def boolean(value: Any) -> str | None:
+def check_boolean(value: Any) -> str | None:
+    """Return what is wrong with a truth value."""
     return None if isinstance(value, bool) else "must be true or false"
 
 
-def whole(most: int) -> Rule:
+def build_whole_rule(most: int) -> Rule:
+    """Return a rule for whole numbers from 1 to `most`."""
+
     def rule(value: Any) -> str | None:
         right = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most
         return None if right else f"must be a whole number up to {most}"
@@ -58,15 +62,19 @@ def whole(most: int) -> Rule:
     return rule
 
 
-def one_of(*names: str) -> Rule:
+def build_choice_rule(*names: str) -> Rule:
+    """Return a rule for one of some names."""
     return lambda value: None if value in names else f"must be one of {', '.join(names)}"
 
 
-def matching(pattern: str, what: str) -> Rule:
+def build_pattern_rule(pattern: str, what: str) -> Rule:
+    """Return a rule for texts of a pattern, which `what` describes."""
     return lambda value: None if isinstance(value, str) and regex.fullmatch(pattern, value) else f"must be {what}"
 
 
-def list_of(rule: Rule, what: str) -> Rule:
+def build_list_rule(rule: Rule, what: str) -> Rule:
+    """Return a rule for lists whose items keep a rule; `what` describes them."""
+
     def all_right(value: Any) -> str | None:
         if not isinstance(value, list) or not value:
             return f"must be a list of {what}"
@@ -76,58 +84,61 @@ def list_of(rule: Rule, what: str) -> Rule:
     return all_right
 
 
-def short(value: Any) -> str | None:
-    if text(value) is None and len(value) > SHORT:
+def check_short_text(value: Any) -> str | None:
+    """Return what is wrong with a short_description."""
+    if check_text(value) is None and len(value) > SHORT:
         return f"has {len(value)} characters, the Hub takes {SHORT}"
-    return text(value)
+    return check_text(value)
 
 
-def headers(value: Any) -> str | None:
+def check_headers(value: Any) -> str | None:
+    """Return what is wrong with a mapping of headers."""
     right = isinstance(value, dict) and value and set(value) <= set(HEADERS)
     return None if right else f"must be a mapping from {', '.join(HEADERS)}"
 
 
-def texts(value: Any) -> str | None:
-    return text(value) if isinstance(value, str) else list_of(text, "texts")(value)
+def check_texts(value: Any) -> str | None:
+    """Return what is wrong with a text or a list of texts."""
+    return check_text(value) if isinstance(value, str) else build_list_rule(check_text, "texts")(value)
 
 
-REPOSITORIES = list_of(matching(NAME, "owner/name"), "names such as owner/name")
-VERSION = matching(r"\d+(\.\d+){1,3}", "a version such as 6.31.0, in quotation marks")
+REPOSITORIES = build_list_rule(build_pattern_rule(NAME, "owner/name"), "names such as owner/name")
+VERSION = build_pattern_rule(r"\d+(\.\d+){1,3}", "a version such as 6.31.0, in quotation marks")
 KEYS: Mapping[str, Rule] = {
-    "title": text,
-    "emoji": matching(r"(\p{Extended_Pictographic}|\p{Emoji_Modifier}|\p{RI}|\u200d|\ufe0f)+", "an emoji"),
-    "colorFrom": one_of(*COLOURS),
-    "colorTo": one_of(*COLOURS),
-    "sdk": one_of("gradio", "docker", "static"),
+    "title": check_text,
+    "emoji": build_pattern_rule(r"(\p{Extended_Pictographic}|\p{Emoji_Modifier}|\p{RI}|\u200d|\ufe0f)+", "an emoji"),
+    "colorFrom": build_choice_rule(*COLOURS),
+    "colorTo": build_choice_rule(*COLOURS),
+    "sdk": build_choice_rule("gradio", "docker", "static"),
     "sdk_version": VERSION,
-    "python_version": matching(r"3\.\d+(\.\d+)?", "a version such as 3.12, in quotation marks"),
-    "app_file": matching(r"(?!/)(?!.*\.\.).+", "a path from the root of the repository"),
-    "app_build_command": text,
-    "app_port": whole(65535),
-    "base_path": matching(r"/.*", "a path that begins with /"),
-    "fullWidth": boolean,
-    "header": one_of("mini", "default"),
-    "short_description": short,
+    "python_version": build_pattern_rule(r"3\.\d+(\.\d+)?", "a version such as 3.12, in quotation marks"),
+    "app_file": build_pattern_rule(r"(?!/)(?!.*\.\.).+", "a path from the root of the repository"),
+    "app_build_command": check_text,
+    "app_port": build_whole_rule(65535),
+    "base_path": build_pattern_rule(r"/.*", "a path that begins with /"),
+    "fullWidth": check_boolean,
+    "header": build_choice_rule("mini", "default"),
+    "short_description": check_short_text,
     "models": REPOSITORIES,
     "datasets": REPOSITORIES,
-    "tags": list_of(text, "texts"),
-    "thumbnail": matching(r"https://\S+", "an address that begins with https://"),
-    "pinned": boolean,
-    "license": matching(r"[a-z0-9][a-z0-9.-]*", "one of the Hub's names of licences, such as apache-2.0"),
-    "suggested_hardware": one_of(*HARDWARE),
-    "suggested_storage": one_of("small", "medium", "large"),
-    "startup_duration_timeout": matching(r"[1-9]\d*(s|m|h)", "a time such as 30m or 1h"),
-    "preload_from_hub": list_of(
-        matching(NAME + r"( [^\s,]+(,[^\s,]+)*( [0-9a-f]{40})?)?", "a repository"),
+    "tags": build_list_rule(check_text, "texts"),
+    "thumbnail": build_pattern_rule(r"https://\S+", "an address that begins with https://"),
+    "pinned": check_boolean,
+    "license": build_pattern_rule(r"[a-z0-9][a-z0-9.-]*", "one of the Hub's names of licences, such as apache-2.0"),
+    "suggested_hardware": build_choice_rule(*HARDWARE),
+    "suggested_storage": build_choice_rule("small", "medium", "large"),
+    "startup_duration_timeout": build_pattern_rule(r"[1-9]\d*(s|m|h)", "a time such as 30m or 1h"),
+    "preload_from_hub": build_list_rule(
+        build_pattern_rule(NAME + r"( [^\s,]+(,[^\s,]+)*( [0-9a-f]{40})?)?", "a repository"),
         "repositories, each alone, or with files (joined by commas), or with files and a commit",
     ),
-    "custom_headers": headers,
-    "hf_oauth": boolean,
-    "hf_oauth_scopes": list_of(text, "texts"),
-    "hf_oauth_expiration_minutes": whole(43200),
-    "hf_oauth_authorized_org": texts,
-    "disable_embedding": boolean,
-    "duplicated_from": matching(NAME, "owner/name"),
+    "custom_headers": check_headers,
+    "hf_oauth": check_boolean,
+    "hf_oauth_scopes": build_list_rule(check_text, "texts"),
+    "hf_oauth_expiration_minutes": build_whole_rule(43200),
+    "hf_oauth_authorized_org": check_texts,
+    "disable_embedding": check_boolean,
+    "duplicated_from": build_pattern_rule(NAME, "owner/name"),
 }
 REQUIRED = (
     *("title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file"),

@@ -20,17 +20,17 @@ from urllib.error import URLError
 
 from xlmrxl.space.check import Fault
 
-QUESTIONS: dict[str, list[Any]] = {
+EXAMPLE_INPUTS: dict[str, list[Any]] = {
     "fill": ["The capital of France is <mask>.", 1],
     "classify": ["The team won after extra time.", "", "en"],
     "choose": ["It rained all night.", ["The street is wet.", "The street is long."], "", "en"],
 }
-"""What each endpoint of the app is asked; the first that is there is."""
-PATIENCE = 1800
+"""An input for each endpoint of the app; the first endpoint that the app offers is asked."""
+START_TIMEOUT = 1800
 """Seconds in which a Space has to be there, as on Spaces."""
 
 
-class NotStarted(Exception):
+class StartError(Exception):
     """A Space that does not come up; the message is what it said last."""
 
 
@@ -42,16 +42,16 @@ class Running:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def said(self) -> str:
-        """What it has printed so far."""
+    def read_log(self) -> str:
+        """Return what the Space has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager
-def started(
+def run_space(
     folder: Path, command: Sequence[str] = (sys.executable, "app.py"), *, port: int | None = None
 ) -> Iterator[Running]:
-    """A Space, once it answers; it is ended afterwards.
+    """Start a Space, give it once it answers, and end it afterwards.
 
     Args:
         folder: of the Space; nothing is written into it.
@@ -59,9 +59,9 @@ def started(
         port: where it is to listen; a free one if not given.
 
     Raises:
-        NotStarted: it ended, or did not answer in time.
+        StartError: it ended, or did not answer in time.
     """
-    port = port or free_port()
+    port = port or find_free_port()
     address = f"http://127.0.0.1:{port}"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment.update(
@@ -75,10 +75,10 @@ def started(
             )
         running = Running(address, process, log)
         try:
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + START_TIMEOUT
             while not _answers(address):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise NotStarted(_last(running.said()) or "nothing was said")
+                    raise StartError(_find_last_line(running.read_log()) or "nothing was said")
                 time.sleep(0.2)
             yield running
         finally:
@@ -91,14 +91,15 @@ def started(
             _end_all(process.pid)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 def ask(address: str) -> str:
-    """Ask the first endpoint that is known; its name.
+    """Ask the first endpoint that is known, and return its name.
 
     Raises:
         ValueError: there is none, or it gave no answer.
@@ -106,10 +107,10 @@ def ask(address: str) -> str:
     """
     with urllib.request.urlopen(f"{address}/gradio_api/info", timeout=60) as reply:
         offered = json.load(reply)["named_endpoints"]
-    name = next((name for name in QUESTIONS if f"/{name}" in offered), None)
+    name = next((name for name in EXAMPLE_INPUTS if f"/{name}" in offered), None)
     if name is None:
         raise ValueError("it offers none of the app's endpoints")
-    data = list(QUESTIONS[name])
+    data = list(EXAMPLE_INPUTS[name])
     # What is left out is filled in by Gradio's clients, not by its server.
     data += [each["parameter_default"] for each in offered[f"/{name}"]["parameters"][len(data) :]]
     body = json.dumps({"data": data}).encode()
@@ -125,11 +126,11 @@ def ask(address: str) -> str:
 
 
 def check_start(folder: str | os.PathLike[str], python: str = sys.executable, file: str = "app.py") -> list[Fault]:
-    """Whether a Space starts and answers."""
+    """Find out whether a Space starts and answers."""
     try:
-        with started(Path(folder).expanduser(), [python, file]) as space:
+        with run_space(Path(folder).expanduser(), [python, file]) as space:
             ask(space.address)
-    except NotStarted as error:
+    except StartError as error:
         return [Fault(file, f"does not start: {error}")]
     except (ValueError, OSError) as error:
         return [Fault(file, f"starts, but {error}")]
@@ -151,7 +152,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _last(said: str) -> str:
-    """The last line, which of a traceback is what went wrong."""
+def _find_last_line(said: str) -> str:
+    """Return the last line, which of a traceback is what went wrong."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xlmrxl.errors import MissingDependencyError, first_line
+from xlmrxl.errors import MissingDependencyError, get_first_line
 from xlmrxl.tables.delimited import check_unique, to_cell
 from xlmrxl.tables.table_options import format_of
 
@@ -74,9 +74,11 @@ def _explain_parquet_errors(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # pyarrow has its own kinds, and those of Python for OSError, MemoryError and ValueError
         if isinstance(error, OSError) and error.errno is not None:  # of the system, which numbers them
-            raise ValueError(f"{path} cannot be read ({first_line(error)}). Check its rights and its disk.") from error
+            raise ValueError(
+                f"{path} cannot be read ({get_first_line(error)}). Check its rights and its disk."
+            ) from error
         raise DamagedFileError(
-            f"{path} cannot be read as Parquet ({_shorten(first_line(error))}): it is damaged or was not copied "
+            f"{path} cannot be read as Parquet ({_shorten(get_first_line(error))}): it is damaged or was not copied "
             "completely. Make it again, or copy it again."
         ) from error
 
@@ -140,7 +142,7 @@ def to_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str]
         while (name := _try_parquet(partial, target, source, columns, mixed)) is not None:
             mixed.add(name)
     except arrow.ArrowException as error:
-        raise ValueError(f"The rows cannot be written as Parquet ({first_line(error)}). Choose .jsonl.") from error
+        raise ValueError(f"The rows cannot be written as Parquet ({get_first_line(error)}). Choose .jsonl.") from error
 
 
 def _try_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str], mixed: set[str]) -> str | None:

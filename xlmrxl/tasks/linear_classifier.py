@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from xlmrxl.checkpoints.strict_json import read_json_object
-from xlmrxl.errors import CheckpointError, first_line
+from xlmrxl.errors import CheckpointError, get_first_line
 from xlmrxl.model.heads import XLMRobertaXLForSequenceClassification
 from xlmrxl.model.module import init_empty_weights
 from xlmrxl.progress import Progress, show_progress
@@ -275,7 +275,9 @@ class Taught:
             save_file(tensors, path / WEIGHTS)
             (path / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path} cannot be written ({first_line(error)}). Choose another folder.") from error
+            raise CheckpointError(
+                f"{path} cannot be written ({get_first_line(error)}). Choose another folder."
+            ) from error
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], loaded_model: LoadedModel) -> Taught:
@@ -308,7 +310,7 @@ class Taught:
                 raise ValueError(f"weight is {tuple(taught.weight.shape)}, not {shape}")
         except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
             raise CheckpointError(
-                f"The classifier in {path} cannot be read ({first_line(error)}). Copy it again, or teach again."
+                f"The classifier in {path} cannot be read ({get_first_line(error)}). Copy it again, or teach again."
             ) from error
         for name, size in sizes.items():
             if (own := getattr(loaded_model.model.config, name)) != size:

@@ -49,6 +49,7 @@ class AddedToken:
     special: bool = False
 
     def __post_init__(self) -> None:
+        """Fill in the default of `normalized` and check all fields."""
         if self.normalized is None:
             object.__setattr__(self, "normalized", not self.special)
         switches = (self.single_word, self.lstrip, self.rstrip, self.normalized, self.special)
@@ -62,6 +63,7 @@ class AddedToken:
             raise ValueError(f"The token {describe(self.content)} has half a character.") from None
 
     def __str__(self) -> str:
+        """Return the token as it is written."""
         return self.content
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,6 +80,7 @@ class TokenMatcher:
     """
 
     def __init__(self, tokens: Mapping[int, AddedToken], normalize: Callable[[str], str] = str) -> None:
+        """Make one pattern of all tokens, the longest first."""
         self._tokens = {content: (i, token) for i, token in tokens.items() if (content := normalize(token.content))}
         longest_first = sorted(self._tokens, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if self._tokens else None
@@ -212,7 +215,7 @@ def _read_token(path: Path, entry: Any) -> AddedToken:
         raise CheckpointError(f"{path} cannot be used: {error} It is damaged: copy it again.") from None
 
 
-def next_ids(tokens: Iterable[str], taken: Mapping[str, int], size: int) -> dict[str, int]:
+def assign_ids(tokens: Iterable[str], taken: Mapping[str, int], size: int) -> dict[str, int]:
     """Return ids for tokens that have none, after all that are taken and after the vocabulary."""
     free = max([size - 1, *taken.values()]) + 1
     return {content: free + place for place, content in enumerate(dict.fromkeys(tokens))}

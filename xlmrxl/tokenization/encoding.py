@@ -52,6 +52,7 @@ class Encoding:
     n_sequences: int
 
     def __len__(self) -> int:
+        """Return the number of tokens."""
         return len(self.ids)
 
     @property
@@ -186,11 +187,13 @@ class LazyEncodings(Sequence[Encoding]):
     """
 
     def __init__(self, rows: Sequence[Row], reader: RowReader) -> None:
+        """Keep what the rows are made of; nothing is worked out yet."""
         self._rows = rows
         self._reader = reader
         self._made: dict[int, Encoding] = {}
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return len(self._rows)
 
     @overload
@@ -198,6 +201,7 @@ class LazyEncodings(Sequence[Encoding]):
     @overload
     def __getitem__(self, index: slice) -> list[Encoding]: ...
     def __getitem__(self, index: int | slice) -> Encoding | list[Encoding]:
+        """Return a row, worked out now if it has not been asked for before."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         place = range(len(self))[index]
@@ -206,9 +210,11 @@ class LazyEncodings(Sequence[Encoding]):
         return self._made[place]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LazyEncodings:
+        """Return the same object, as it does not change."""
         return self  # nobody can change it
 
     def __reduce__(self) -> tuple[Any, ...]:
+        """Return a list of the rows for a pickle, without the vocabulary."""
         return list, (list(self),)  # without the vocabulary, which is large
 
 
@@ -241,6 +247,7 @@ class BatchEncoding(dict[str, Any]):
         prepend_batch_axis: bool = False,
         n_sequences: int | None = None,
     ) -> None:
+        """Take the fields, and turn them into tensors where that is asked for."""
         super().__init__(data or {})
         self._encodings = [encoding] if isinstance(encoding, Encoding) else encoding
         self._n_sequences = n_sequences
@@ -248,6 +255,7 @@ class BatchEncoding(dict[str, Any]):
             self.convert_to_tensors(tensor_type, prepend_batch_axis)
 
     def __getattr__(self, name: str) -> Any:
+        """Return a field as an attribute."""
         try:
             return super().__getitem__(name)
         except KeyError:
@@ -260,6 +268,7 @@ class BatchEncoding(dict[str, Any]):
         return self._row(item) if isinstance(item, int) else super().__getitem__(item)
 
     def __copy__(self) -> BatchEncoding:
+        """Return an encoding with the same fields."""
         return type(self)(self, self._encodings, n_sequences=self._n_sequences)
 
     copy = __copy__

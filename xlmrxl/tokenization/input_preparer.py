@@ -67,15 +67,9 @@ class InputPreparer(TokenTable):
     ) -> BatchEncoding:
         """Put special tokens around ids that were encoded without them, cut and pad them.
 
-        Args:
-            ids: of a text.
-            pair_ids: of a second text.
-            return_overflowing_tokens: `overflowing_tokens`, what was cut off with `stride` tokens of what is left, and
-                `num_truncated_tokens`, how many were cut off.
-            prepend_batch_axis: whether tensors get an axis for the batch.
-            add_special_tokens, padding, truncation, max_length, stride, pad_to_multiple_of, padding_side,
-                return_tensors, return_token_type_ids, return_attention_mask, return_special_tokens_mask,
-                return_length, verbose: as in a call.
+        `ids` are of a text, `pair_ids` of a second one. `return_overflowing_tokens` gives `overflowing_tokens`, what
+        was cut off with `stride` tokens of what is left, and `num_truncated_tokens`, how many were cut off.
+        `prepend_batch_axis` gives tensors an axis for the batch. All else is as in a call of the tokenizer.
 
         Raises:
             ValueError: options that cannot be met.
@@ -194,11 +188,8 @@ class InputPreparer(TokenTable):
         Labels are padded with -100, which losses leave out, where each text has as many as tokens. Fields that the
         tokenizer does not know stay as they are.
 
-        Args:
-            encoded_inputs: the encodings, of lists, tensors or arrays.
-            padding, max_length, pad_to_multiple_of, padding_side, return_attention_mask, return_tensors: as in a call,
-                but that tensors or arrays come out where such went in.
-            verbose: without effect.
+        `encoded_inputs` are the encodings, of lists, tensors or arrays. The other arguments are as in a call of the
+        tokenizer, but that tensors or arrays come out where such went in, and that `verbose` is without effect.
 
         Raises:
             ValueError: no ids to pad, or fields that make no tensor.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, overload
 
 from xlmrxl.errors import describe
-from xlmrxl.tokenization.added_tokens import LISTS_OF_SPECIAL, AddedToken, next_ids
+from xlmrxl.tokenization.added_tokens import LISTS_OF_SPECIAL, AddedToken, assign_ids
 from xlmrxl.tokenization.token_rows import read_ids, to_lists
 from xlmrxl.tokenization.tokenizer_json import SPACE
 from xlmrxl.tokenization.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
@@ -27,15 +27,19 @@ class FixedToken:
     """A special token of the family, or its id: it can be read, and set to what it is."""
 
     def __init__(self, value: Any) -> None:
+        """Take the only value that the attribute may have."""
         self._value = value
 
     def __set_name__(self, owner: type, name: str) -> None:
+        """Remember what the attribute is called, for messages."""
         self._name = name
 
     def __get__(self, instance: Any, owner: type) -> Any:
+        """Return the one value there is."""
         return self._value
 
     def __set__(self, instance: Any, value: Any) -> None:
+        """Refuse any other value."""
         if (str(value) if isinstance(self._value, str) else value) != self._value:
             raise ValueError(_FIXED.format(self._name, repr(self._value), describe(value)))
 
@@ -64,10 +68,12 @@ class TokenTable:
     clean_up_tokenization_spaces: bool
 
     def __init__(self, vocabulary: Vocabulary) -> None:
+        """Read tokens and ids off a vocabulary."""
         self._vocabulary = vocabulary
         self._special_order: list[str] = []
 
     def __len__(self) -> int:
+        """Return the number of tokens, added ones included."""
         return self.vocab_size + sum(i >= self.vocab_size for i in self._vocabulary.added)
 
     @property
@@ -222,7 +228,7 @@ class TokenTable:
     def _add(self, tokens: Sequence[AddedToken]) -> int:
         vocabulary = self._vocabulary
         new = [token.content for token in tokens if not vocabulary.has(token.content)]
-        ids = next_ids(new, self.get_added_vocab(), vocabulary.size)
+        ids = assign_ids(new, self.get_added_vocab(), vocabulary.size)
         own = vocabulary.special_ids
         self._vocabulary = vocabulary.with_tokens(
             {
@@ -307,7 +313,8 @@ class TokenTable:
             skip_special_tokens: leave out `<s>`, `</s>`, `<unk>`, `<pad>`, `<mask>` and special tokens that were added.
             clean_up_tokenization_spaces: take away spaces before English punctuation and contractions; None: as the
                 attribute of that name says.
-            spaces_between_special_tokens, use_source_tokenizer: without effect, as in transformers' fast tokenizers.
+            spaces_between_special_tokens: without effect, as in transformers' fast tokenizers.
+            use_source_tokenizer: without effect, likewise.
 
         Raises:
             ValueError: an id is negative or no integer, or there are several rows.

@@ -103,6 +103,7 @@ class XLMRobertaTokenizer(InputPreparer):
         special_tokens_map_file: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
+        """Read the vocabulary and the options."""
         given = dict(locals())
         self.init_inputs: tuple[Any, ...] = ()
         self.init_kwargs: dict[str, Any] = {
@@ -146,10 +147,12 @@ class XLMRobertaTokenizer(InputPreparer):
             self.additional_special_tokens = special_tokens
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle needs."""
         # What was logged is no part of the tokenizer, so a pickle is the same before and after.
         return vars(self) | {"deprecation_warnings": {}}
 
     def __repr__(self) -> str:
+        """Return the class, the number of tokens and the limit of a text."""
         return f"{type(self).__name__}({len(self)} tokens, model_max_length={self.model_max_length})"
 
     def _take_ineffective(self, kwargs: dict[str, Any]) -> None:
@@ -331,8 +334,8 @@ class XLMRobertaTokenizer(InputPreparer):
             split_special_tokens: whether special tokens written in a text are text like any other; by default the
                 attribute of that name. (transformers' fast tokenizers then find them again as words.)
             verbose: whether to log what may have been overlooked.
-            pad_to_max_length, truncation_strategy: older names: of `padding="max_length"`, or "longest" where there
-                is no `max_length`, and of `truncation`.
+            pad_to_max_length: an older name of `padding="max_length"`, or "longest" where there is no `max_length`.
+            truncation_strategy: an older name of `truncation`.
 
         Returns:
             A list for each field asked for, or a list of them for a batch; `input_ids` first.
@@ -449,6 +452,7 @@ class _RowCollector:
     """
 
     def __init__(self, special_tokens: bool, masks: bool, offsets: bool) -> None:
+        """Read the vocabulary and the options."""
         self._special_tokens = special_tokens
         self._ends = (BOS, EOS) if special_tokens else None
         self.ids: list[list[int]] = []

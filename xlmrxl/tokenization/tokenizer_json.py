@@ -62,7 +62,7 @@ def build_sentencepiece(values: Mapping[str, Any]) -> bytes:
     return bytes(message + _field(2, trainer) + _field(3, normalizer))
 
 
-def without_prefix(model: bytes) -> bytes:
+def remove_prefix_space(model: bytes) -> bytes:
     """Return a SentencePiece model that puts no space before a text.
 
     In protocol buffers a field that comes again counts, so this is the same model with one setting behind it.
@@ -274,7 +274,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the numbers and contents of the length-delimited fields of a message."""
     place = 0
 
-    def varint() -> int:
+    def encode_varint() -> int:
         nonlocal place
         value = shift = 0
         while True:
@@ -286,8 +286,8 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
                 return value
 
     while place < len(message):
-        field, kind = divmod(varint(), 8)
-        size = {1: 8, 5: 4}.get(kind) or varint()
+        field, kind = divmod(encode_varint(), 8)
+        size = {1: 8, 5: 4}.get(kind) or encode_varint()
         if kind != 0:
             place += size
         if kind == 2:

@@ -18,7 +18,13 @@ from sentencepiece import SentencePieceNormalizer, SentencePieceProcessor
 
 from xlmrxl.errors import CheckpointError, describe
 from xlmrxl.tokenization.added_tokens import AddedToken, TokenMatcher
-from xlmrxl.tokenization.tokenizer_json import FIRST_TOKENS, MASK_TOKEN, SPACE, build_tokenizer_json, without_prefix
+from xlmrxl.tokenization.tokenizer_json import (
+    FIRST_TOKENS,
+    MASK_TOKEN,
+    SPACE,
+    build_tokenizer_json,
+    remove_prefix_space,
+)
 
 BOS, PAD, EOS, UNK = range(4)
 FIRST_PIECES = ["<unk>", "<s>", "</s>"]
@@ -68,6 +74,7 @@ class Vocabulary:
     """
 
     def __init__(self, model: bytes, path: Path, add_prefix_space: bool = True) -> None:
+        """Read a SentencePiece model; `path` is for messages."""
         self._pieces = SentencePieceProcessor()
         try:
             self._pieces.LoadFromSerializedProto(model)
@@ -81,7 +88,7 @@ class Vocabulary:
         self._encoder = self._pieces
         if not add_prefix_space:
             self._encoder = SentencePieceProcessor()
-            self._encoder.LoadFromSerializedProto(without_prefix(model))
+            self._encoder.LoadFromSerializedProto(remove_prefix_space(model))
         self.size = len(self._pieces) + 2
         self.mask_id = self.size - 1
         self.special_ids = {token: i for i, token in enumerate(FIRST_TOKENS)} | {MASK_TOKEN: self.mask_id}
@@ -92,6 +99,7 @@ class Vocabulary:
         self._ids: dict[str, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle needs."""
         # What was worked out on the way is left behind, so that a pickle does not depend on what was read before it;
         # the normaliser would come back with other settings.
         return vars(self) | {"_normalizer": None, "_roots": {}, "_matchers": {}}
@@ -281,7 +289,7 @@ class Vocabulary:
         return normalized, spans
 
     def _segment(self, text: str) -> tuple[list[int], Sequence[int]]:
-        """The ids of a text that holds no special token, and where in SentencePiece's own order each stands.
+        """Return the ids of a text without special tokens, and where in SentencePiece's own order each stands.
 
         Pieces that repeat the same characters ("o", "oooo") score the same in any order, and SentencePiece lets the
         rounding of float32 choose. Shortest first is what transformers 5 and the fast tokenizers give.
