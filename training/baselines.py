@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.corpus import BOS, EOS, Encoded
+from training.corpus import BOS, EOS, EncodedCorpus
 
 KEPT_OUT = 40  # every so many lines one is kept out of the counts, to find the mixture's weights
 TUNING_MASKS = 400
@@ -37,8 +37,8 @@ class Gap:
     truth: int
 
 
-def gaps(inputs: list[list[int]], labels: list[list[int]], mask_id: int) -> list[Gap]:
-    """Every hidden token of some rows, in the order of the rows."""
+def find_gaps(inputs: list[list[int]], labels: list[list[int]], mask_id: int) -> list[Gap]:
+    """Return every hidden token of some rows with its neighbours, in the order of the rows."""
     out = []
     for row, wanted in zip(inputs, labels, strict=True):
         # A line begins where another ended; a hidden neighbour says nothing, nor does what lies beyond it.
@@ -61,7 +61,12 @@ class NGrams:
     """The n-gram model of one language."""
 
     def __init__(self, tokens: Ids, vocab_size: int) -> None:
-        """tokens: the language's text in a row, `</s>` between lines."""
+        """Count a text.
+
+        Args:
+            tokens: the language's text in a row, `</s>` between lines.
+            vocab_size: how many ids there are.
+        """
         self.size = vocab_size
         # Two strangers at either end, so that a neighbour can always be read.
         self.tokens = np.concatenate([[NONE] * 2, tokens, [NONE] * 2])
@@ -76,11 +81,11 @@ class NGrams:
         self.weights = np.full(3, 1 / 3)
         self._cache: dict[tuple[int, int, int], Floats] = {}
 
-    def _at(self, token: int) -> Ids:
+    def _find_places(self, token: int) -> Ids:
         return self.places[self.starts[token] : self.starts[token + 1]]
 
     def _smooth(self, found: Ids, below: Floats) -> Floats:
-        """The counts of some tokens, with as much added of the distribution below as there are different ones."""
+        """Return the counts of some tokens with as much added of the distribution below as there are kinds."""
         found = found[found > EOS]
         if not len(found):
             return below
@@ -89,45 +94,49 @@ class NGrams:
         out[kinds] += counts / (len(found) + len(kinds))
         return out
 
-    def _side(self, near: int, far: int, step: int) -> Floats:
+    def _predict_side(self, near: int, far: int, step: int) -> Floats:
         """P(x | the neighbours of one side); step is the way from the neighbour to x: 1 from the left, -1."""
         if near == NONE:
             return self.unigram
         key = (near, NONE, step)
         if key not in self._cache:
-            self._cache[key] = self._smooth(self.tokens[self._at(near) + step], self.unigram)
+            self._cache[key] = self._smooth(self.tokens[self._find_places(near) + step], self.unigram)
         if far == NONE:
             return self._cache[key]
-        places = self._at(near)
+        places = self._find_places(near)
         return self._smooth(self.tokens[places[self.tokens[places - step] == far] + step], self._cache[key])
 
-    def _views(self, gap: Gap) -> Floats:
-        """The left side, the right side, both as if independent: (3, vocab_size)."""
-        left, right = self._side(*gap.left, 1), self._side(*gap.right, -1)
+    def _predict_views(self, gap: Gap) -> Floats:
+        """Return the left side, the right side, both as if independent: (3, vocab_size)."""
+        left, right = self._predict_side(*gap.left, 1), self._predict_side(*gap.right, -1)
         both = left * right / self.unigram
         return np.stack([left, right, both / both.sum()])
 
     def fill(self, gap: Gap) -> Floats:
-        """The distribution of a hidden token: (vocab_size,)."""
-        mixed: Floats = self.weights @ self._views(gap)
+        """Return the distribution of a hidden token: (vocab_size,)."""
+        mixed: Floats = self.weights @ self._predict_views(gap)
         near, after = gap.left[0], gap.right[0]
         if NONE in (near, after):
             return mixed
-        places = self._at(near)
+        places = self._find_places(near)
         return self._smooth(self.tokens[places[self.tokens[places + 2] == after] + 1], mixed)
 
     def tune(self, examples: list[Gap]) -> None:
         """Find the weights of the mixture on gaps that were not counted."""
         if not examples:
             return
-        values = np.array([self._views(gap)[:, gap.truth] for gap in examples])
+        values = np.array([self._predict_views(gap)[:, gap.truth] for gap in examples])
         for _ in range(EM_STEPS):
             shares = values * self.weights
             self.weights = (shares / shares.sum(1, keepdims=True)).mean(0)
 
 
-def language_model(text: Encoded, language: str, vocab_size: int, seed: int) -> NGrams:
-    """The n-gram model of all the text of a language. Raises ValueError if there is none."""
+def count_language(text: EncodedCorpus, language: str, vocab_size: int, seed: int) -> NGrams:
+    """Count all the text of a language.
+
+    Raises:
+        ValueError: there is none.
+    """
     rng = np.random.default_rng(seed)
     counted: list[Ids] = []
     tuning: list[Gap] = []
@@ -145,7 +154,9 @@ def language_model(text: Encoded, language: str, vocab_size: int, seed: int) -> 
             row = [BOS, *(line[:-1] if line[-1] == EOS else line).tolist(), EOS]
             if len(row) > 2:
                 at = int(rng.integers(1, len(row) - 1))
-                tuning += gaps([row], [[token if i == at else NONE for i, token in enumerate(row)]], mask_id=vocab_size)
+                tuning += find_gaps(
+                    [row], [[token if i == at else NONE for i, token in enumerate(row)]], mask_id=vocab_size
+                )
     if not counted:
         raise ValueError(f"The encoded text has none in {language}.")
     model = NGrams(np.concatenate(counted), vocab_size)

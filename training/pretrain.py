@@ -28,9 +28,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from training.corpus import Encoded
+from training.corpus import EncodedCorpus
 from training.e5 import E5
-from training.objective import Candidates, mask, similarities, step_loss
+from training.objective import Candidates, compute_loss, compute_similarities, mask_tokens
 from training.transplant import SentenceTeacher
 from xlmrxl.checkpoints.weight_files import SAFETENSORS
 from xlmrxl.model.config import XLMRobertaXLConfig
@@ -46,11 +46,11 @@ MASK_STREAM = 7  # keeps the draw of the masks apart from that of the text
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is; written into its state and kept when it is taken up again."""
+    """The settings of a run; written into its state and kept when it is taken up again."""
 
     tokens: int = 4096  # of a step
     # Of the rows of one step after another. A place in the row that none is long enough for is one that the model
-    # fills badly (README.md), and a user's sentence is shorter than what leaves no doubt of its language.
+    # fills badly (LOG.md), and a user's sentence is shorter than what leaves no doubt of its language.
     lengths: tuple[int, ...] = (64, 16, 128, 64, 16, 128, 64, 16, 512)
     mask_rate: float = 0.4
     last_mask_rate: float = 0.2  # at the end of a cool-down
@@ -67,23 +67,21 @@ class Recipe:
     sentence_every: int = 0  # steps between those that also learn from e5 which texts are alike; 0 for none
     sentence_weight: float = 5.0  # of the squared differences of cosines, beside the cross-entropy
     warmup: int = 50  # steps
-    average_every: int = 10  # steps between updates of the averaged weights
-    average_share: float = 0.05  # of the newest weights in the average
     seed: int = 0
 
 
-def groups(model: XLMRobertaXLForMaskedLM) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Parameter groups for Muon (the matrices) and for Adam (the rest), each with the name and the unit of its rate.
+def make_parameter_groups(model: XLMRobertaXLForMaskedLM) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the parameters for Muon (matrices) and for Adam (the rest), each with the unit of its rate.
 
     The transplanted matrices differ in size by orders of magnitude, and the residual stream has no scale of its own:
     what a step should be is a share of what is there. Matrices of one kind share the median of their sizes.
     """
     sizes: dict[str, list[float]] = defaultdict(list)
     for name, parameter in model.named_parameters():
-        sizes[_kind(name)].append(parameter.detach().square().mean().sqrt().item())
+        sizes[_strip_layer_number(name)].append(parameter.detach().square().mean().sqrt().item())
     matrices, others = [], []
     for name, parameter in model.named_parameters():
-        size = float(np.median(sizes[_kind(name)]))
+        size = float(np.median(sizes[_strip_layer_number(name)]))
         if parameter.dim() < 2:
             others.append({"params": [parameter], "rate": "vector_rate", "size": 1.0})
         elif "embeddings" in name:
@@ -95,20 +93,20 @@ def groups(model: XLMRobertaXLForMaskedLM) -> tuple[list[dict[str, Any]], list[d
     return matrices, others
 
 
-def _kind(name: str) -> str:
-    """A parameter's name without the number of its layer."""
+def _strip_layer_number(name: str) -> str:
+    """Return a parameter's name without the number of its layer."""
     return re.sub(r"\.\d+\.", ".", name)
 
 
-def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it; elsewhere it is several times slower than float32."""
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where the hardware multiplies it; elsewhere it is several times slower than float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if has_native(torch.bfloat16) else torch.float32
 
 
-def checkpoint_mean(paths: Sequence[Path]) -> tuple[XLMRobertaXLConfig, dict[str, Tensor]]:
-    """The config of the first checkpoint folder, and the mean of the weights of all, float32.
+def average_checkpoints(paths: Sequence[Path]) -> tuple[XLMRobertaXLConfig, dict[str, Tensor]]:
+    """Return the config of the first checkpoint folder and the mean of the weights of all, float32.
 
     A mean takes out what each one's last steps made of their texts, which is noise (model soups, Wortsman et al. 2022).
     The models must come from one another or from one run.
@@ -126,9 +124,10 @@ def checkpoint_mean(paths: Sequence[Path]) -> tuple[XLMRobertaXLConfig, dict[str
 
 
 class Run:
-    """A training run in a folder: its model, optimiser, averaged weights and place."""
+    """A training run in a folder: its model, optimisers and place."""
 
-    def __init__(self, folder: Path, text: Encoded, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, folder: Path, text: EncodedCorpus, device: torch.device, dtype: torch.dtype) -> None:
+        """Set up an empty run; `start` or `load` gives it weights."""
         self.folder, self.text, self.device, self.dtype = folder, text, device, dtype
         self.name, self.curve = STATE, CURVE
         self.teacher: SentenceTeacher | None = None
@@ -138,6 +137,7 @@ class Run:
         self.cooldown: tuple[int, int] | None = None  # first and last step of the cooldown
 
     def build(self, config: dict[str, Any], weights: dict[str, Tensor], recipe: Recipe) -> None:
+        """Make the model and its optimisers from a config and weights."""
         self.recipe = recipe
         # Attention written out has the faster backward on a CPU at these lengths.
         implementation = "sdpa" if self.device.type == "cuda" else "eager"
@@ -146,19 +146,18 @@ class Run:
         self.model.load_state_dict(weights)
         self.model.tie_weights()
         self.model.to(self.device).train()
-        matrices, others = groups(self.model)
+        matrices, others = make_parameter_groups(self.model)
         self.optimizers = (
             torch.optim.Muon(
                 matrices, lr=1e-9, momentum=recipe.momentum, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
             ),
             torch.optim.AdamW(others, lr=1e-9, betas=recipe.betas, weight_decay=0.0, fused=True),
         )
-        self.frequencies = self.text.frequencies(self.model.config.vocab_size)
+        self.frequencies = self.text.compute_frequencies(self.model.config.vocab_size)
         self._draw_candidates()
-        self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
 
     def start(self, paths: list[Path], recipe: Recipe) -> None:
-        """Begin with transplanted weights, or with checkpoint folders: exported runs, whose states may be lost.
+        """Begin with transplanted weights, or with checkpoint folders of exported runs.
 
         Of several it is their mean (`checkpoint_mean`). What went into them is counted as of the longest.
         """
@@ -166,7 +165,7 @@ class Run:
             state = torch.load(paths[0], map_location="cpu", weights_only=True)
             self.build(state["config"], state["model"], recipe)
             return
-        config, weights = checkpoint_mean(paths)
+        config, weights = average_checkpoints(paths)
         no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "torch_dtype": "float32"}
         self.build({**config.to_dict(), **no_dropout}, weights, recipe)
         for path in paths:
@@ -176,7 +175,7 @@ class Run:
             self.seconds = max(self.seconds, float(spent.get("seconds", 0)))
 
     def change(self, settings: dict[str, Any]) -> None:
-        """Other settings from here on.
+        """Change settings from here on.
 
         Raises:
             ValueError: rows longer than the model reads.
@@ -200,8 +199,6 @@ class Run:
         self.build(state["config"], state["model"], Recipe(**state["recipe"]))
         for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(values)
-        for key, value in state["average"].items():
-            self.average[key].copy_(value)
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
         self.cooldown = None if state["cooldown"] is None else tuple(state["cooldown"])
         self._cut_curve()
@@ -213,7 +210,6 @@ class Run:
             "recipe": asdict(self.recipe),
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "average": self.average,
             "step": self.step,
             "tokens": self.tokens,
             "seconds": self.seconds,
@@ -225,39 +221,40 @@ class Run:
         os.replace(scratch, path)
 
     def begin_cooldown(self, steps: int) -> None:
+        """Let the learning rate fall to 0 within so many steps, in a state of its own."""
         self.name, self.curve = COOLDOWN, COOLDOWN_CURVE
         self.cooldown = (self.step, self.step + steps)
 
-    def factor(self) -> float:
-        """What the learning rates are multiplied with at this step: warm-up, constant, then linear to 0."""
+    def compute_rate_factor(self) -> float:
+        """Return the factor of the learning rates at this step: warm-up, constant, then linear to 0."""
         if self.cooldown is not None:
             first, last = self.cooldown
             return (last - self.step) / (last - first)
         return min(1.0, (self.step + 1) / self.recipe.warmup)
 
     def advance(self) -> Tensor:
-        """One step of the optimiser; the loss, not yet waited for."""
+        """Make one step of the optimisers and return the loss, not yet waited for."""
         recipe, model = self.recipe, self.model
         length = recipe.lengths[self.step % len(recipe.lengths)]
-        tokens = self.text.batch(recipe.seed, self.step, max(1, recipe.tokens // length), length)
+        tokens = self.text.draw_batch(recipe.seed, self.step, max(1, recipe.tokens // length), length)
         rng = np.random.default_rng([recipe.seed, self.step, MASK_STREAM])
-        factor = self.factor()
+        factor = self.compute_rate_factor()
         rate = recipe.mask_rate
         if self.cooldown is not None:
             rate = recipe.last_mask_rate + factor * (recipe.mask_rate - recipe.last_mask_rate)
-        arrays = mask(tokens, rate, model.config.vocab_size - 1, rng, recipe.apart)
+        arrays = mask_tokens(tokens, rate, model.config.vocab_size - 1, rng, recipe.apart)
         inputs, places, labels = (torch.from_numpy(array).to(self.device) for array in arrays)
         candidates = None
         if self.candidates is not None and factor > LAST_PART:
             ids, offsets = self.candidates.pick(arrays[2][arrays[2] >= 0], rng)
             candidates = torch.from_numpy(ids).to(self.device), torch.from_numpy(offsets).to(self.device)
-        loss, means = step_loss(model, inputs, places, labels, self.dtype, candidates)
+        loss, means = compute_loss(model, inputs, places, labels, self.dtype, candidates)
         total = loss
         if recipe.sentence_every and self.step % recipe.sentence_every == 0 and factor > LAST_PART:
             assert self.teacher is not None
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                vectors = self.teacher.vectors(torch.from_numpy(tokens).to(self.device))
-            alike = (similarities(means) - similarities(vectors)).square().mean()
+                vectors = self.teacher.compute_vectors(torch.from_numpy(tokens).to(self.device))
+            alike = (compute_similarities(means) - compute_similarities(vectors)).square().mean()
             total = loss + recipe.sentence_weight * alike
         total.backward()
         # Muon's steps have a size of their own, whatever that of the gradient.
@@ -270,14 +267,6 @@ class Run:
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.tokens += tokens.size
-        if self.step % recipe.average_every == 0:
-            parameters = dict(model.named_parameters())
-            torch._foreach_lerp_(
-                list(self.average.values()),
-                [parameters[name].detach() for name in self.average],
-                # The first updates weigh more, so that the start is soon forgotten.
-                max(recipe.average_share, 1 / (1 + self.step / recipe.average_every)),
-            )
         return loss.detach()
 
     def go(self, last_step: int | None, minutes: float | None, save_minutes: float, report_every: int) -> None:
@@ -312,7 +301,7 @@ class Run:
             "tokens": self.tokens,
             "minutes": round(self.seconds / 60, 2),
             "loss": round(losses.mean().item(), 4),
-            "rate": self.recipe.matrix_rate * self.factor(),
+            "rate": self.recipe.matrix_rate * self.compute_rate_factor(),
             "tokens_per_second": round(speed),
         }
         if not np.isfinite(point["loss"]):
@@ -334,7 +323,8 @@ class Run:
             path.write_text("".join(kept), encoding="utf-8")
 
 
-def arguments() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, with an option for each setting of the recipe."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
@@ -367,16 +357,17 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    parser = arguments()
+    """Train from the command line."""
+    parser = make_parser()
     options = parser.parse_args()
 
     torch.set_flush_denormal(True)
     if options.threads:
         torch.set_num_threads(options.threads)
     device = torch.device(options.device)
-    dtype = fast_dtype(device) if options.dtype == "auto" else getattr(torch, options.dtype)
+    dtype = choose_dtype(device) if options.dtype == "auto" else getattr(torch, options.dtype)
     options.run.mkdir(parents=True, exist_ok=True)
-    run = Run(options.run, Encoded(options.encoded), device, dtype)
+    run = Run(options.run, EncodedCorpus(options.encoded), device, dtype)
     cooling = options.cooldown_minutes is not None or options.cooldown_steps is not None
     if cooling and (options.run / COOLDOWN).exists():
         run.load(COOLDOWN)

