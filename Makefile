@@ -40,6 +40,12 @@ check: $(VENV)/.dev          ## lint, format and types
 	$(PIP) --no-deps --target build/types .
 	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p xlmrxl
 
+docs: $(VENV)/.dev           ## build the site into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+build: $(VENV)/.dev          ## build the source distribution and the wheel into dist, with what is installed
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
 format: $(VENV)/.dev         ## mend what the linter and the formatter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -58,7 +64,7 @@ format-js: $(NODE)           ## mend what the linter and the formatter of the Ja
 	npm --prefix javascript run --silent format
 
 clean:          ## remove the virtual environment and what was built
-	rm -rf $(VENV) .portable build javascript/node_modules *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .portable build dist docs/_build docs/_generated javascript/node_modules *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "xlmrxl needs Python 3.10 or newer; name one with: make PYTHON=python3.12 …")'
@@ -78,4 +84,4 @@ $(NODE): javascript/package.json javascript/package-lock.json
 	npm --prefix javascript ci --ignore-scripts --silent
 	@touch $@
 
-.PHONY: help app test test-slow test-portable test-mutations check format bundles check-js test-js format-js clean
+.PHONY: help app test test-slow test-portable test-mutations check docs build format bundles check-js test-js format-js clean

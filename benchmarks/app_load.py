@@ -12,7 +12,6 @@ the only visitor.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
@@ -31,7 +30,7 @@ from typing import TypeAlias
 
 import httpx
 import psutil
-from measure import sentences
+from measure import Results, make_parser, make_sentences
 
 import xlmrxl
 from xlmrxl.app.handlers import classifying
@@ -63,26 +62,20 @@ class Tally:
     errors: list[str] = field(default_factory=list)
     wrong: int = 0
 
-    def line(self, seconds: float) -> str:
-        count = len(self.times)
-        return (
-            f"{count:,} answers, {count / seconds:.1f} a second, 95 % within {late(self.times):.2f} s, "
-            f"{len(self.errors)} errors, {self.wrong} wrong"
-        )
-
 
 Job: TypeAlias = Callable[[httpx.AsyncClient, Tally], Awaitable[None]]
 Alone: TypeAlias = dict[str, list[tuple[list[object], object]]]
 """By endpoint, what was asked and what the only visitor was answered."""
 
 
-def late(times: list[float]) -> float:
-    """The 95th percentile."""
+def compute_percentile(times: list[float]) -> float:
+    """Return the 95th percentile of some times."""
     return sorted(times)[int(0.95 * len(times))] if times else float("nan")
 
 
 @contextmanager
-def served(command: list[str], port: int) -> Iterator[psutil.Process]:
+def serve(command: list[str], port: int) -> Iterator[psutil.Process]:
+    """Run a command that serves a page, from its first answer to the end of the block."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
@@ -99,8 +92,8 @@ def served(command: list[str], port: int) -> Iterator[psutil.Process]:
         process.wait()
 
 
-async def asked(client: httpx.AsyncClient, name: str, data: list[object]) -> object:
-    """What an endpoint answers, by Gradio's queue or without it, as it was made.
+async def ask(client: httpx.AsyncClient, name: str, data: list[object]) -> object:
+    """Return what an endpoint answers, by Gradio's queue or without it, as it was made.
 
     A visitor has a session, as in a browser or with gradio_client: without one, Gradio makes one for each request.
     """
@@ -121,8 +114,8 @@ async def asked(client: httpx.AsyncClient, name: str, data: list[object]) -> obj
     raise RuntimeError("the stream ended without an answer")
 
 
-async def visit(url: str, clients: int, seconds: float, job: Job) -> Tally:
-    """Visitors who ask again as soon as they are answered."""
+async def send_requests(url: str, clients: int, seconds: float, job: Job) -> Tally:
+    """Let visitors ask again as soon as they are answered, for some seconds."""
     tally = Tally()
     limits = httpx.Limits(max_connections=2 * clients, max_keepalive_connections=2 * clients)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
@@ -143,27 +136,27 @@ async def visit(url: str, clients: int, seconds: float, job: Job) -> Tally:
     return tally
 
 
-def same(found: list[dict[str, object]], expected: list[tuple[str, float]]) -> bool:
-    """The same words in the same order, with the same probabilities up to the last digits; ties may change places."""
+def has_same_fills(found: list[dict[str, object]], expected: list[tuple[str, float]]) -> bool:
+    """Return whether the words and, up to the last digits, the probabilities are the same; ties may change places."""
     return len(found) == len(expected) and all(
         abs(float(str(one["probability"])) - probability) < 1e-4 + 1e-3 * probability
         for one, (_, probability) in zip(found, expected, strict=True)
     )
 
 
-def alike(found: object, expected: object) -> bool:
-    """The same, with the same numbers up to the last digits."""
+def is_alike(found: object, expected: object) -> bool:
+    """Return whether two answers are the same up to the last digits of their numbers."""
     if isinstance(found, float) or isinstance(expected, float):
         return abs(float(str(found)) - float(str(expected))) < 1e-4 + 1e-3 * abs(float(str(expected)))
     if isinstance(found, list) and isinstance(expected, list):
-        return len(found) == len(expected) and all(map(alike, found, expected))
+        return len(found) == len(expected) and all(map(is_alike, found, expected))
     if isinstance(found, dict) and isinstance(expected, dict):
-        return found.keys() == expected.keys() and all(alike(found[key], expected[key]) for key in found)
+        return found.keys() == expected.keys() and all(is_alike(found[key], expected[key]) for key in found)
     return found == expected
 
 
-async def looks(url: str, texts: list[str]) -> Alone:
-    """What the app answers to one visitor who looks into some texts, by endpoint, with what was asked."""
+async def collect_answers(url: str, texts: list[str]) -> Alone:
+    """Return what the app answers to its only visitor, by endpoint, with what was asked."""
     VISITOR.set("alone")
     found: Alone = {}
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
@@ -175,12 +168,12 @@ async def looks(url: str, texts: list[str]) -> Alone:
             if name not in DEFAULTS:
                 print(f"this app has no endpoint /{name}: the mix is without it")
                 continue
-            found[name] = [([text], await asked(client, name, [text])) for text in texts]
+            found[name] = [([text], await ask(client, name, [text])) for text in texts]
     return found
 
 
-def jobs(session: Session, texts: list[str], plain: list[str], alone: Alone) -> tuple[Job, Job, Job]:
-    """What a visitor does: of all tabs, only fill, and only fill in the obvious app."""
+def make_jobs(session: Session, texts: list[str], plain: list[str], alone: Alone) -> tuple[Job, Job, Job]:
+    """Return what a visitor does: of all tabs, only fill, and only fill in the obvious app."""
     expected = {
         result.text: [(fill.text, fill.probability) for fill in result.masks[0].fills]
         for result in session.fill_mask(texts)
@@ -191,12 +184,12 @@ def jobs(session: Session, texts: list[str], plain: list[str], alone: Alone) -> 
 
     async def fill(client: httpx.AsyncClient, tally: Tally) -> None:
         text = pick.choice(texts)
-        found = await asked(client, "fill", [text, 5])
-        tally.wrong += not same(found["masks"][0]["fills"], expected[text])  # type: ignore[index]
+        found = await ask(client, "fill", [text, 5])
+        tally.wrong += not has_same_fills(found["masks"][0]["fills"], expected[text])  # type: ignore[index]
 
     async def fill_obvious(client: httpx.AsyncClient, tally: Tally) -> None:
         text = pick.choice(texts)
-        found = await asked(client, "fill", [text])
+        found = await ask(client, "fill", [text])
         tally.wrong += len(found) != 5  # type: ignore[arg-type]
 
     async def mixed(client: httpx.AsyncClient, tally: Tally) -> None:
@@ -207,54 +200,65 @@ def jobs(session: Session, texts: list[str], plain: list[str], alone: Alone) -> 
             await fill(client, tally)
         elif tab == "classify":
             text = pick.choice(plain)
-            found = await asked(client, "classify", [text, LABELS, "en"])
+            found = await ask(client, "classify", [text, LABELS, "en"])
             tally.wrong += found["labels"][0]["label"] != label[text]  # type: ignore[index]
         elif tab == "choose":
-            found = await asked(client, "choose", ["It rained all night.", CHOICES, "effect", "en"])
+            found = await ask(client, "choose", ["It rained all night.", CHOICES, "effect", "en"])
             tally.wrong += found["best"] != best  # type: ignore[index]
         else:
             data, answer = pick.choice(alone[tab])
-            tally.wrong += not alike(await asked(client, tab, data), answer)
+            tally.wrong += not is_alike(await ask(client, tab, data), answer)
         tally.of.setdefault(tab, []).append(time.monotonic() - start)
 
     return mixed, fill, fill_obvious
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure both apps, one after the other."""
+    parser = make_parser(__doc__)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
     arguments = parser.parse_args()
+    results = Results("Many visitors at once")
     folder = Path(xlmrxl.__file__).with_name("default")
     session = xlmrxl.load()
-    texts = sentences(200, 16, lambda text: len(session.tokenizer(text)["input_ids"]))
+    texts = make_sentences(200, 16, lambda text: len(session.tokenizer(text)["input_ids"]))
     plain = [text.replace("<mask>", "dog") for text in texts[:20]]
     alone: Alone = {}
-    mixed, fill, fill_obvious = jobs(session, texts, plain, alone)
+    mixed, fill, fill_obvious = make_jobs(session, texts, plain, alone)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    with served([sys.executable, "-m", "xlmrxl.cli.main", "app", "--no-browser", "--port", str(port)], port) as process:
-        alone.update(asyncio.run(looks(url, plain[:8])))
-        asyncio.run(visit(url, arguments.clients, 10, mixed))
+    with serve([sys.executable, "-m", "xlmrxl.cli.main", "app", "--no-browser", "--port", str(port)], port) as process:
+        alone.update(asyncio.run(collect_answers(url, plain[:8])))
+        asyncio.run(send_requests(url, arguments.clients, 10, mixed))
         before = process.memory_info().rss
-        tally = asyncio.run(visit(url, arguments.clients, arguments.seconds, mixed))
-        print(f"mixed: {tally.line(arguments.seconds)}")
-        print(
-            *(f"  {tab}: {len(of):,}, 95 % within {late(of):.2f} s" for tab, of in sorted(tally.of.items())), sep="\n"
+        tally = asyncio.run(send_requests(url, arguments.clients, arguments.seconds, mixed))
+        tabs = [("all", tally.times), *sorted(tally.of.items())]
+        results.add(
+            f"All tabs mixed, {arguments.clients} visitors: {len(tally.errors)} errors, {tally.wrong} wrong answers",
+            ["tab", "answers", "answers a second", "95 % within, s"],
+            [[tab, len(of), len(of) / arguments.seconds, compute_percentile(of)] for tab, of in tabs],
         )
         for error in sorted(set(tally.errors))[:3]:
             print(textwrap.shorten(error, 200))
-        print(f"memory after ten seconds {before / 1e6:,.0f} MB, at the end {process.memory_info().rss / 1e6:,.0f} MB")
-        ours = asyncio.run(visit(url, arguments.clients, arguments.seconds, fill))
-        print(f"fills: {ours.line(arguments.seconds)}", flush=True)
+        after = process.memory_info().rss
+        results.add(
+            "", ["memory of the process", "MB"], [["after ten seconds", before / 1e6], ["at the end", after / 1e6]]
+        )
+        ours = asyncio.run(send_requests(url, arguments.clients, arguments.seconds, fill))
     DEFAULTS.clear()
     UNQUEUED.clear()
-    with served([sys.executable, "-c", OBVIOUS.format(folder=str(folder), port=port)], port):
-        theirs = asyncio.run(visit(url, arguments.clients, arguments.seconds, fill_obvious))
-        print(f"the obvious app: {theirs.line(arguments.seconds)}")
-    print(f"fills a second, app : obvious app = {len(ours.times) / max(1, len(theirs.times)):.1f}")
+    with serve([sys.executable, "-c", OBVIOUS.format(folder=str(folder), port=port)], port):
+        theirs = asyncio.run(send_requests(url, arguments.clients, arguments.seconds, fill_obvious))
+    rows = [
+        [name, len(tally.times) / arguments.seconds, compute_percentile(tally.times), len(tally.errors), tally.wrong]
+        for name, tally in (("xlmrxl app", ours), ("gr.Interface around the pipeline", theirs))
+    ]
+    columns = ["fills only", "fills a second", "95 % within, s", "errors", "wrong"]
+    results.add(f"{len(ours.times) / max(1, len(theirs.times)):.1f} times as many fills a second", columns, rows)
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ those of one machine. Without a browser, the app counts as open when it answers 
 
 from __future__ import annotations
 
-import argparse
 import socket
 import statistics
 import subprocess
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from measure import seconds
+from measure import Results, make_parser, time_seconds
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -42,8 +41,8 @@ TIMES = {
 
 
 @contextmanager
-def chromium() -> Iterator[Browser | None]:
-    """A browser, if there is one."""
+def open_browser() -> Iterator[Browser | None]:
+    """Open a browser, if there is one."""
     try:
         from chromium import find
         from playwright.sync_api import sync_playwright
@@ -60,12 +59,13 @@ def chromium() -> Iterator[Browser | None]:
         browser.close()
 
 
-def importing() -> float:
-    return seconds(lambda: subprocess.run([sys.executable, "-c", "import gradio, torch"], check=True))
+def time_import() -> float:
+    """Return how long a process takes that imports Gradio and torch."""
+    return time_seconds(lambda: subprocess.run([sys.executable, "-c", "import gradio, torch"], check=True))
 
 
-def opening(model: str, browser: Browser | None) -> dict[str, float]:
-    """What it takes from the start of the process, and what the first fill takes; in seconds."""
+def time_opening(model: str, browser: Browser | None) -> dict[str, float]:
+    """Return what the app takes from the start of its process, and what the first fill takes; in seconds."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -114,24 +114,26 @@ def opening(model: str, browser: Browser | None) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Let the two take turns."""
+    parser = make_parser(__doc__)
     parser.add_argument("--model", default="default")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
+    results = Results("Start of the app")
     taken: dict[str, list[float]] = {}
-    with chromium() as browser:
-        importing()  # the files into the page cache
-        opening(arguments.model, browser)
+    with open_browser() as browser:
+        time_import()  # the files into the page cache
+        time_opening(arguments.model, browser)
         for _ in range(arguments.rounds):
-            taken.setdefault("import", []).append(importing())
-            for name, value in opening(arguments.model, browser).items():
+            taken.setdefault("import", []).append(time_import())
+            for name, value in time_opening(arguments.model, browser).items():
                 taken.setdefault(name, []).append(value)
-    for name, values in taken.items():
-        spread = f"{min(values):.2f} to {max(values):.2f}"
-        print(f"{TIMES[name]}: {statistics.median(values):.2f} s ({spread}, {len(values)} rounds)")
+    rows = [[TIMES[name], statistics.median(values), min(values), max(values)] for name, values in taken.items()]
     decides = "page" if "page" in taken else "config"
     ratios = [ours / theirs for ours, theirs in zip(taken[decides], taken["import"], strict=True)]
-    print(f"{TIMES[decides]} : import = {statistics.median(ratios):.2f}")
+    title = f"{TIMES[decides]} : import = {statistics.median(ratios):.2f}, {arguments.rounds} rounds"
+    results.add(title, ["", "median, s", "least, s", "most, s"], rows)
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

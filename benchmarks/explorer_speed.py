@@ -13,7 +13,6 @@ The model is random and narrow, but has as many heads as XL. All times are of th
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measure import Results, make_parser
 from playwright.sync_api import sync_playwright
 
 from xlmrxl import XLMRobertaXLConfig, XLMRobertaXLForMaskedLM, load
@@ -76,8 +76,8 @@ HOVER = """async ({ selector, frames }) => {
 }"""
 
 
-def model() -> Session:
-    """Random and narrow, with XL's heads and the embedded vocabulary."""
+def make_session() -> Session:
+    """Return a random and narrow model with XL's heads and the embedded vocabulary."""
     small = load(progress=False)
     config = XLMRobertaXLConfig(
         vocab_size=small.tokenizer.vocab_size,
@@ -92,8 +92,8 @@ def model() -> Session:
     return Session(XLMRobertaXLForMaskedLM(config).eval(), small.tokenizer, "random", "fp32")
 
 
-def text_of(session: Session, tokens: int) -> str:
-    """A text of exactly so many tokens, <s> and </s> included: a letter a token."""
+def make_text(session: Session, tokens: int) -> str:
+    """Return a text of exactly so many tokens, <s> and </s> included: a letter a token."""
     word = "a "
     each = len(session.tokenizer(word * 10)["input_ids"]) - 2
     text = word * ((tokens - 2) * 10 // each)
@@ -102,9 +102,10 @@ def text_of(session: Session, tokens: int) -> str:
 
 
 def measure(page: Any, view: AttentionView) -> dict[str, str]:
+    """Return the times of one view in an open page."""
     paints = mount(page, view)
     heads = [[(7 * i) % LAYERS, (11 * i + 3) % HEADS] for i in range(1, SWITCHES + 1)]
-    found = {"first paint": f"{paints:.0f} ms"}
+    found: dict[str, str] = {"first paint": f"{paints:.0f} ms"}
     for name in ("asked for", "at hand"):
         times = page.evaluate(SWITCH, heads)
         found[f"switch, {name}"] = f"{statistics.median(times):.0f} ms, at most {max(times):.0f} ms"
@@ -118,10 +119,12 @@ def measure(page: Any, view: AttentionView) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure some lengths in a headless browser."""
+    parser = make_parser(__doc__)
     parser.add_argument("--tokens", type=int, nargs="+", default=[128, 512])
-    tokens = parser.parse_args().tokens
-    session = model()
+    arguments = parser.parse_args()
+    tokens, outcome = arguments.tokens, Results("Speed of the attention explorer in a browser")
+    session = make_session()
     results = {}
     with sync_playwright() as playwright:
         as_root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -130,14 +133,14 @@ def main() -> None:
             args=["--disable-gpu", *(["--no-sandbox"] if as_root else [])],
         )
         for count in tokens:
-            inspection = session.inspect(text_of(session, count), progress=False)
+            inspection = session.inspect(make_text(session, count), progress=False)
             page = browser.new_page(viewport={"width": 1280, "height": 1000})
             results[count] = measure(page, AttentionView(inspection))
             page.close()
         browser.close()
-    print(f"{LAYERS} × {HEADS} heads", *(f"{count} tokens" for count in tokens), sep="\t")
-    for name in results[tokens[0]]:
-        print(name, *(results[count][name] for count in tokens), sep="\t")
+    rows = [[name, *(results[count][name] for count in tokens)] for name in results[tokens[0]]]
+    outcome.add(f"{LAYERS} × {HEADS} heads", ["", *(f"{count} tokens" for count in tokens)], rows)
+    outcome.write(arguments.out)
 
 
 if __name__ == "__main__":

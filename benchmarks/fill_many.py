@@ -10,20 +10,20 @@ alternate; printed are the medians and the pipeline's time over ours: above 1 we
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measure import seconds, sentences
+from measure import Results, make_parser, make_sentences, time_seconds
 from transformers import pipeline
 
 import xlmrxl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Let the two take turns."""
+    parser = make_parser(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(xlmrxl.__file__).with_name("default"))
     parser.add_argument("--sentences", type=int, default=1000)
     parser.add_argument("--tokens", type=int, default=16)
@@ -32,8 +32,10 @@ def main() -> None:
     session = xlmrxl.load(arguments.folder, device="cpu")
     stored = pipeline("fill-mask", model=str(arguments.folder), device="cpu")
     wide = pipeline("fill-mask", model=str(arguments.folder), device="cpu", dtype=torch.float32)
-    print(f"xlmrxl in {session.precision}; the pipeline as it comes in {stored.model.dtype}")
-    texts = sentences(arguments.sentences, arguments.tokens, lambda text: len(session.tokenizer(text)["input_ids"]))
+    results = Results("Filling masks beside the pipeline of transformers")
+    texts = make_sentences(
+        arguments.sentences, arguments.tokens, lambda text: len(session.tokenizer(text)["input_ids"])
+    )
     few = texts[: max(1, len(texts) // 10)]
 
     def at_once() -> object:
@@ -55,11 +57,13 @@ def main() -> None:
     taken: dict[str, list[tuple[float, float]]] = {what: [] for what in work}
     for _ in range(arguments.rounds):
         for what, (ours, other) in work.items():
-            taken[what].append((seconds(ours), seconds(other)))
-    print(f"{'':<38}{'xlmrxl, s':>12}{'pipeline, s':>14}{'ratio':>8}")
+            taken[what].append((time_seconds(ours), time_seconds(other)))
+    rows = []
     for what, pairs in taken.items():
         a, b = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-        print(f"{what:<38}{a:>12.2f}{b:>14.2f}{b / a:>8.2f}")
+        rows.append([what, a, b, b / a])
+    title = f"{arguments.sentences} sentences of {arguments.tokens} tokens; as it comes is {stored.model.dtype}"
+    results.add(title, ["", "xlmrxl, s", "pipeline, s", "pipeline : xlmrxl"], rows)
     three = "The <mask> of the old <mask> near the river was <mask> in winter."
     ids = session.tokenizer(three, return_tensors="pt")["input_ids"]
     at_mask = ids == session.tokenizer.mask_token_id
@@ -70,9 +74,12 @@ def main() -> None:
 
     pairs = []
     for _ in range(20):
-        pairs.append((seconds(lambda: session.fill_mask(three, method="joint", num_beams=5)), seconds(forward)))
+        pairs.append(
+            (time_seconds(lambda: session.fill_mask(three, method="joint", num_beams=5)), time_seconds(forward))
+        )
     joint, one = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-    print(f"joint filling of 3 masks, beam 5: {joint / one:.1f} forwards of its sentence")
+    results.add("", ["joint filling of three masks, beam of five", "forwards"], [["one sentence", joint / one]])
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

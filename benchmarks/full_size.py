@@ -25,7 +25,8 @@ SIZES = {
 }
 
 
-def write(folder: Path, size: str, vocabulary: Path, shards: int, as_bin: bool) -> None:
+def write_checkpoint(folder: Path, size: str, vocabulary: Path, shards: int, as_bin: bool) -> None:
+    """Write config, tokenizer and random weights of a size into a folder."""
     config = XLMRobertaXLConfig(**SIZES[size], architectures=["XLMRobertaXLForMaskedLM"], torch_dtype="bfloat16")
     with init_empty_weights():
         model = XLMRobertaXLForMaskedLM(config)
@@ -43,7 +44,7 @@ def write(folder: Path, size: str, vocabulary: Path, shards: int, as_bin: bool) 
         file = f"model-{i + 1:05}-of-{shards:05}.safetensors"
         part = {}
         for name in names[i * len(names) // shards : (i + 1) * len(names) // shards]:
-            part[name] = random(name, shapes[name], config, generator)
+            part[name] = draw_random(name, shapes[name], config, generator)
             weight_map[name] = file
             total += part[name].nbytes
         save_file(part, folder / file, metadata={"format": "pt"})
@@ -53,7 +54,7 @@ def write(folder: Path, size: str, vocabulary: Path, shards: int, as_bin: bool) 
 
 
 def write_bin(path: Path, shapes: dict[str, torch.Size], config: XLMRobertaXLConfig) -> None:
-    """The file is laid out with nothing in it, then mapped and filled tensor by tensor."""
+    """Lay a file out with nothing in it, then map it and fill it tensor by tensor."""
     import mmap
 
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -69,7 +70,7 @@ def write_bin(path: Path, shapes: dict[str, torch.Size], config: XLMRobertaXLCon
     tile = torch.empty(1 << 24, dtype=torch.bfloat16).normal_(std=config.initializer_range, generator=generator)
     for name, tensor in mapped.items():
         if tensor.dim() < 2:
-            tensor.copy_(random(name, tensor.shape, config, generator))
+            tensor.copy_(draw_random(name, tensor.shape, config, generator))
             continue
         for part in tensor.view(-1).split(len(tile)):
             part.copy_(tile[: len(part)])
@@ -77,7 +78,8 @@ def write_bin(path: Path, shapes: dict[str, torch.Size], config: XLMRobertaXLCon
     print(f"{path.name}: {path.stat().st_size / 1e9:.1f} GB")
 
 
-def random(name: str, shape: torch.Size, config: XLMRobertaXLConfig, generator: torch.Generator) -> torch.Tensor:
+def draw_random(name: str, shape: torch.Size, config: XLMRobertaXLConfig, generator: torch.Generator) -> torch.Tensor:
+    """Return a tensor as a fresh model has it: biases 0, norms 1, the rest normal."""
     if name.endswith("bias"):
         return torch.zeros(shape, dtype=torch.bfloat16)
     if "norm" in name.lower():
@@ -93,4 +95,4 @@ if __name__ == "__main__":
     parser.add_argument("--shards", type=int, default=4)
     parser.add_argument("--bin", action="store_true", help="one pytorch_model.bin instead")
     arguments = parser.parse_args()
-    write(arguments.folder, arguments.size, arguments.vocabulary, arguments.shards, arguments.bin)
+    write_checkpoint(arguments.folder, arguments.size, arguments.vocabulary, arguments.shards, arguments.bin)

@@ -10,13 +10,12 @@ checked first.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measure import seconds
+from measure import Results, make_parser, time_seconds
 
 import xlmrxl
 from xlmrxl.inspection.inspection import Inspection
@@ -25,15 +24,16 @@ FIRST = "The <mask> of France is"
 MORE = "the old house near the river was empty when they came back to the village in summer and winter"
 
 
-def text_of(tokens: int, session: xlmrxl.Session) -> str:
+def make_text(tokens: int, session: xlmrxl.Session) -> str:
+    """Return a text of at most so many tokens with one mask."""
     words = [*FIRST.split(), *MORE.split() * (tokens // 8)]
     while len(session.tokenizer(" ".join(words))["input_ids"]) > tokens:
         words.pop()
     return " ".join(words)
 
 
-def one_by_one(inspection: Inspection, at_masks_only: bool) -> torch.Tensor:
-    """(layers, heads) divergences at the masks."""
+def ablate_one_by_one(inspection: Inspection, at_masks_only: bool) -> torch.Tensor:
+    """Return the (layers, heads) divergences at the masks, by one forward a head."""
     model = inspection.session.model
     ids = torch.tensor([[token.id for token in inspection.tokens]])
     wanted = ids == inspection.session.tokenizer.mask_token_id
@@ -55,30 +55,28 @@ def one_by_one(inspection: Inspection, at_masks_only: bool) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Compare the two for some lengths."""
+    parser = make_parser(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(xlmrxl.__file__).with_name("default"))
     parser.add_argument("--tokens", type=int, nargs="+", default=[8, 16, 32, 64])
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     session = xlmrxl.load(arguments.folder, device="cpu")
-    print(f"{session}, {torch.get_num_threads()} threads")
-    print(
-        f"{'tokens':>6}{'masks':>6}{'sweep, s':>10}{'one a head, s':>16}{'ratio':>7}{'at the mask, s':>16}{'ratio':>7}"
-    )
+    results, rows = Results("All heads tried, beside one forward a head"), []
     for tokens in arguments.tokens:
-        inspection = session.inspect(text_of(tokens, session))
+        inspection = session.inspect(make_text(tokens, session))
         work: list[Callable[[], object]] = [
             lambda inspection=inspection: inspection.sweep(progress=False).importance,
-            lambda inspection=inspection: one_by_one(inspection, False),
-            lambda inspection=inspection: one_by_one(inspection, True),
+            lambda inspection=inspection: ablate_one_by_one(inspection, False),
+            lambda inspection=inspection: ablate_one_by_one(inspection, True),
         ]
         torch.testing.assert_close(torch.tensor(work[0]()), work[2](), rtol=1e-2, atol=1e-5)
-        rounds = [[seconds(one) for one in work] for _ in range(arguments.rounds)]
+        rounds = [[time_seconds(one) for one in work] for _ in range(arguments.rounds)]
         swept, whole, part = (statistics.median(column) for column in zip(*rounds, strict=True))
-        print(
-            f"{len(inspection.tokens):>6}{len(inspection.masks):>6}{swept:>10.3f}{whole:>16.3f}{whole / swept:>7.1f}"
-            f"{part:>16.3f}{part / swept:>7.1f}"
-        )
+        rows.append([len(inspection.tokens), swept, whole, whole / swept, part, part / swept])
+    columns = ["tokens", "all heads, s", "one forward a head, s", "ratio", "logits at the mask only, s", "ratio"]
+    results.add(str(session), columns, rows)
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

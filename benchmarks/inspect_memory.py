@@ -9,37 +9,39 @@ while all its heads are ranked by a pair of tokens, above that before. Linux onl
 
 from __future__ import annotations
 
-import argparse
 import gc
 from pathlib import Path
 
 import torch
+from measure import Results, make_parser
 
 import xlmrxl
 
 TEXT = "the old house near the river was empty when they came back to the village in summer and winter people "
 
 
-def resident(what: str) -> int:
-    """`VmRSS`, or `VmHWM`, the highest since the last `forget`."""
+def read_resident(what: str) -> int:
+    """Return `VmRSS`, or `VmHWM`, the highest since the last `reset_peak`, in bytes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return 1024 * int(status.split(what + ":")[1].split()[0])
 
 
-def forget() -> None:
+def reset_peak() -> None:
+    """Forget the highest resident memory so far."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure some lengths."""
+    parser = make_parser(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(xlmrxl.__file__).with_name("default"))
     parser.add_argument("--tokens", type=int, nargs="+", default=[128, 512])
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--keep", nargs="+", default=["recompute"])
     arguments = parser.parse_args()
     session = xlmrxl.load(arguments.folder, precision=arguments.precision, device="cpu", progress=False)
-    print(session)
+    results, rows = Results("Memory of an inspection"), []
     for tokens in arguments.tokens:
         text = TEXT * (tokens // 8)
         offsets = session.tokenizer(text, truncation=True, max_length=tokens, return_offsets_mapping=True)
@@ -48,18 +50,18 @@ def main() -> None:
         with torch.inference_mode():
             session.model.base_model(ids)
         for keep in arguments.keep:
-            forget()
-            before = resident("VmRSS")
+            reset_peak()
+            before = read_resident("VmRSS")
             inspection = session.inspect(text, keep=keep, progress=False)
-            made = resident("VmHWM") - before
-            forget()
+            made = read_resident("VmHWM") - before
+            reset_peak()
             inspection.rank((1, 2), progress=False)
-            ranked = resident("VmHWM") - before
-            print(
-                f"{len(inspection.tokens)} tokens, keep={keep}: holds {inspection.nbytes / 1e6:.0f} MB after ranking; "
-                f"at most {made / 1e6:.0f} MB above the model while made, {ranked / 1e6:.0f} MB while ranked"
-            )
+            ranked = read_resident("VmHWM") - before
+            rows.append([len(inspection.tokens), keep, inspection.nbytes / 1e6, made / 1e6, ranked / 1e6])
             del inspection
+    columns = ["tokens", "keep", "held, MB", "most above the model while made, MB", "while ranked, MB"]
+    results.add(str(session), columns, rows)
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

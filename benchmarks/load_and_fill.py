@@ -20,11 +20,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from measure import Results, make_parser
+
 WORDS = "The old house near the river was empty when they came back to the village in the summer and"
 
 
-def sentence(tokens: int, count: Callable[[str], int]) -> str:
-    """A text of so many tokens with one mask, special tokens included."""
+def make_sentence(tokens: int, count: Callable[[str], int]) -> str:
+    """Return a text of so many tokens with one mask, special tokens included."""
     words = "<mask>"
     for word in WORDS.split() * 100:
         if count(f"{words} {word}") > tokens:
@@ -34,6 +36,7 @@ def sentence(tokens: int, count: Callable[[str], int]) -> str:
 
 
 def measure(fill: Callable[[str], object], texts: dict[int, str], repeats: int) -> dict[str, list[float]]:
+    """Return how long fills of some texts take, in seconds, each several times."""
     taken: dict[str, list[float]] = {}
     for tokens, text in texts.items():
         fill(text)  # the first touches the mapped weights
@@ -44,17 +47,19 @@ def measure(fill: Callable[[str], object], texts: dict[int, str], repeats: int) 
     return taken
 
 
-def ours(folder: str, tokens: list[int], repeats: int) -> dict[str, list[float]]:
+def run_xlmrxl(folder: str, tokens: list[int], repeats: int) -> dict[str, list[float]]:
+    """Load and fill with this package."""
     from xlmrxl import load  # each side imports only its own
 
     start = time.perf_counter()
     session = load(folder, precision="bf16", device="cpu")
     loaded = time.perf_counter() - start
-    texts = {n: sentence(n, lambda text: len(session.tokenizer(text).input_ids)) for n in tokens}
+    texts = {n: make_sentence(n, lambda text: len(session.tokenizer(text).input_ids)) for n in tokens}
     return {"load": [loaded], **measure(session.fill_mask, texts, repeats)}
 
 
-def theirs(folder: str, tokens: list[int], repeats: int) -> dict[str, list[float]]:
+def run_transformers(folder: str, tokens: list[int], repeats: int) -> dict[str, list[float]]:
+    """Load and fill with transformers."""
     import torch
     from transformers import AutoTokenizer, XLMRobertaXLForMaskedLM
 
@@ -70,15 +75,16 @@ def theirs(folder: str, tokens: list[int], repeats: int) -> dict[str, list[float
         best = logits[0, inputs["input_ids"][0] == tokenizer.mask_token_id].float().softmax(-1).topk(5)
         return tokenizer.convert_ids_to_tokens(best.indices[0].tolist())
 
-    texts = {n: sentence(n, lambda text: len(tokenizer(text)["input_ids"])) for n in tokens}
+    texts = {n: make_sentence(n, lambda text: len(tokenizer(text)["input_ids"])) for n in tokens}
     return {"load": [loaded], **measure(fill, texts, repeats)}
 
 
-SIDES = {"xlmrxl": ours, "transformers": theirs}
+SIDES = {"xlmrxl": run_xlmrxl, "transformers": run_transformers}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Let the two take turns, each round in a fresh process."""
+    parser = make_parser(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tokens", type=int, nargs="+", default=[16, 128])
     parser.add_argument("--rounds", type=int, default=3, help="processes of each side")
@@ -88,6 +94,7 @@ def main() -> None:
     if arguments.side:
         print(json.dumps(SIDES[arguments.side](str(arguments.folder), arguments.tokens, arguments.repeats)))
         return
+    results = Results("Loading and filling a large checkpoint beside transformers")
     for file in arguments.folder.glob("*.safetensors"):  # into the page cache, for both alike
         with file.open("rb") as opened:
             while opened.read(1 << 26):
@@ -102,10 +109,14 @@ def main() -> None:
             )
             for what, seconds in json.loads(done.stdout.splitlines()[-1]).items():
                 taken[side].setdefault(what, []).extend(seconds)
-    print(f"{'':<18}{'xlmrxl':>10}{'transformers':>14}{'ratio':>8}   (medians, seconds)")
+    rows = []
     for what in taken["xlmrxl"]:
         a, b = (statistics.median(taken[side][what]) for side in SIDES)
-        print(f"{what:<18}{a:>10.2f}{b:>14.2f}{a / b:>8.2f}")
+        rows.append([what, a, b, a / b])
+    results.add(
+        f"Medians of {arguments.rounds} rounds", ["", "xlmrxl, s", "transformers, s", "xlmrxl : transformers"], rows
+    )
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

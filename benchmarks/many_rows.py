@@ -9,7 +9,6 @@ row by row with the input. Beside it stands the memory of the same command with 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import subprocess
 import sys
@@ -18,13 +17,13 @@ import time
 from pathlib import Path
 
 import psutil
-from measure import sentences
+from measure import Results, make_parser, make_sentences
 
 import xlmrxl
 
 
-def watch(source: Path, target: Path, model: str, kill_at: int | None = None) -> tuple[int, bool]:
-    """Run the command; its highest private memory in bytes, and whether it was killed once `kill_at` bytes were out."""
+def run_watched(source: Path, target: Path, model: str, kill_at: int | None = None) -> tuple[int, bool]:
+    """Run the command; return its highest private memory in bytes, and whether it was killed."""
     command = [sys.executable, "-m", "xlmrxl.cli.main", "fill", "--input", source, "--output", target, "--model", model]
     process = subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL)
     watched, peak = psutil.Process(process.pid), 0
@@ -45,12 +44,14 @@ def watch(source: Path, target: Path, model: str, kill_at: int | None = None) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Fill a file, kill the command half-way, go on, and compare."""
+    parser = make_parser(__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--model", default="default")
     arguments = parser.parse_args()
+    results = Results("Memory of filling a long file")
     session = xlmrxl.load(arguments.model)
-    texts = sentences(arguments.rows, 16, lambda text: len(session.tokenizer(text)["input_ids"]))
+    texts = make_sentences(arguments.rows, 16, lambda text: len(session.tokenizer(text)["input_ids"]))
     with tempfile.TemporaryDirectory() as scratch:
         peaks = {}
         for name, count in (("one", 1), ("many", arguments.rows)):
@@ -58,16 +59,19 @@ def main() -> None:
             with source.open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerows([["text"], *([text] for text in texts[:count])])
             kill_at = source.stat().st_size if name == "many" else None
-            peaks[name], killed = watch(source, target, arguments.model, kill_at)
+            peaks[name], killed = run_watched(source, target, arguments.model, kill_at)
             if killed:
                 left = sorted(path.name for path in target.parent.glob(f".{target.name}*"))
                 print(f"killed half-way; left behind: {', '.join(left)}", flush=True)
-                again, _ = watch(source, target, arguments.model)
+                again, _ = run_watched(source, target, arguments.model)
                 peaks[name] = max(peaks[name], again)
         with target.open(encoding="utf-8", newline="") as file:
             found = [row["text"] for row in csv.DictReader(file)]
-    print(f"rows in, out, in the same order: {len(texts):,}, {len(found):,}, {found == texts}")
-    print(f"private memory with one row {peaks['one'] / 1e6:,.0f} MB, with all {peaks['many'] / 1e6:,.0f} MB")
+    order = "in the same order" if found == texts else "NOT the same rows"
+    title = f"{len(texts):,} rows in, {len(found):,} out after a kill half-way, {order}"
+    rows = [["1", peaks["one"] / 1e6], [str(len(texts)), peaks["many"] / 1e6]]
+    results.add(title, ["rows", "private memory, MB"], rows)
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

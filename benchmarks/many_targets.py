@@ -8,11 +8,10 @@ counted; printed are the medians and the time for many over that for few.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from pathlib import Path
 
-from measure import seconds
+from measure import Results, make_parser, time_seconds
 
 import xlmrxl
 
@@ -20,12 +19,14 @@ TEXT = "The capital of France is <mask>."
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Let few and many words take turns."""
+    parser = make_parser(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(xlmrxl.__file__).with_name("default"))
     parser.add_argument("--targets", type=int, default=4000)
     parser.add_argument("--few", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=21)
     arguments = parser.parse_args()
+    results = Results("Many given words at a mask")
     session = xlmrxl.load(arguments.folder)
     tokenizer = session.tokenizer
     words: list[str] = []
@@ -38,11 +39,13 @@ def main() -> None:
     taken: dict[int, list[float]] = {count: [] for count in work}
     for round_ in range(arguments.rounds + 1):
         for count, targets in work.items():
-            time = seconds(lambda targets=targets: session.fill_mask(TEXT, targets=targets, progress=False))
+            time = time_seconds(lambda targets=targets: session.fill_mask(TEXT, targets=targets, progress=False))
             if round_:
                 taken[count].append(time)
     few, many = (statistics.median(times) for times in taken.values())
-    print(f"{arguments.few} words {1000 * few:.1f} ms, {len(words):,} words {1000 * many:.1f} ms: {many / few:.2f}")
+    columns = ["", f"{arguments.few} words, ms", f"{len(words):,} words, ms", "ratio"]
+    results.add("", columns, [["one mask", 1000 * few, 1000 * many, many / few]])
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from measure import Results, make_parser
+
 from xlmrxl.quantization.precision import PRECISIONS
 
 TEXT = "The house was <mask>."
 
 
-def private() -> int:
+def read_private_memory() -> int:
+    """Return the private memory of this process, in bytes."""
     import psutil
 
     gc.collect()
@@ -35,8 +38,8 @@ def private() -> int:
     return int(psutil.Process().memory_full_info().uss)
 
 
-def tiny(like: str, folder: Path) -> Path:
-    """A random model with the vocabulary of another."""
+def save_tiny_model(like: str, folder: Path) -> Path:
+    """Save a random model with the vocabulary of another, and return its folder."""
     import xlmrxl
     from xlmrxl import XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
     from xlmrxl.checkpoints.hub import DEFAULT
@@ -52,23 +55,24 @@ def tiny(like: str, folder: Path) -> Path:
     return folder
 
 
-def child(folder: str, precision: str) -> dict[str, float]:
+def measure_in_child(folder: str, precision: str) -> dict[str, float]:
+    """Return what a model's weights take and what the plan says, in bytes; in a process of its own."""
     from xlmrxl import Session, load
     from xlmrxl.plan import make_plan
 
-    def loaded(name: str) -> tuple[Session, int]:
-        """A model that has filled a mask, and what the memory grew by."""
-        before = private()
+    def load_and_fill(name: str) -> tuple[Session, int]:
+        """Return a model that has filled a mask, and what the memory grew by."""
+        before = read_private_memory()
         session = load(name, precision=precision, device="cpu", force=True)
         session.fill_mask(TEXT)
-        return session, private() - before
+        return session, read_private_memory() - before
 
     with tempfile.TemporaryDirectory() as scratch:
-        small = str(tiny(folder, Path(scratch)))
-        loaded(small)
-        second, grown = loaded(small)
+        small = str(save_tiny_model(folder, Path(scratch)))
+        load_and_fill(small)
+        second, grown = load_and_fill(small)
         beside = grown - make_plan(small, second.model.config).get_need(precision).weights
-        session, grown = loaded(folder)
+        session, grown = load_and_fill(folder)
         return {
             "measured": grown - beside,
             "estimated": make_plan(folder, session.model.config).get_need(precision).weights,
@@ -76,22 +80,26 @@ def child(folder: str, precision: str) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure each checkpoint in each precision."""
+    parser = make_parser(__doc__)
     parser.add_argument("folders", nargs="*")
     parser.add_argument("--precisions", nargs="+", default=list(PRECISIONS))
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        print(json.dumps(child(arguments.folders[0], arguments.child)))
+        print(json.dumps(measure_in_child(arguments.folders[0], arguments.child)))
         return
-    print(f"{'model':<28}{'precision':<10}{'measured, GB':>14}{'estimated, GB':>15}{'ratio':>8}")
+    results, rows = Results("What the plan says beside what a model takes"), []
     for folder in [*arguments.folders, "default"]:
         for precision in arguments.precisions:
             command = [sys.executable, __file__, folder, "--child", precision]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             found = json.loads(done.stdout.splitlines()[-1])
             a, b = found["measured"] / 1e9, found["estimated"] / 1e9
-            print(f"{folder[-27:]:<28}{precision:<10}{a:>14.3f}{b:>15.3f}{b / a:>8.3f}", flush=True)
+            rows.append([Path(folder).name, precision, a, b, b / a])
+            print(*rows[-1], sep="\t", flush=True)
+    results.add("", ["model", "precision", "measured, GB", "estimated, GB", "estimated : measured"], rows)
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

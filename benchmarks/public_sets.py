@@ -13,7 +13,6 @@ as their authors publish them; training/README.md says where. Printed, in per ce
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import random
@@ -23,6 +22,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from measure import Results, make_parser
+
 LANGUAGES = {
     "en": "eng_Latn", "de": "deu_Latn", "fr": "fra_Latn", "es": "spa_Latn", "pt": "por_Latn", "ru": "rus_Cyrl",
     "ar": "arb_Arab", "hi": "hin_Deva", "zh": "zho_Hans", "ja": "jpn_Jpan", "tr": "tur_Latn", "sw": "swh_Latn",
@@ -31,12 +32,14 @@ SIZES = (8, 32, None)
 SEED = 0
 
 
-def table(path: Path) -> list[dict[str, str]]:
+def read_tsv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table whose quotes are signs like others."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def write(path: Path, rows: list[dict[str, str]]) -> Path:
+def write_rows(path: Path, rows: list[dict[str, str]]) -> Path:
+    """Write rows as CSV and return the path."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -44,20 +47,22 @@ def write(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def command(*arguments: object) -> str:
+def run_command(*arguments: object) -> str:
+    """Run a command of xlmrxl and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "xlmrxl.cli.main", *map(str, arguments)], check=True, text=True, capture_output=True
     )
     return done.stdout
 
 
-def few(rows: list[dict[str, str]], size: int | None) -> list[dict[str, str]]:
-    """So many rows of each topic, or as many as there are."""
+def sample_rows(rows: list[dict[str, str]], size: int | None) -> list[dict[str, str]]:
+    """Return so many rows of each topic, or as many as there are."""
     shuffled = random.Random(SEED).sample(rows, len(rows))
     seen: Counter[str] = Counter()
     kept = []
@@ -68,7 +73,8 @@ def few(rows: list[dict[str, str]], size: int | None) -> list[dict[str, str]]:
     return kept
 
 
-def bag_of_words(train: list[dict[str, str]], test: list[dict[str, str]]) -> float:
+def score_bag_of_words(train: list[dict[str, str]], test: list[dict[str, str]]) -> float:
+    """Return the accuracy of a linear classifier on a bag of words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -78,32 +84,35 @@ def bag_of_words(train: list[dict[str, str]], test: list[dict[str, str]]) -> flo
     return float(model.score([row["text"] for row in test], [row["category"] for row in test]))
 
 
-def accuracy(path: Path, truth: str, found: str) -> float:
-    rows = read(path)
+def compute_accuracy(path: Path, truth: str, found: str) -> float:
+    """Return how often two columns of a CSV are equal."""
+    rows = read_rows(path)
     return sum(row[truth] == row[found] for row in rows) / len(rows)
 
 
-def cloze(language: str, rows: list[dict[str, str]], scratch: Path, model: list[str]) -> float:
+def score_cloze(language: str, rows: list[dict[str, str]], scratch: Path, model: list[str]) -> float:
+    """Return the accuracy by cloze in a language."""
     target = scratch / f"{language}-cloze.csv"
-    file = write(scratch / f"{language}.csv", rows)
-    command("classify", "--input", file, "--output", target, "--language", language, *model)
-    return accuracy(target, "category", "label")
+    file = write_rows(scratch / f"{language}.csv", rows)
+    run_command("classify", "--input", file, "--output", target, "--language", language, *model)
+    return compute_accuracy(target, "category", "label")
 
 
-def taught(
+def score_linear_classifier(
     examples: list[dict[str, str]], tests: dict[str, list[dict[str, str]]], scratch: Path, model: list[str]
 ) -> dict[str, float]:
-    """By language; what the sentences of a language share is taken off, which drowns the topic otherwise."""
-    file = write(scratch / "examples.csv", examples)
+    """Return the accuracy by language of a classifier fitted on English examples."""
+    file = write_rows(scratch / "examples.csv", examples)
     every = [{**row, "language": language} for language, rows in tests.items() for row in rows]
-    arguments = ["--test", write(scratch / "test.csv", every), "--language-column", "language", "--json"]
-    report = command("teach", file, scratch / "taught", "--label-column", "category", *arguments, *model)
+    arguments = ["--test", write_rows(scratch / "test.csv", every), "--language-column", "language", "--json"]
+    report = run_command("teach", file, scratch / "taught", "--label-column", "category", *arguments, *model)
     return {row["language"]: row["accuracy"] for row in json.loads(report)["languages"]}
 
 
-def sib200(data: Path, scratch: Path, model: list[str], ways: list[str]) -> None:
-    tests = {language: table(data / "sib200" / code / "test.tsv") for language, code in LANGUAGES.items()}
-    train = table(data / "sib200" / LANGUAGES["en"] / "train.tsv")
+def evaluate_sib200(data: Path, scratch: Path, model: list[str], ways: list[str], results: Results) -> None:
+    """Add the table of topics."""
+    tests = {language: read_tsv(data / "sib200" / code / "test.tsv") for language, code in LANGUAGES.items()}
+    train = read_tsv(data / "sib200" / LANGUAGES["en"] / "train.tsv")
     columns: dict[str, dict[str, float]] = {
         "chance": {
             language: max(Counter(row["category"] for row in rows).values()) / len(rows)
@@ -111,45 +120,50 @@ def sib200(data: Path, scratch: Path, model: list[str], ways: list[str]) -> None
         }
     }
     if "cloze" in ways:
-        columns["cloze"] = {language: cloze(language, rows, scratch, model) for language, rows in tests.items()}
+        columns["cloze"] = {language: score_cloze(language, rows, scratch, model) for language, rows in tests.items()}
     for size in SIZES if "taught" in ways else ():
-        examples = few(train, size)
-        columns[f"taught {size or 'all'}"] = taught(examples, tests, scratch, model)
-        columns[f"words {size or 'all'}"] = {language: bag_of_words(examples, rows) for language, rows in tests.items()}
-    print("SIB-200, %".ljust(12) + "".join(column.rjust(12) for column in columns))
-    for language in tests:
-        print(language.ljust(12) + "".join(f"{100 * column[language]:12.1f}" for column in columns.values()))
-    means = (sum(column.values()) / len(column) for column in columns.values())
-    print("mean".ljust(12) + "".join(f"{100 * mean:12.1f}" for mean in means), flush=True)
+        examples = sample_rows(train, size)
+        columns[f"taught {size or 'all'}"] = score_linear_classifier(examples, tests, scratch, model)
+        columns[f"words {size or 'all'}"] = {
+            language: score_bag_of_words(examples, rows) for language, rows in tests.items()
+        }
+    rows = [[language, *(100 * column[language] for column in columns.values())] for language in tests]
+    rows.append(["mean", *(100 * sum(column.values()) / len(column) for column in columns.values())])
+    results.add("SIB-200, per cent", ["language", *columns], rows)
 
 
-def xcopa(data: Path, scratch: Path, model: list[str]) -> None:
-    print(f"\n{'XCOPA, %':<12}{'choose':>12}   (chance 50.0)")
-    found = []
+def evaluate_xcopa(data: Path, scratch: Path, model: list[str], results: Results) -> None:
+    """Add the table of choices."""
+    found: dict[str, float] = {}
     for folder in sorted(path for path in (data / "xcopa").iterdir() if path.is_dir()):
         language = folder.name
         target = scratch / f"xcopa-{language}.jsonl"
         columns = ["--prompt-column", "premise", "--question-column", "question", "--language", language]
-        command("choose", "--input", folder / f"test.{language}.jsonl", "--output", target, *columns, *model)
+        run_command("choose", "--input", folder / f"test.{language}.jsonl", "--output", target, *columns, *model)
         rows = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
-        found.append(sum(row["choice"] == row["label"] for row in rows) / len(rows))
-        print(f"{language:<12}{100 * found[-1]:>12.1f}", flush=True)
-    print(f"{'mean':<12}{100 * sum(found) / len(found):>12.1f}")
+        found[language] = sum(row["choice"] == row["label"] for row in rows) / len(rows)
+    found["mean"] = sum(found.values()) / len(found)
+    results.add(
+        "XCOPA, per cent (chance 50)", ["language", "choose"], [[name, 100 * share] for name, share in found.items()]
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Evaluate what is asked for."""
+    parser = make_parser(__doc__)
     parser.add_argument("data", type=Path, metavar="EVAL")
     parser.add_argument("--model", default="default")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--only", nargs="+", choices=["cloze", "taught", "xcopa"], default=["cloze", "taught", "xcopa"])
     arguments = parser.parse_args()
     model = ["--model", arguments.model, "--precision", arguments.precision]
+    results = Results("Topics and choices without fine-tuning")
     with tempfile.TemporaryDirectory() as scratch:
         if {"cloze", "taught"} & set(arguments.only):
-            sib200(arguments.data, Path(scratch), model, arguments.only)
+            evaluate_sib200(arguments.data, Path(scratch), model, arguments.only, results)
         if "xcopa" in arguments.only:
-            xcopa(arguments.data, Path(scratch), model)
+            evaluate_xcopa(arguments.data, Path(scratch), model, results)
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

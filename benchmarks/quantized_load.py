@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from measure import Results, make_parser
 
 TEXT = "The old house near the river was <mask> when they came back to the village."
 
@@ -32,21 +33,24 @@ class Memory:
     """The private memory of this process, now and at its highest."""
 
     def __init__(self) -> None:
+        """Begin with this process."""
         self._process = psutil.Process()
         self.peak = 0
 
-    def now(self) -> int:
+    def measure(self) -> int:
+        """Return the private memory now, in bytes."""
         used = self._process.memory_full_info().uss
         self.peak = max(self.peak, used)
         return used
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watch(self) -> Iterator[None]:
+        """Sample the memory every 20 ms while the block runs."""
         stop = threading.Event()
 
         def watch() -> None:
             while not stop.wait(0.02):
-                self.now()
+                self.measure()
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()
@@ -57,15 +61,16 @@ class Memory:
             thread.join()
 
 
-def ours(folder: str, precision: str) -> dict[str, float]:
+def run_xlmrxl(folder: str, precision: str) -> dict[str, float]:
+    """Load and fill with this package."""
     from xlmrxl import load
 
     memory = Memory()
-    with memory.watched():
+    with memory.watch():
         start = time.perf_counter()
         session = load(folder, precision=precision, device="cpu", force=True)
         loaded = time.perf_counter() - start
-        resident, peak = memory.now(), memory.peak
+        resident, peak = memory.measure(), memory.peak
         start = time.perf_counter()
         session.fill_mask(TEXT)
         first = time.perf_counter() - start
@@ -82,7 +87,8 @@ def ours(folder: str, precision: str) -> dict[str, float]:
     }
 
 
-def theirs(folder: str, precision: str) -> dict[str, float]:
+def run_transformers(folder: str, precision: str) -> dict[str, float]:
+    """Load and fill with transformers and bitsandbytes."""
     import torch
     from transformers import AutoTokenizer, BitsAndBytesConfig, XLMRobertaXLForMaskedLM
 
@@ -91,13 +97,13 @@ def theirs(folder: str, precision: str) -> dict[str, float]:
         **{f"load_in_{precision}": True}, llm_int8_skip_modules=["lm_head"], **(four if precision == "4bit" else {})
     )
     memory = Memory()
-    with memory.watched():
+    with memory.watch():
         start = time.perf_counter()
         model = XLMRobertaXLForMaskedLM.from_pretrained(
             folder, dtype=torch.bfloat16, quantization_config=settings, device_map="cpu"
         ).eval()
         loaded = time.perf_counter() - start
-        resident, peak = memory.now(), memory.peak
+        resident, peak = memory.measure(), memory.peak
         inputs = AutoTokenizer.from_pretrained(folder)(TEXT, return_tensors="pt")
         taken = []
         for _ in range(2):
@@ -115,11 +121,11 @@ def theirs(folder: str, precision: str) -> dict[str, float]:
     }
 
 
-SIDES = {"xlmrxl": ours, "transformers": theirs, "stored": lambda folder, _: ours(folder, "auto")}
+SIDES = {"xlmrxl": run_xlmrxl, "transformers": run_transformers, "stored": lambda folder, _: run_xlmrxl(folder, "auto")}
 
 
-def as_kind(folder: Path, kind: str) -> Path:
-    """The checkpoint written again as float32, or as one .bin file."""
+def convert_checkpoint(folder: Path, kind: str) -> Path:
+    """Write the checkpoint again as float32, or as one .bin file, and return its folder."""
     if kind == "as it is":
         return folder
     import torch
@@ -148,7 +154,8 @@ def as_kind(folder: Path, kind: str) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure each side in a process of its own."""
+    parser = make_parser(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--precision", choices=["4bit", "8bit"], default="4bit")
     parser.add_argument("--kind", choices=["as it is", "float32", "bin"], default="as it is")
@@ -158,7 +165,8 @@ def main() -> None:
     if arguments.child:
         print(json.dumps(SIDES[arguments.child](str(arguments.folder), arguments.precision)))
         return
-    folder = as_kind(arguments.folder, arguments.kind)
+    folder = convert_checkpoint(arguments.folder, arguments.kind)
+    results = Results("Loading a large checkpoint in 8 or 4 bits")
     found: dict[str, dict[str, float]] = {}
     for side in arguments.sides:
         source = folder
@@ -181,13 +189,12 @@ def main() -> None:
         )
         found[side] = json.loads(done.stdout.splitlines()[-1])
         found[side]["whole process, s"] = time.perf_counter() - start
-    print(f"{arguments.precision:<24}" + "".join(f"{side:>14}" for side in found))
-    for what in next(iter(found.values())):
-        print(f"{what:<24}" + "".join(f"{values[what]:>14.2f}" for values in found.values()))
+    rows = [[what, *(values[what] for values in found.values())] for what in next(iter(found.values()))]
     if "transformers" in found:
-        for side in found.keys() - {"transformers"}:
-            ratio = found[side]["load, s"] / found["transformers"]["load, s"]
-            print(f"time to load, {side} : transformers = {ratio:.3f}")
+        theirs = found["transformers"]["load, s"]
+        rows.append(["time to load : transformers", *(values["load, s"] / theirs for values in found.values())])
+    results.add(f"To {arguments.precision}, from {folder.name}", ["", *found], rows)
+    results.write(arguments.out)
 
 
 if __name__ == "__main__":

@@ -20,41 +20,45 @@ TEXT = "Once upon a <mask> there was a king."
 WINDOW = {"width": 1280, "height": 960}
 
 
-def filled(page: Page, text: str = TEXT) -> None:
+def show_fills(page: Page, text: str = TEXT) -> None:
+    """Fill a text in the first tab."""
     page.locator("#fill-text textarea").fill(text)
     page.locator("#fill-text textarea").press("Enter")
     page.locator(".x-result").wait_for()
 
 
-def shared(page: Page) -> None:
-    filled(page, "I do not <mask> what you want.")
+def show_thumbnail(page: Page) -> None:
+    """Fill the text of the picture that stands where someone shares a link to a Space."""
+    show_fills(page, "I do not <mask> what you want.")
 
 
-def attention(page: Page) -> None:
+def show_attention(page: Page) -> None:
+    """Open the attention explorer on its first example."""
     page.get_by_role("tab", name="Attention").click()
     page.locator("#attention-examples button").first.click()
     page.locator("#attention-explorer canvas").first.wait_for()
 
 
-def states(page: Page) -> None:
+def show_states(page: Page) -> None:
+    """Draw the hidden states of the first example."""
     page.get_by_role("tab", name="Hidden states").click()
     page.locator("#states-examples button").first.click()
     page.locator("#states-figure .main-svg").first.wait_for()
 
 
 PICTURES: tuple[tuple[str, Callable[[Page], None], ViewportSize, Path], ...] = (
-    *((theme, filled, WINDOW, HERE / f"app{end}.png") for theme, end in (("light", ""), ("dark", "-dark"))),
+    *((theme, show_fills, WINDOW, HERE / f"app{end}.png") for theme, end in (("light", ""), ("dark", "-dark"))),
     *(
-        (theme, show, {"width": 1280, "height": 1360}, HERE / f"{show.__name__}{end}.png")
-        for show in (attention, states)
+        (theme, show, {"width": 1280, "height": 1360}, HERE / f"{name}{end}.png")
+        for name, show in (("attention", show_attention), ("states", show_states))
         for theme, end in (("light", ""), ("dark", "-dark"))
     ),
-    # What is shown where someone shares a link to a Space.
-    ("light", shared, {"width": 1200, "height": 630}, HERE.parent / "spaces" / "thumbnail.png"),
+    ("light", show_thumbnail, {"width": 1200, "height": 630}, HERE.parent / "spaces" / "thumbnail.png"),
 )
 
 
 def main() -> None:
+    """Take all pictures."""
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         as_root = hasattr(os, "geteuid") and os.geteuid() == 0
         browser = playwright.chromium.launch(

@@ -1,4 +1,4 @@
-"""The Trainer of transformers, for models of this package (`pip install 'xlmrxl[train]'`).
+"""The Trainer of transformers, for models of this package (the extra `train`).
 
 That of transformers trains them as well, but saves the weights of its own classes only as folders that load again: of
 all others it writes the tensors without config.json, and refuses tied ones.
