@@ -156,6 +156,15 @@ def test_links_lead_to_what_is_there(page: str):
             assert ((ROOT / page).parent / target.partition("#")[0]).exists(), target
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/how_it_works.md"])
+def test_the_map_names_what_is_there(page: str):
+    named = set(re.findall(r"[\w/]*\w+\.(?:py|json)\b", (ROOT / page).read_text(encoding="utf-8")))
+    folders = ("xlmrxl", "app", "widgets", "spaces", "tests", "docs", "benchmarks", "training")
+    files = [path.relative_to(ROOT).as_posix() for folder in folders for path in (ROOT / folder).rglob("*.*")]
+    assert len(named) > 5
+    assert [name for name in sorted(named) if not any(f"/{file}".endswith(f"/{name}") for file in files)] == []
+
+
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
