@@ -17,7 +17,6 @@ from xlmrxl.app.handlers.choosing import MAX_CHOICE, MAX_CHOICES, ChooseAsked, C
 from xlmrxl.app.languages import named
 from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import answered, chosen, panel, problem, saved
-from xlmrxl.app.render import scores
 from xlmrxl.app.served import Served
 from xlmrxl.app.together import Together
 from xlmrxl.session import Session
@@ -168,7 +167,7 @@ def _result(session: Session, found: ChooseResult, question: Any, language: Any)
     asked = {"question": found.question, "language": language} if found.question else {}
     python = quoting.python(session, "session.choose", found.prompt, texts, **asked)
     about = [found.prompt, texts, question, language]
-    return scores.choices_html(found) + render.actions_html("choose", python, quoting.citation(session), about)
+    return found.to_html() + render.actions_html("choose", python, quoting.citation(session), about)
 
 
 def _endpoint(choose: Callable[..., Outcome[ChooseResult]]) -> None:

@@ -29,7 +29,6 @@ from xlmrxl.app.handlers.classifying import (
 from xlmrxl.app.languages import named
 from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, saved, watched
-from xlmrxl.app.render import scores
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.app.teach import teach_part
@@ -287,7 +286,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
         def html(found: Classified) -> str:
             result = found.result
             item = result.text if result.pair is None else (result.text, result.pair)
-            return scores.labels_html(result) + actions("session.classify", about, item, **found.options)
+            return result.to_html() + actions("session.classify", about, item, **found.options)
 
         kept = None if outcome.result is None else (outcome.result, about)
         return render.outcome_html(outcome, html), "", kept, changed
@@ -325,7 +324,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
         def html(words: Attribution) -> str:
             settings = {**found.options, "label": words.label}
             bar = actions("session.explain", [words.label, *about], words.text, **settings)
-            return scores.words_html(words, found.result.kind) + bar
+            return words.to_html() + bar
 
         return render.outcome_html(outcome, html)
 

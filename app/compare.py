@@ -13,7 +13,6 @@ from xlmrxl.app.handlers import MAX_TEXT, Outcome, Run, comparing, here
 from xlmrxl.app.handlers.comparing import Compared, CompareJson
 from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import answered, chosen, panel, problem, saved, watched
-from xlmrxl.app.render import comparison
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.progress import Progress
@@ -74,7 +73,7 @@ def compare_tab(served: Served, run: Run = here) -> Linked:
             session = served.session
             python = comparing.python(session, text)
             actions = render.actions_html("compare", python, quoting.citation(session), [text])
-            return comparison.comparison_html(found.comparison) + actions
+            return found.to_html() + actions
 
         outcome = watched(stops, run, request, progress, "Loading", lambda told: compare(text, told), "B")
         return render.outcome_html(outcome, html)

@@ -30,7 +30,7 @@ from xlmrxl.app.handlers.filling import (
 )
 from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, answered, panel, saved, watched
-from xlmrxl.app.render import fills
+from xlmrxl.app.render import layers
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.app.together import Together
@@ -98,7 +98,7 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
             outcome = work.fill(*asked)
         page = render.outcome_html(outcome, lambda found: _result(served.session, found, top_k, method, targets))
         single = isinstance(outcome.result, FillResult)
-        return page, fills.layers_button_html(text, now=layered is True) if single else ""
+        return page, layers.layers_button_html(text, now=layered is True) if single else ""
 
     def choose(read: Callable[[Any], str], data: Any, several: bool, *how: Any) -> tuple[Any, ...]:
         """Take the text from what the page sent, and fill it; a page may send anything."""
@@ -152,7 +152,7 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
         said = event._data if isinstance(event._data, dict) else {}
         text = said.get("text")
         if said.get("shown") is True and isinstance(text, str):
-            return fills.layers_button_html(text), False
+            return layers.layers_button_html(text), False
         title = "Looking through the layers"
         outcome = watched(stops, run, request, progress, title, lambda told: work.look(text, LAYER_FILLS, told))
         page = render.outcome_html(outcome, lambda found: _layers(served.session, found))
@@ -277,16 +277,15 @@ def _result(session: Session, found: FillResult | Lines, top_k: int, method: str
     options = filling.fill_asked(found.text, top_k, method, targets, several=several).options
     given = [result.text for result in found.results] if isinstance(found, Lines) else found.text
     python = quoting.python(session, "session.fill_mask", given, **options.changed())
-    html = fills.lines_html(found) if isinstance(found, Lines) else fills.result_html(found)
     about = [found.text, top_k, method, targets, several]
-    return html + render.actions_html("fill", python, quoting.citation(session), about)
+    return found.to_html() + render.actions_html("fill", python, quoting.citation(session), about)
 
 
 def _layers(session: Session, found: Lens) -> str:
     """What the layers say, with what can be taken away."""
     python = quoting.python(session, f"session.inspect({found.text!r}).lens", top_k=LAYER_FILLS)
     about = [found.text, LAYER_FILLS]
-    return fills.layers_html(found) + render.actions_html("fill", python, quoting.citation(session), about)
+    return layers.layers_html(found) + render.actions_html("fill", python, quoting.citation(session), about)
 
 
 def _endpoints(work: _Work) -> None:

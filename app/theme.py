@@ -10,6 +10,7 @@ import plotly
 
 from xlmrxl.app.languages import INTERFACE
 from xlmrxl.palette import PALETTE, css_variables
+from xlmrxl.rendering.style import style_sheet
 from xlmrxl.views.export import json_in_html
 from xlmrxl.views.protocol import EXPLORER
 
@@ -91,7 +92,7 @@ def theme() -> gr.themes.Base:
 
 def look() -> dict[str, Any]:
     """Keyword arguments for `Blocks.launch()` and `gr.mount_gradio_app()`: Gradio 6 takes the look there."""
-    return {"theme": theme(), "css": css_variables(), "css_paths": [STATIC / "app.css"]}
+    return {"theme": theme(), "css": css_variables(":root", ":root .dark"), "css_paths": [STATIC / "app.css"]}
 
 
 def head() -> str:
@@ -100,6 +101,7 @@ def head() -> str:
     fetched = {"explorer": EXPLORER, "plotly": PLOTLY, "translations": TRANSLATIONS}
     addresses = {name: f"gradio_api/file={path.as_posix()}" for name, path in fetched.items()}
     return (
+        f"<style>{style_sheet()}</style>"  # as it is: what Gradio is given as css it takes apart
         f"<script>window.xlmrxlAddresses = {json_in_html({**addresses, 'languages': INTERFACE})};</script>"
         f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
     )

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"version", "errors", "progress", "output_lock"},
     {"checkpoints", "palette"},
+    {"rendering"},
     {"quantization", "tokenization"},
     {"model"},
     {"trainer", "plan"},

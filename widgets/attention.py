@@ -75,6 +75,7 @@ class AttentionExplorer(TaskWidget):
     other_inspection = traitlets.Any(None, allow_none=True, help="Of what stands beside it.")
     meta = traitlets.Dict(help="What the page draws: see xlmrxl.views.protocol.").tag(sync=True)
     buffers = traitlets.List(traitlets.Bytes(), help="The numbers that go with it.").tag(sync=True)
+    found = traitlets.Dict(help="What the page draws; read the other traits instead.").tag(sync=True)
 
     _esm = read_module("attention")
     _question_traits = ("text", "second", "other")

@@ -12,14 +12,14 @@ from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.choose import QUESTIONS, load_connectives
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
+from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
     from xlmrxl.tasks.choose import ChooseResult
 
 
-class ChoiceScorer(TaskWidget):
+class ChoiceScorer(ResultWidget):
     """Choose between continuations of a prompt.
 
     Args:
@@ -83,10 +83,10 @@ class ChoiceScorer(TaskWidget):
 
     def _shown(self, result: ChooseResult | None) -> dict[str, Any]:
         if result is None:
-            return {"probabilities": [], "scores": [], "best": None, "found": {}}
+            return {"probabilities": [], "scores": [], "best": None, "html": ""}
         return {
             "probabilities": [choice.probability for choice in result.choices],
             "scores": [choice.score for choice in result.choices],
             "best": result.best,
-            "found": result.content(),
+            "html": result.to_html(),
         }

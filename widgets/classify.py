@@ -12,10 +12,11 @@ import traitlets
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
+from xlmrxl.rendering.style import render_cell
 from xlmrxl.tasks.linear_classifier import Taught, TaughtResult
 from xlmrxl.tasks.templates import FOLDER
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
+from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -26,7 +27,7 @@ PAIRS = "entailment"
 """The task that reads two texts."""
 
 
-class TextClassifier(TaskWidget):
+class TextClassifier(ResultWidget):
     """Classify a text, and see which words made it so.
 
     Args:
@@ -115,39 +116,37 @@ class TextClassifier(TaskWidget):
 
     def _shown(self, answer: tuple[ClassifyResult | TaughtResult, Attribution | None] | None) -> dict[str, Any]:
         if answer is None:
-            return {"scores": {}, "best": "", "words": [], "attribution": None, "found": {}}
+            return {"scores": {}, "best": "", "words": [], "attribution": None, "html": ""}
         result, attribution = answer
-        found = result.content()
         if isinstance(result, TaughtResult):
-            found |= {"method": "taught", "kind": "single"}
-            found["labels"] = [{"label": each.label, "score": each.probability} for each in result.labels]
-        scores = {each["label"]: each["score"] for each in found["labels"]}
-        words = []
-        if attribution is not None:
-            words = attribution.rows()
-            found["why"] = {"label": attribution.label, "score": attribution.score, "words": _pieces(attribution)}
+            scores = {each.label: each.probability for each in result.labels}
+        else:
+            scores = {each.label: each.score for each in result.labels}
         return {
             "result": result,
             "scores": scores,
             "best": max(scores, key=scores.__getitem__),
-            "words": words,
+            "words": [] if attribution is None else attribution.rows(),
             "attribution": attribution,
-            "found": found,
+            "html": _render(result, attribution),
         }
+
+    def _static_html(self) -> str:
+        return render_cell(_render(self.result, self.attribution, interactive=False))
+
+    def _on_click(self, content: dict[str, Any]) -> None:
+        """Show the words behind the label that was clicked."""
+        index = content.get("index")
+        if self.result is not None and isinstance(index, int) and 0 <= index < len(self.result.labels):
+            self.explained = self.result.labels[index].label
+
+
+def _render(result: ClassifyResult | TaughtResult, attribution: Attribution | None, *, interactive: bool = True) -> str:
+    """Return the labels and, where they are asked for, the words behind one."""
+    words = "" if attribution is None else attribution.to_html(interactive=interactive)
+    return result.to_html(interactive=interactive) + words
 
 
 def _labels(path: Path) -> dict[str, list[str]]:
     """Of each language that a task's file has, its labels."""
     return {code: list(entry["labels"]) for code, entry in json.loads(path.read_text(encoding="utf-8")).items()}
-
-
-def _pieces(attribution: Attribution) -> list[dict[str, Any]]:
-    """The words in the order of the text, and what stands between them, which has no value."""
-    pieces: list[dict[str, Any]] = []
-    done = 0
-    for word in attribution.words:
-        pieces.append({"text": attribution.text[done : word.start]})
-        pieces.append({"text": word.word, "value": word.value})
-        done = word.end
-    pieces.append({"text": attribution.text[done:]})
-    return pieces

@@ -9,16 +9,15 @@ import traitlets
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.options import FillMethod
-from xlmrxl.tasks.subwords import is_joined, isolate_subword
-from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
+from xlmrxl.tasks.texts import mask_span
+from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
-    from xlmrxl.tasks.fill_results import Fill, FillResult
-    from xlmrxl.tasks.masked_lm import Token
+    from xlmrxl.tasks.fill_results import FillResult
 
 
-class MaskFiller(TaskWidget):
+class MaskFiller(ResultWidget):
     """Fill the masks of a sentence; click a fill to put it there, click a token to mask it.
 
     Args:
@@ -58,7 +57,7 @@ class MaskFiller(TaskWidget):
         self._session = opened(model)
         self._options = options
         super().__init__(text=text, method=method, top_k=top_k)
-        self.observe(self._complete, ["selected", "found"])
+        self.observe(self._complete, ["selected", "html"])
         self._complete()
 
     def _question(self) -> dict[str, Any] | None:
@@ -72,31 +71,15 @@ class MaskFiller(TaskWidget):
 
     def _shown(self, result: FillResult | None) -> dict[str, Any]:
         if result is None:
-            return {"fills": [], "scores": [], "selected": [], "found": {}}
+            return {"fills": [], "scores": [], "selected": [], "html": ""}
         masks = [mask.fills for mask in result.masks]
         if result.joint:
             masks = [tuple(way.fills[number] for way in result.joint) for number in range(len(masks))]
-        scores = [way.score for way in result.joint]
-        found = {
-            "text": result.text,
-            "parts": _parts(result),
-            "tokens": _tokens(result.tokens, [mask.position for mask in result.masks]),
-            "masks": [
-                {
-                    "position": mask.position,
-                    "entropy": mask.entropy,
-                    "searched": any(fill.score is not None for fill in fills),
-                    "fills": [_fill(fill) for fill in fills],
-                }
-                for mask, fills in zip(result.masks, masks, strict=True)
-            ],
-            "scores": scores,
-        }
         return {
             "fills": [[fill.content() for fill in fills] for fills in masks],
-            "scores": scores,
+            "scores": [way.score for way in result.joint],
             "selected": [0] * len(masks),
-            "found": found,
+            "html": result.to_html(),
         }
 
     @traitlets.validate("selected")
@@ -113,42 +96,18 @@ class MaskFiller(TaskWidget):
 
     def _complete(self, _: Any = None) -> None:
         """Put the selected fills into the text."""
-        first, *others = self.found.get("parts", [self.text])
+        if self.result is None:
+            self.set_trait("sentence", self.text)
+            return
+        first, *others = self.result.parts_around_masks()
         mask = self._session.tokenizer.mask_token
         chosen = [fills[rank]["text"] if fills else mask for rank, fills in zip(self.selected, self.fills, strict=True)]
         self.set_trait("sentence", first + "".join(map("".join, zip(chosen, others, strict=True))))
 
-
-def _parts(result: FillResult) -> list[str]:
-    """What stands around the masks: one part more than there are masks. Spaces beside a mask stay."""
-    parts, done = [], 0
-    for mask in result.masks:
-        token = result.tokens[mask.position]
-        place = result.text[token.start : token.end]
-        parts.append(result.text[done : token.start] + place[: len(place) - len(place.lstrip())])
-        done = token.end
-    return [*parts, result.text[done:]]
-
-
-def _fill(fill: Fill) -> dict[str, Any]:
-    shown = fill.text if fill.text.strip() else fill.piece  # what could not be seen is shown as its piece
-    label = fill.label if fill.text.strip() else fill.piece
-    said = "" if label == shown else "after a space" if fill.begins_word else "without a space before it"
-    return {"text": shown, "label": label, "said": said, "piece": fill.piece, "probability": fill.probability}
-
-
-def _tokens(tokens: tuple[Token, ...], masks: list[int]) -> list[dict[str, Any]]:
-    """The tokens for the page: `mask` is the number of a mask, and `joined` are those that go on with a word."""
-    return [
-        {
-            "text": isolate_subword(tokens, place),
-            "piece": token.piece,
-            "id": token.id,
-            "start": token.start,
-            "end": token.end,
-            "mask": masks.index(place) + 1 if place in masks else 0,
-            "special": token.special or token.start >= token.end,
-            "joined": is_joined(tokens, place),
-        }
-        for place, token in enumerate(tokens)
-    ]
+    def _on_click(self, content: dict[str, Any]) -> None:
+        """Mask the token that was clicked."""
+        start, end = content.get("start"), content.get("end")
+        if self.result is None or not isinstance(start, int) or not isinstance(end, int):
+            return
+        if 0 <= start < end <= len(self.result.text):
+            self.text = mask_span(self.result.text, start, end)

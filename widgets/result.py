@@ -21,11 +21,11 @@ class ResultView(Drawing, anywidget.AnyWidget):
 
     Args:
         result: what an inspection gave.
-        layer: of a projection, the state it begins with; two thirds up if not given.
+        state: of a projection, the state it begins with; two thirds up if not given.
     """
 
     result = traitlets.Instance(Result, help="What is shown; set it to show another.")
-    layer = traitlets.Int(0, min=0, help="Of a projection, the state that is shown.").tag(sync=True)
+    state = traitlets.Int(0, min=0, help="Of a projection, the state that is shown.").tag(sync=True)
     dark = traitlets.Bool(False, help="Whether the page is dark; the page says so itself.").tag(sync=True)
     drawn = traitlets.Unicode("", help="What the page draws, as JSON.").tag(sync=True)
     name = traitlets.Unicode("", help="Of the files that are saved.").tag(sync=True)
@@ -33,10 +33,10 @@ class ResultView(Drawing, anywidget.AnyWidget):
     _esm = read_module("result")
     _css = style()
 
-    def __init__(self, result: Result, *, layer: int | None = None) -> None:
-        if layer is None:
-            layer = default_state(result.states[-1]) if isinstance(result, Projection) else 0
-        super().__init__(result=result, layer=layer)
+    def __init__(self, result: Result, *, state: int | None = None) -> None:
+        if state is None:
+            state = default_state(result.states[-1]) if isinstance(result, Projection) else 0
+        super().__init__(result=result, state=state)
         self.observe(self._draw, ["result", "dark"])
         self.on_msg(self._reply)
         self._draw()

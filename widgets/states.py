@@ -54,6 +54,7 @@ class HiddenStateExplorer(Drawing, TaskWidget):
     targets = traitlets.List(traitlets.Unicode(), help="Words whose way through the layers is shown.").tag(sync=True)
     dark = traitlets.Bool(False, help="Whether the page is dark; the page says so itself.").tag(sync=True)
     inspections = traitlets.Any((), help="Of the texts, for everything else one may ask.")
+    found = traitlets.Dict(help="What the page draws; read the other traits instead.").tag(sync=True)
 
     _esm = read_module("states")
     _question_traits = (

@@ -22,7 +22,9 @@ import traitlets
 from xlmrxl import load
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.errors import CheckpointError
+from xlmrxl.palette import css_variables
 from xlmrxl.progress import DELAY, Progress
+from xlmrxl.rendering.style import style_sheet
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -44,8 +46,10 @@ def read_module(name: str) -> str:
 
 
 def style() -> str:
-    """The style sheet of the widgets."""
-    return (STATIC / "style.css").read_text(encoding="utf-8")
+    """Return the style sheet of the widgets: the colours, how results look, and the form above them."""
+    form = (STATIC / "style.css").read_text(encoding="utf-8")
+    colours = css_variables(".xlmrxl", '.xlmrxl[data-theme="dark"]')
+    return "\n".join([colours, style_sheet(), form])
 
 
 def opened(model: M | Name) -> M | Session:
@@ -82,7 +86,6 @@ class TaskWidget(anywidget.AnyWidget):
     progress = traitlets.List(
         traitlets.Int(), help="How much is done and how much there is, once it takes longer than a second."
     ).tag(sync=True)
-    found = traitlets.Dict(help="What the page draws; read the other traits instead.").tag(sync=True)
     asked = traitlets.Int(0, help="Counts what the page has asked for.").tag(sync=True)
     answered = traitlets.Int(0, help="The last of them that has been dealt with.").tag(sync=True)
     result = traitlets.Any(None, allow_none=True, help="The whole result, with all that a task's results can do.")
@@ -167,4 +170,35 @@ class TaskWidget(anywidget.AnyWidget):
         return tell
 
 
-__all__ = ["DEFAULT", "TaskWidget", "opened", "read_module"]
+class ResultWidget(TaskWidget):
+    """A widget whose answer is a result, which Python renders: what the page does is to listen to its clicks."""
+
+    html = traitlets.Unicode("", help="The rendered result; read the other traits instead.").tag(sync=True)
+
+    def __init__(self, **question: Any) -> None:
+        super().__init__(**question)
+        self.on_msg(self._on_message)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Return the widget and, for where there is no kernel or no JavaScript, its result as it is now."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if self.result is not None and bundle is not None:
+            data = bundle[0] if isinstance(bundle, tuple) else bundle
+            data["text/html"] = self._static_html()
+        return bundle
+
+    def _static_html(self) -> str:
+        """Return the result as it is shown without a widget."""
+        html: str = self.result._repr_html_()
+        return html
+
+    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+        """Do what was clicked for; a page may send anything."""
+        if isinstance(content, dict):
+            self._on_click(content)
+
+    def _on_click(self, content: dict[str, Any]) -> None:
+        """Do what a click in the result asks for; most results ask for nothing."""
+
+
+__all__ = ["DEFAULT", "ResultWidget", "TaskWidget", "opened", "read_module"]

@@ -65,8 +65,8 @@ class Palette:
         """
         hue, page = self.hue, self.grey[9] if dark else WHITE
         if name == "sequential":
-            steps = (9, 8, 7, 6, 5, 4, 3, 1) if dark else (1, 2, 3, 4, 5, 6, 8, 10)
-            return (page, *(hue[step] for step in steps))
+            above = (9, 8, 7, 6, 5, 4, 3, 1) if dark else (1, 2, 3, 4, 5, 6, 8, 10)
+            return (page, *(hue[step] for step in above))
         if name == "diverging":
             steps = (8, 6, 4, 1) if dark else (2, 4, 6, 8)
             return (*self.below[dark], page, *(hue[step] for step in steps))
@@ -118,12 +118,33 @@ CATEGORIES = Themed(
 of black; what the page swallows is last."""
 
 
-def css_variables(palette: Palette = PALETTE) -> str:
-    """Return the colours as CSS custom properties: `--ramp-50` … `--grey-950`, `--warning` and `--against`."""
-    pairs = [(f"--ramp-{step}", colour) for step, colour in zip(STEPS, palette.hue, strict=True)]
-    pairs += [(f"--grey-{step}", colour) for step, colour in zip(STEPS, palette.grey, strict=True)]
-    root = " ".join(f"{name}: {colour};" for name, colour in pairs)
-    light, dark = (
-        f"--warning: {palette.warning[theme]}; --against: {palette.against[theme]};" for theme in (False, True)
-    )
-    return f":root {{ {root} {light} }} :root .dark {{ {dark} }}"
+def css_variables(light: str, dark: str, palette: Palette = PALETTE) -> str:
+    """Return CSS that declares a custom property for each role a colour has, such as `--x-ink` and `--x-data`.
+
+    Args:
+        light: the selector of what is light unless it is said to be dark.
+        dark: the selector of what is dark.
+        palette: whose colours they are.
+    """
+    hue, grey = (dict(zip(STEPS, colours, strict=True)) for colours in (palette.hue, palette.grey))
+    roles = {
+        "ink": (grey[900], grey[100]),
+        "soft": (grey[600], grey[400]),
+        "line": (grey[300], grey[700]),
+        "edge": (grey[400], grey[600]),
+        "paper": (grey[50], grey[950]),
+        "chip": (WHITE, grey[900]),
+        "wash": (grey[200], grey[800]),
+        "data": (hue[600], hue[300]),
+        "pale": (hue[300], hue[600]),
+        "tint": (hue[100], hue[800]),
+        "tint-ink": (hue[800], hue[100]),
+        "for": (hue[500], hue[300]),
+        "against": palette.against,
+        "warning": palette.warning,
+    }
+    rules = []
+    for theme, selector in enumerate((light, dark)):
+        declared = " ".join(f"--x-{role}: {colours[theme]};" for role, colours in roles.items())
+        rules.append(f"{selector} {{ {declared} }}")
+    return "\n".join(rules)

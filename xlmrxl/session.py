@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 from xlmrxl.inspection.inspection import Inspection, inspect
@@ -122,17 +123,20 @@ class Session(LoadedModel):
         """
         options["special_tokens"] = special_tokens
         wanted = label or classify(self, [text], labels, progress=False, **options)[0].labels[0].label
+        kinds: set[str] = set()
 
         def predict(texts: list[str]) -> list[float]:
             found = classify(self, texts, labels, progress=False, **options)
+            kinds.update(result.kind for result in found)
             scores = [{score.label: score.score for score in result.labels} for result in found]
             if wanted not in scores[0]:
                 raise ValueError(f"There is no label {wanted!r}, only {', '.join(scores[0])}.")
             return [score[wanted] for score in scores]
 
-        return attribute(
+        found = attribute(
             text, predict, label=wanted, loaded_model=self, special_tokens=special_tokens, progress=progress
         )
+        return replace(found, is_probability="regression" not in kinds)
 
     def teach(self, texts: str | Sequence[str], labels: str | Sequence[Label], **options: Any) -> Taught:
         """Fit a classifier of one's own on this model's frozen features; see `tasks.teach.teach`."""

@@ -59,6 +59,9 @@ class Compared(Result):
     def content(self) -> dict[str, Any]:
         return self.comparison.to_dict()
 
+    def to_html(self, *, interactive: bool = True) -> str:
+        return self.comparison.to_html(interactive=interactive)
+
     def rows(self) -> list[dict[str, Any]]:
         """A row a fill, with how far its precision is from the first."""
         return [

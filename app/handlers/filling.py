@@ -11,6 +11,7 @@ from xlmrxl.app.handlers import COMMAS, MASK, Outcome, attempt, whole_number
 from xlmrxl.tables.decoding import split_lines
 from xlmrxl.tasks.options import FillMethod, FillOptions
 from xlmrxl.tasks.result import Result
+from xlmrxl.tasks.texts import mask_span
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.logit_lens import Lens
@@ -133,6 +134,11 @@ class Lines(Result):
 
     def content(self) -> dict[str, Any]:
         return {"lines": [result.content() for result in self.results]}
+
+    def to_html(self, *, interactive: bool = True) -> str:
+        from xlmrxl.tasks.fill_results import render_cards  # noqa: PLC0415 - torch comes along
+
+        return render_cards(self.results, self.text, interactive=interactive)
 
     def rows(self) -> list[dict[str, Any]]:
         """Those of the sentences, with the number of the line."""
@@ -304,5 +310,4 @@ def mask_token(data: Any) -> str:
     start, end = whole_number(data, "start"), whole_number(data, "end")
     if not isinstance(text, str) or start is None or end is None or not 0 <= start < end <= len(text):
         raise ValueError("That token is no longer in the text: fill the text again and choose another.")
-    start += len(text[start:end]) - len(text[start:end].lstrip())
-    return text[:start] + MASK + text[end:]
+    return mask_span(text, start, end)

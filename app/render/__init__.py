@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xlmrxl.app.examples import Example
 from xlmrxl.app.languages import INTERFACE, named
+from xlmrxl.rendering.formats import text_direction
 
 if TYPE_CHECKING:
     from xlmrxl.app.handlers import Outcome
 
-MINUS = "−"
-AXES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # where a scale of probabilities may end
 FILL_HINT = "Write a sentence with <mask> where a word is missing and press Enter, or choose a language."
 CLASSIFY_HINT = "Write a text and press Enter, or choose an example."
 ATTENTION_HINT = "Write a sentence and press Enter, or choose an example: every head of the model, and where it looks."
@@ -26,42 +24,6 @@ COMPARE_HINT = (
 CHOOSE_HINT = "Write a prompt and what may go with it, and press Enter, or choose an example."
 
 R = TypeVar("R")
-
-
-def percent(probability: float) -> str:
-    """A probability as it is printed everywhere: one decimal, never a false zero."""
-    return "<0.1%" if 0 < probability < 0.0005 else f"{probability * 100:.1f}%"
-
-
-def signed(value: float, digits: int, plus: bool = False) -> str:
-    """A number with a real minus sign, and a plus where the sign is the point."""
-    text = f"{abs(value):.{digits}f}"
-    if not float(text):
-        return text
-    return f"{MINUS if value < 0 else '+' if plus else ''}{text}"
-
-
-def direction(text: str) -> str:
-    """`rtl` or `ltr`, by the first letter that has a direction; the masks do not count."""
-    for character in text.replace("<mask>", ""):
-        kind = unicodedata.bidirectional(character)
-        if kind in {"R", "AL"}:
-            return "rtl"
-        if kind == "L":
-            return "ltr"
-    return "ltr"
-
-
-def attributes(text: str) -> str:
-    """`dir` and, where the script says which, `lang`: Japanese and Korean want their own forms of Han letters."""
-    language = ""
-    if any("\u3040" <= c <= "\u30ff" for c in text):
-        language = ' lang="ja"'
-    elif any("\uac00" <= c <= "\ud7af" for c in text):
-        language = ' lang="ko"'
-    elif any("\u4e00" <= c <= "\u9fff" for c in text):
-        language = ' lang="zh"'
-    return f'dir="{direction(text)}"{language}'
 
 
 def outcome_html(outcome: Outcome[R], html: Callable[[R], str]) -> str:
@@ -128,7 +90,7 @@ def examples_html(examples: Sequence[Example], title: str = "Try a language") ->
         f'<li><button type="button" data-index="{index}" tabindex="{0 if index == 0 else -1}" '
         f'lang="{escape(example.language)}" title="{escape(example.text)}">'
         f'<span class="x-name">{escape(example.name)}</span>'
-        f'<span class="x-text" dir="{direction(example.text)}">{masks_shown(example.text)}</span></button></li>'
+        f'<span class="x-text" dir="{text_direction(example.text)}">{masks_shown(example.text)}</span></button></li>'
         for index, example in enumerate(examples)
     )
     return (
@@ -137,20 +99,5 @@ def examples_html(examples: Sequence[Example], title: str = "Try a language") ->
     )
 
 
-def axis_end(probabilities: Sequence[float]) -> float:
-    """Where the scale of some probabilities ends."""
-    best = max(probabilities, default=1.0)
-    return next((end for end in AXES if end >= best), 1.0)
-
-
-def ticks_html(axis: float) -> str:
-    ticks = "".join(f"<span>{100 * axis * part:g}%</span>" for part in (0, 0.5, 1))
-    return f'<th class="x-axis" aria-hidden="true"><div>{ticks}</div></th>'
-
-
 def masks_shown(text: str) -> str:
     return escape(text).replace("&lt;mask&gt;", '<span class="x-gap" dir="ltr">mask</span>')
-
-
-def width(probability: float, axis: float) -> str:
-    return f"{min(100.0, 100 * probability / axis):.2f}%"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from xlmrxl.rendering.components import render_heading
+
 if TYPE_CHECKING:
     from xlmrxl.app.handlers.loading import About
     from xlmrxl.plan import Device, Need, Plan
@@ -34,7 +36,7 @@ def about_html(about: About) -> str:
         ("Memory of the weights", format_size(about.weights)),
     )
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts if value)
-    return f'<section class="x-about"><h2>Loaded</h2><dl>{rows}</dl></section>'
+    return f'<section class="x-about">{render_heading("Loaded")}<dl>{rows}</dl></section>'
 
 
 def loaded_html(about: About) -> str:
@@ -58,9 +60,9 @@ def plan_html(about: About) -> str:
     )
     rows = "".join(_row(plan, need, loaded, about.device) for need in plan.needs)
     devices = "".join(f"<li>{_device(device)}</li>" for device in plan.devices)
+    fact = f'<bdi translate="no">{escape(plan.model)}</bdi> · {plan.parameters:,} parameters'
     return (
-        '<div class="x-result"><section class="x-fills x-plan"><h2>What it takes '
-        f'<span><bdi translate="no">{escape(plan.model)}</bdi> · {plan.parameters:,} parameters</span></h2>'
+        f'<div class="x-result"><section class="x-fills x-plan">{render_heading("What it takes", fact)}'
         '<div class="x-scroll" tabindex="0" role="region" aria-label="What it takes"><table>'
         f"<thead>{heads}</thead><tbody>{rows}</tbody></table></div>"
         f'<p class="x-note">{NOTE}</p><ul class="x-note">{devices}</ul></section></div>'

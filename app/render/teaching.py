@@ -7,7 +7,19 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from xlmrxl.app.examples import LessonExample
-from xlmrxl.app.render import attributes, percent, ticks_html, width
+from xlmrxl.rendering.components import (
+    render_axis,
+    render_bar,
+    render_bar_cell,
+    render_head,
+    render_heading,
+    render_note,
+    render_result,
+    render_section,
+    render_status,
+    render_table,
+)
+from xlmrxl.rendering.formats import format_percent, isolate, text_attributes
 
 if TYPE_CHECKING:
     from xlmrxl.app.handlers.teaching import Lesson
@@ -39,66 +51,55 @@ def sets_html(examples: Sequence[LessonExample]) -> str:
 
 
 def lesson_html(lesson: Lesson) -> str:
-    """How good it is, beside what the most frequent label alone would get, and the label of each text."""
+    """Return how good it is, beside what the most frequent label alone would get, and the label of each text."""
     taught, tested = lesson.taught, lesson.tested
     count = sum(taught.examples.values())
-    rows = _measured(f"the examples, in {taught.folds} parts", count, taught.accuracy, lesson.majority)
+    rows = [_render_measure(f"the examples, in {taught.folds} parts", count, taught.accuracy, lesson.majority)]
     if tested is not None:
-        rows += _measured("your texts with a label", tested.texts, tested.accuracy, tested.majority)
+        rows.append(_render_measure("your texts with a label", tested.texts, tested.accuracy, tested.majority))
     heads = ("measured on", "texts", "right", "the most frequent label alone")
-    columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    table = (
-        '<section class="x-fills x-lesson"><h2>How good it is</h2><table><thead><tr>'
-        f"{columns}</tr></thead><tbody>{rows}</tbody></table>"
-        f'<p class="x-note">{CHOSEN}</p>'
-        f'<p class="x-note">It reads layer {taught.layer}, pooled by {taught.pooling}.</p>'
-        "</section>"
-    )
-    right = f" {percent(tested.accuracy)} are right." if tested is not None else ""
+    notes = render_note(CHOSEN) + render_note(f"It reads layer {taught.layer}, pooled by {taught.pooling}.")
+    table = render_table(map(render_head, heads), rows)
+    right = f" {format_percent(tested.accuracy)} are right." if tested is not None else ""
     status = f"Taught with {count} examples. Tested on {len(lesson.results)} texts.{right}"
-    return (
-        f'<div class="x-result" data-texts="{len(lesson.results)}"><p class="x-unseen" role="status">{status}</p>'
-        f"{_texts(lesson)}{table}</div>"
+    return render_result(
+        render_status(escape(status))
+        + _render_texts(lesson)
+        + render_section("x-fills x-lesson", render_heading("How good it is"), table + notes),
+        texts=len(lesson.results),
     )
 
 
-def _measured(name: str, texts: int, accuracy: float, majority: float) -> str:
+def _render_measure(name: str, texts: int, accuracy: float, majority: float) -> str:
     return (
-        f'<tr><th scope="row">{name}</th><td>{texts}</td><td class="x-right">{percent(accuracy)}</td>'
-        f"<td>{percent(majority)}</td></tr>"
+        f'<tr><th scope="row">{name}</th><td>{texts}</td><td class="x-right">{escape(format_percent(accuracy))}</td>'
+        f"<td>{escape(format_percent(majority))}</td></tr>"
     )
 
 
-def _texts(lesson: Lesson) -> str:
+def _render_texts(lesson: Lesson) -> str:
     if not lesson.results:
         return ""
-    rows = "".join(_text(result, given) for result, given in zip(lesson.results, lesson.given, strict=True))
+    rows = [_render_text(result, given) for result, given in zip(lesson.results, lesson.given, strict=True)]
     cut = any(result.truncated for result in lesson.results)
-    note = '<p class="x-note">The texts marked with … are too long: only their beginning was read.</p>' if cut else ""
-    return (
-        f'<section class="x-fills x-tested"><h2>Texts <span>{len(lesson.results)}</span></h2><table>'
-        '<caption class="x-unseen">Texts, the label of each, and its probability</caption><thead><tr>'
-        '<th scope="col"><span class="x-unseen">Text</span></th>'
-        '<th scope="col"><span class="x-unseen">Label</span></th>'
-        f'{ticks_html(1.0)}<th scope="col"><span class="x-unseen">Probability</span></th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>{note}</section>"
-    )
+    note = render_note("The texts marked with … are too long: only their beginning was read.") if cut else ""
+    heads = [render_head("Text", seen=False), render_head("Label", seen=False), render_axis(1.0)]
+    heads.append(render_head("Probability", seen=False))
+    table = render_table(heads, rows, "Texts, the label of each, and its probability")
+    return render_section("x-fills x-tested", render_heading("Texts", str(len(lesson.results))), table + note)
 
 
-def _text(result: TaughtResult, given: str | None) -> str:
+def _render_text(result: TaughtResult, given: str | None) -> str:
     best = result.labels[0]
     mark = ""
     if given is not None:
         right = given == best.label
-        mark = '<span class="x-was x-good">right</span>' if right else f'<span class="x-was">not {_bdi(given)}</span>'
+        mark = (
+            '<span class="x-was x-good">right</span>' if right else f'<span class="x-was">not {isolate(given)}</span>'
+        )
     more = " …" if result.truncated else ""
     return (
-        f'<tr><th scope="row"><div {attributes(result.text)} translate="no">{escape(result.text)}{more}</div></th>'
-        f'<td class="x-label">{_bdi(best.label)} {mark}</td>'
-        f'<td class="x-bar" aria-hidden="true"><div style="width:{width(best.probability, 1.0)}"></div></td>'
-        f'<td class="x-percent">{percent(best.probability)}</td></tr>'
+        f'<tr><th scope="row"><div {text_attributes(result.text)} translate="no">{escape(result.text)}{more}</div></th>'
+        f'<td class="x-label">{isolate(best.label)} {mark}</td>{render_bar_cell(render_bar(best.probability))}'
+        f'<td class="x-percent">{escape(format_percent(best.probability))}</td></tr>'
     )
-
-
-def _bdi(label: str) -> str:
-    return f"<bdi {attributes(label)}>{escape(label)}</bdi>"

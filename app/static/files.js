@@ -1,5 +1,7 @@
 // What a person takes away from the page: files to keep, and texts and links for the clipboard.
 
+import { closest } from "../../xlmrxl/rendering/interaction.js";
+
 /** Give a file to the person in front of the page. @param {Blob} blob @param {string} name */
 export function saveFile(blob, name) {
   const link = document.createElement("a");
@@ -52,17 +54,6 @@ export function listenForCopying(getLink) {
 /** Return the line in which an element says what it has done. @param {ParentNode | null} element */
 export function findStatus(element) {
   return /** @type {HTMLElement} */ (element?.querySelector("[role=status]"));
-}
-
-/**
- * Return the nearest element of a selector around the target of an event, or null.
- *
- * @param {EventTarget | null} target
- * @param {string} selector
- * @returns {HTMLElement | null}
- */
-export function closest(target, selector) {
-  return target instanceof Element ? target.closest(selector) : null;
 }
 
 /** Return the sentence of what was thrown. @param {unknown} error */

@@ -1,7 +1,7 @@
 // What the header does: the language of the interface, and the hint of a first visit. Gradio may draw it anew, as when the
 // model is changed.
 
-import { closest } from "./files.js";
+import { closest } from "../../xlmrxl/rendering/interaction.js";
 
 /** @import { PageTranslator } from "./translate.js" */
 

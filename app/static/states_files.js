@@ -1,7 +1,8 @@
 // What can be taken away of hidden states, and what goes with every request of their tab. Pictures are drawn here, by
 // plotly.js itself, which is fetched when the first one is asked for.
 
-import { closest, findStatus, messageOf, saveFile } from "./files.js";
+import { closest } from "../../xlmrxl/rendering/interaction.js";
+import { findStatus, messageOf, saveFile } from "./files.js";
 
 /** @import { GradioHtml, PlotlyElement, PlotlyFigure, PlotlyLayout, PlotlyStep } from "./page" */
 

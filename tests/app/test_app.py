@@ -23,13 +23,13 @@ from xlmrxl.app.handlers.choosing import MAX_CHOICE, MAX_CHOICES
 from xlmrxl.app.handlers.classifying import MAX_EXPLAINED, MAX_LABEL, MAX_LABELS
 from xlmrxl.app.handlers.filling import MAX_CHARACTERS, MAX_FILLS, MAX_MASKS, MAX_SEARCHED
 from xlmrxl.app.languages import NAMES, named
-from xlmrxl.app.render import fills, scores
 from xlmrxl.app.served import Served
 from xlmrxl.palette import PALETTE
+from xlmrxl.rendering.formats import format_percent, format_signed, text_direction
 from xlmrxl.session import Session
 from xlmrxl.tasks.attribution import Attribution, WordAttribution
-from xlmrxl.tasks.choose import Choice, ChooseResult
-from xlmrxl.tasks.classify import ClassifyResult, LabelScore
+from xlmrxl.tasks.choose_results import Choice, ChooseResult
+from xlmrxl.tasks.classify_results import ClassifyResult, LabelScore
 from xlmrxl.tasks.fill_results import Fill, FillResult, JointFill, MaskFills
 from xlmrxl.tasks.masked_lm import Token
 from xlmrxl.tasks.result import Source
@@ -70,7 +70,7 @@ def choices(text: str, prior: float | None = -4.0, unknown: str = "") -> ChooseR
 
 def test_handlers_and_rendering_need_neither_gradio_nor_torch() -> None:
     code = (
-        "import sys, xlmrxl.app, xlmrxl.app.handlers, xlmrxl.app.render, xlmrxl.app.render.scores;"
+        "import sys, xlmrxl.app, xlmrxl.app.handlers, xlmrxl.app.render, xlmrxl.app.render.teaching;"
         "import xlmrxl.app.examples, xlmrxl.app.languages;"
         "print([name for name in ('gradio', 'torch') if name in sys.modules])"
     )
@@ -110,14 +110,14 @@ def test_problems_are_one_sentence_with_a_remedy(session: Session, text: object,
     assert outcome.result is None
     assert word in outcome.problem
     assert "\n" not in outcome.problem
-    assert 'role="alert"' in render.outcome_html(outcome, fills.result_html)
+    assert 'role="alert"' in render.outcome_html(outcome, FillResult.to_html)
 
 
 @pytest.mark.parametrize((("method", "options")), [("words", {"method": "words"}), ("joint", {"method": "joint"})])
 def test_other_ways_to_fill(session: Session, method: str, options: dict) -> None:
     found = filling.fill(session, TEXT, 3, method)
     assert found == session.fill_mask(TEXT, top_k=3, **options)
-    assert 'class="x-result"' in fills.result_html(found)
+    assert 'class="x-result"' in found.to_html()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_model_line_is_measured(session: Session, checkpoint: Path) -> None:
     [(0.0, "0.0%"), (1e-9, "<0.1%"), (0.0005, "0.1%"), (0.12345, "12.3%"), (1.0, "100.0%")],
 )
 def test_percent(probability: float, text: str) -> None:
-    assert render.percent(probability) == text
+    assert format_percent(probability) == text
 
 
 @pytest.mark.parametrize(
@@ -217,21 +217,21 @@ def test_percent(probability: float, text: str) -> None:
     [("<mask> مصر", "rtl"), ("אני", "rtl"), ("12 — مصر is", "rtl"), ("<mask> is مصر", "ltr"), ("<mask>", "ltr")],
 )
 def test_direction_does_not_count_masks(text: str, direction: str) -> None:
-    assert render.direction(text) == direction
+    assert text_direction(text) == direction
 
 
 def test_everything_is_escaped() -> None:
     fill = result(f"{EVIL} <mask>", [(f"▁{EVIL}", 0, 11), ("<mask>", 12, 18)], fill=EVIL)
     words = (WordAttribution(EVIL, 0, len(EVIL), 0.5), WordAttribution("b", len(EVIL) + 1, len(EVIL) + 2, -0.1))
     for part in (
-        fills.result_html(fill),
-        fills.result_html(dataclasses.replace(fill, joint=(JointFill(fill.masks[0].fills[:1], -1.0, (0,)),))),
+        fill.to_html(),
+        dataclasses.replace(fill, joint=(JointFill(fill.masks[0].fills[:1], -1.0, (0,)),)).to_html(),
         render.problem_html(EVIL),
         render.header_html(EVIL),
         render.hint_html(EVIL),
-        scores.labels_html(labels(name=EVIL)),
-        scores.words_html(Attribution(TINY, f"{EVIL} b", words, 0.5, EVIL), "single"),
-        scores.choices_html(choices(EVIL, unknown=EVIL)),
+        labels(name=EVIL).to_html(),
+        dataclasses.replace(Attribution(TINY, f"{EVIL} b", words, 0.5, EVIL), is_probability=True).to_html(),
+        choices(EVIL, unknown=EVIL).to_html(),
     ):
         assert "<script" not in part
         assert "&lt;script&gt;" in part
@@ -240,13 +240,13 @@ def test_everything_is_escaped() -> None:
 
 def test_completed_sentence_keeps_the_space_before_a_mask() -> None:
     """A tokenizer may count the space before a mask as part of it."""
-    html = fills.result_html(result("A <mask>.", [("▁A", 0, 1), ("<mask>", 1, 8), (".", 8, 9)]))
+    html = result("A <mask>.", [("▁A", 0, 1), ("<mask>", 1, 8), (".", 8, 9)]).to_html()
     assert 'A <mark data-mark="1"><bdi>cat</bdi></mark>.' in html
 
 
 def test_result_names_every_mask_and_what_is_left() -> None:
     pieces = [("<mask>", 0, 6), ("▁and", 6, 10), ("<mask>", 10, 17)]
-    html = fills.result_html(result("<mask> and <mask>", pieces))
+    html = result("<mask> and <mask>", pieces).to_html()
     assert html.count("<table") == 2
     assert "Mask 1" in html
     assert "Mask 2" in html
@@ -259,14 +259,14 @@ def test_result_names_every_mask_and_what_is_left() -> None:
 def test_entropy_is_shown_in_bits() -> None:
     one = result("<mask>", [("<mask>", 0, 6)])
     masks = (dataclasses.replace(one.masks[0], entropy=math.log(8)),)
-    assert "Entropy: 3.0 bits" in fills.result_html(dataclasses.replace(one, masks=masks))
-    assert "Entropy" not in fills.result_html(one)
+    assert "Entropy: 3.0 bits" in dataclasses.replace(one, masks=masks).to_html()
+    assert "Entropy" not in one.to_html()
 
 
 def test_words_keep_their_order_and_have_no_rest() -> None:
     one = result("<mask>", [("<mask>", 0, 6)])
     ranked = (Fill(7, "▁rare", "rare", 0.01, score=-1.0), Fill(8, "▁often", "often", 0.4, score=-2.0))
-    html = fills.result_html(dataclasses.replace(one, masks=(MaskFills(1, ranked),)))
+    html = dataclasses.replace(one, masks=(MaskFills(1, ranked),)).to_html()
     assert html.index(">rare<") < html.index(">often<")
     assert "Everything else" not in html
 
@@ -275,7 +275,7 @@ def test_ways_to_fill_all_masks_together() -> None:
     two = result("<mask> and <mask>", [("<mask>", 0, 6), ("▁and", 6, 10), ("<mask>", 10, 17)])
     cat, dog = Fill(7, "▁cat", "cat", 0.5), Fill(8, "▁dog", "dog", 0.5)
     ways = (JointFill((dog, cat), -0.5, (0, 1)), JointFill((cat, dog), -12.0, (1, 0)))
-    html = fills.result_html(dataclasses.replace(two, joint=ways))
+    html = dataclasses.replace(two, joint=ways).to_html()
     assert '<bdi>dog</bdi></mark> and <mark data-mark="2"><bdi>cat</bdi>' in html
     assert html.count("<table") == 1
     assert 'data-way="[&quot;cat&quot;, &quot;dog&quot;]"' in html
@@ -284,12 +284,12 @@ def test_ways_to_fill_all_masks_together() -> None:
 
 
 def test_pieces_keep_the_shape_of_their_word() -> None:
-    arabic = fills.result_html(result("كتب <mask>", [("▁كت", 0, 2), ("ب", 2, 3), ("<mask>", 4, 10)]))
+    arabic = result("كتب <mask>", [("▁كت", 0, 2), ("ب", 2, 3), ("<mask>", 4, 10)]).to_html()
     assert "<bdi>كت\u200d</bdi>" in arabic
     assert "<bdi>\u200dب</bdi>" in arabic
-    hindi = fills.result_html(result("का <mask>", [("▁क", 0, 1), ("ा", 1, 2), ("<mask>", 3, 9)]))
+    hindi = result("का <mask>", [("▁क", 0, 1), ("ा", 1, 2), ("<mask>", 3, 9)]).to_html()
     assert "<bdi>◌ा</bdi>" in hindi
-    latin = fills.result_html(result("cats <mask>", [("▁cat", 0, 3), ("s", 3, 4), ("<mask>", 5, 11)]))
+    latin = result("cats <mask>", [("▁cat", 0, 3), ("s", 3, 4), ("<mask>", 5, 11)]).to_html()
     assert "\u200d" not in latin
 
 
@@ -414,18 +414,18 @@ def test_choose_is_bounded(session: Session, asked: tuple, word: str) -> None:
 
 
 def test_labels_have_two_bars_and_say_what_they_are() -> None:
-    html = scores.labels_html(labels())
+    html = labels().to_html()
     assert html.count('class="x-raw"') == 2
     assert "75.0%" in html
     assert "40.0%" in html
     assert "only its first 4 tokens" in html
     assert html.count('data-index="0"') == 2  # the label, and the button that explains
-    assert "data-index" not in scores.labels_html(labels(pair="b"))
+    assert "data-index" not in labels(pair="b").to_html()
 
 
 @pytest.mark.parametrize(("kind", "word"), [("single", "logit"), ("multi", "stands alone"), ("regression", "values")])
 def test_labels_of_a_head(kind: str, word: str) -> None:
-    html = scores.labels_html(labels(kind, method="head"))
+    html = labels(kind, method="head").to_html()
     assert word in html
     assert "x-raw" not in html
     assert ("%" in html) == (kind != "regression")
@@ -433,23 +433,23 @@ def test_labels_of_a_head(kind: str, word: str) -> None:
 
 def test_words_are_coloured_by_what_they_do() -> None:
     words = (WordAttribution("אני", 0, 3, 0.2), WordAttribution("כאן", 4, 7, -0.1))
-    html = scores.words_html(Attribution(TINY, "אני כאן", words, 0.75, "sports"), "single")
+    html = dataclasses.replace(Attribution(TINY, "אני כאן", words, 0.75, "sports"), is_probability=True).to_html()
     assert 'dir="rtl"' in html
     assert '<span class="x-for" style="--x-share:1.000" data-tip="אני +20.0 points">אני</span> ' in html
     assert '<span class="x-against" style="--x-share:0.500" data-tip="כאן −10.0 points">' in html
     assert "−20.0 points</b> speaks against" in html
     nothing = Attribution(TINY, "a b", (WordAttribution("a", 0, 1, 0.0), WordAttribution("b", 2, 3, 0.0)), 0.5)
-    assert "--x-share:0.000" in scores.words_html(nothing, "regression")
+    assert "--x-share:0.000" in nothing.to_html()
 
 
 def test_best_choice_is_marked() -> None:
-    html = scores.choices_html(choices("מחר", unknown="☃"))
+    html = choices("מחר", unknown="☃").to_html()
     assert html.count('class="x-tag"') == 1
     assert html.index("מחר") < html.index('class="x-best"') < html.index("75.0%", html.index("<ol"))
     assert "after the prompt −3.0 · without it −4.0 · score +1.0" in html
     assert "not read: ☃" in html
     assert 'dir="rtl"' in html
-    assert "logit −3.00" in scores.choices_html(choices("a", prior=None))
+    assert "logit −3.00" in choices("a", prior=None).to_html()
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_best_choice_is_marked() -> None:
     [(-1.25, 1, False, "−1.2"), (0.5, 1, True, "+0.5"), (-0.001, 1, True, "0.0"), (3.0, 2, False, "3.00")],
 )
 def test_signed(value: float, digits: int, plus: bool, text: str) -> None:
-    assert render.signed(value, digits, plus) == text
+    assert format_signed(value, digits, plus) == text
 
 
 def test_languages_have_names() -> None:

@@ -30,11 +30,11 @@ from xlmrxl.app.examples import CHOICES, LESSONS, TEXTS
 from xlmrxl.app.handlers import MAX_TEXT, choosing, classifying, teaching
 from xlmrxl.app.handlers.classifying import MAX_LABEL, MAX_LABELS, MAX_TEMPLATE, MAX_TEMPLATES
 from xlmrxl.app.handlers.teaching import MAX_CHARACTERS, MAX_FILE, MAX_ROWS
-from xlmrxl.app.render import scores
 from xlmrxl.app.render import teaching as lessons
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stopped
 from xlmrxl.app.together import Together
+from xlmrxl.rendering.formats import format_percent, format_signed
 from xlmrxl.session import Session
 from xlmrxl.tasks.labels import to_label_texts
 from xlmrxl.tasks.linear_classifier import Taught
@@ -379,7 +379,7 @@ def test_what_was_taught_is_escaped(session: Session) -> None:
     for part in (
         lessons.lesson_html(lesson),
         lessons.sets_html((evil,)),
-        scores.words_html(words, "single"),
+        dataclasses.replace(words, is_probability=True).to_html(),
         render.actions_html("classify", repr(done.options), "", [EVIL]),
         render.problem_html(problem(lambda: teaching.learn(session, f"{EVIL}: a\n{EVIL}: b", ""))),
     ):
@@ -390,11 +390,11 @@ def test_what_was_taught_is_escaped(session: Session) -> None:
 
 def test_a_lesson_shows_every_text_and_its_baselines(lesson: teaching.Lesson) -> None:
     html = lessons.lesson_html(lesson)
-    assert percentages(html) == [render.percent(result.labels[0].probability) for result in lesson.results]
+    assert percentages(html) == [format_percent(result.labels[0].probability) for result in lesson.results]
     assert html.count('dir="rtl"') == 1
     assert html.count("x-was") == 2
     for share in (lesson.taught.accuracy, lesson.majority, lesson.tested.accuracy, lesson.tested.majority):
-        assert render.percent(share) in html
+        assert format_percent(share) in html
     only = lessons.lesson_html(dataclasses.replace(lesson, results=(), given=(), tested=None))
     assert "x-tested" not in only
     assert only.count("<tr>") == 2  # the heads, and the examples
@@ -482,7 +482,7 @@ def test_copied_lines_classify_as_the_page_does(
 ) -> None:
     html, _, kept, changed = page_function(app, "classify_page")(*asked)
     result = ran(html, checkpoint, monkeypatch)["result"]
-    assert percentages(html) == [render.percent(each.score) for each in result.labels]
+    assert percentages(html) == [format_percent(each.score) for each in result.labels]
     assert changed == asked[-1]
     if asked[3] == "entailment":
         return
@@ -490,14 +490,14 @@ def test_copied_lines_classify_as_the_page_does(
     words = ran(why, checkpoint, monkeypatch)["result"]
     assert words.label == result.labels[1].label
     tips = re.findall('data-tip="([^"]*)"', why)
-    assert tips == [f"{word.word} {render.signed(100 * word.value, 1, plus=True)} points" for word in words.words]
+    assert tips == [f"{word.word} {format_signed(100 * word.value, 1, plus=True)} points" for word in words.words]
 
 
 def test_copied_lines_teach_as_the_page_does(app: gr.Blocks, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     html, kept, *_ = page_function(app, "teach_page")(EXAMPLES, TESTS, None, gr.Progress())
     names = ran(html, checkpoint, monkeypatch)
-    assert percentages(html) == [render.percent(each.labels[0].probability) for each in names["tested"]]
-    assert f'class="x-right">{render.percent(names["result"].accuracy)}<' in html
+    assert percentages(html) == [format_percent(each.labels[0].probability) for each in names["tested"]]
+    assert f'class="x-right">{format_percent(names["result"].accuracy)}<' in html
     assert page_function(app, "test_page")(kept, EXAMPLES, TESTS, None, gr.Progress()) == html
     alone = page_function(app, "teach_page")(EXAMPLES, "", None, gr.Progress())[0]
     assert "tested" not in ran(alone, checkpoint, monkeypatch)
@@ -510,10 +510,10 @@ def test_copied_lines_choose_as_the_page_does(
 ) -> None:
     html = page_function(app, "choose_page")("It is.", question, "de", "She came.", "", "He left.")
     result = ran(html, checkpoint, monkeypatch)["result"]
-    assert percentages(html) == [render.percent(choice.probability) for choice in result.choices]
+    assert percentages(html) == [format_percent(choice.probability) for choice in result.choices]
     best = result.choices[result.best]
     for number in (best.raw, best.prior):
-        assert f"{render.signed(number, 2)} for the best one" in html
+        assert f"{format_signed(number, 2)} for the best one" in html
 
 
 def test_what_is_shown_can_be_saved(app: gr.Blocks, session: Session) -> None:

@@ -34,13 +34,14 @@ from xlmrxl.app.handlers.filling import (
     MAX_TARGET,
     MAX_TARGETS,
 )
-from xlmrxl.app.render import comparison, fills, percent
+from xlmrxl.app.render import layers
 from xlmrxl.app.served import Served
 from xlmrxl.app.together import Together
 from xlmrxl.inspection.logit_lens import Lens, LensCell
+from xlmrxl.rendering.formats import format_percent
 from xlmrxl.session import Session
 from xlmrxl.tasks.compare_precisions import Comparison, Difference
-from xlmrxl.tasks.fill_results import Fill, FillResult, JointFill, MaskFills
+from xlmrxl.tasks.fill_results import LABELS_NOTE, Fill, FillResult, JointFill, MaskFills
 from xlmrxl.tasks.masked_lm import Token
 from xlmrxl.tasks.result import Source
 
@@ -83,7 +84,7 @@ def same(found: Any, expected: Any) -> bool:
 def test_handlers_and_rendering_need_neither_gradio_nor_torch() -> None:
     code = (
         "import sys, xlmrxl.app.handlers.filling, xlmrxl.app.handlers.comparing;"
-        "import xlmrxl.app.render.fills, xlmrxl.app.render.comparison;"
+        "import xlmrxl.app.render, xlmrxl.rendering.components;"
         "print([name for name in ('gradio', 'torch') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -260,11 +261,11 @@ def test_everything_new_is_escaped() -> None:
     result = filled(f"{EVIL} <mask>", fill)
     differences = (Difference("fp32", 0.0, 1.0, (0.0, 0.0)), Difference("bf16", 0.1, 1.0, (0.0, 0.1)))
     for html in (
-        fills.lines_html(filling.Lines(TINY, (result, result))),
-        fills.result_html(filled(f"{EVIL} <mask>", given)),
-        fills.layers_html(lens_of(fill, fill, text=f"{EVIL} <mask>")),
-        fills.layers_button_html(EVIL, now=True),
-        comparison.comparison_html(Comparison("tiny", 1, 1, differences, (result, result))),
+        filling.Lines(TINY, (result, result)).to_html(),
+        filled(f"{EVIL} <mask>", given).to_html(),
+        layers.layers_html(lens_of(fill, fill, text=f"{EVIL} <mask>")),
+        layers.layers_button_html(EVIL, now=True),
+        Comparison("tiny", 1, 1, differences, (result, result)).to_html(),
         render.examples_html(TEMPLATES, EVIL),
     ):
         assert "<script" not in html
@@ -274,7 +275,7 @@ def test_everything_new_is_escaped() -> None:
 
 def test_cards_have_one_scale_and_count_masks_through() -> None:
     sure, unsure = Fill(7, "▁yes", "yes", 0.9), Fill(8, "▁דג", "דג", 0.09)
-    html = fills.lines_html(filling.Lines(TINY, (filled("It <mask>", sure), filled("זה <mask>", unsure))))
+    html = filling.Lines(TINY, (filled("It <mask>", sure), filled("זה <mask>", unsure))).to_html()
     assert html.count("<li>") == 2
     assert html.count(">100%<") == 2
     assert 'style="width:90.00%"' in html
@@ -288,14 +289,14 @@ def test_given_words_show_their_place_and_small_probabilities() -> None:
     one = Fill(7, "▁cat", "cat", 0.00034, (7,), rank=1234, log_odds=-8.0)
     two = Fill(8, "▁very▁old", "very old", 0.0000012, (8, 9), log_odds=-13.0)
     result = filled("a <mask>", one)
-    html = fills.result_html(dataclasses.replace(result, masks=(MaskFills(1, (one, two), None),)))
+    html = dataclasses.replace(result, masks=(MaskFills(1, (one, two), None),)).to_html()
     assert "0.034%" in html
     assert "0.00012%" in html
     assert ">1,234<" in html
     assert "0.05%" in html  # where the scale ends
     assert "Everything else" not in html
     assert "in the whole vocabulary" in html
-    assert "in the whole vocabulary" not in fills.result_html(filled("a <mask>", Fill(7, "▁cat", "cat", 0.00034)))
+    assert "in the whole vocabulary" not in filled("a <mask>", Fill(7, "▁cat", "cat", 0.00034)).to_html()
 
 
 def test_fills_that_go_on_with_a_word_are_marked() -> None:
@@ -304,39 +305,39 @@ def test_fills_that_go_on_with_a_word_are_marked() -> None:
     right = Fill(9, "ية", "ية", 0.1)
     spaced = Fill(10, "▁.", ".", 0.1)
     plain = filled("app <mask>", one)
-    assert "…" not in fills.result_html(plain)
+    assert "…" not in plain.to_html()
     result = dataclasses.replace(plain, masks=(MaskFills(1, (two, one, right, spaced), 1.0),))
     joint = dataclasses.replace(plain, joint=(JointFill((two,), -1.0, (0,)), JointFill((one,), -2.0, (0,))))
     said = "without a space before it</span>"
     for html, count in (
-        (fills.result_html(result), 2),
-        (fills.result_html(joint), 1),
-        (fills.lines_html(filling.Lines(TINY, (plain, result))), 2),
+        (result.to_html(), 2),
+        (joint.to_html(), 1),
+        (filling.Lines(TINY, (plain, result)).to_html(), 2),
     ):
         assert html.count('<bdi dir="ltr">…ear</bdi>') == 1
         assert html.count('<bdi dir="ltr">ear</bdi>') >= 1
         assert html.count(said) == count
-        assert html.count(fills.MARKS) == 1
+        assert html.count(LABELS_NOTE) == 1
         assert "<bdi>ear</bdi></mark>" in html
-    html = fills.result_html(result)
+    html = result.to_html()
     assert '<bdi dir="rtl">…ية</bdi>' in html
     assert '<bdi dir="ltr">▁.</bdi><span class="x-unseen"> after a space</span>' in html
     assert 'data-fill="ear"' in html
-    layers = fills.layers_html(lens_of(two, one))
-    assert layers.count("…ear</bdi>") == layers.count(">ear</bdi>") == 1
-    assert layers.count(fills.MARKS) == 1
+    shown = layers.layers_html(lens_of(two, one))
+    assert shown.count("…ear</bdi>") == shown.count(">ear</bdi>") == 1
+    assert shown.count(LABELS_NOTE) == 1
     differences = (Difference("fp32", 0.0, 1.0, (0.0, 0.0)), Difference("bf16", 0.1, 1.0, (0.0, 0.1)))
-    assert "…ear</bdi>" in comparison.comparison_html(Comparison("tiny", 1, 1, differences, (result, result)))
+    assert "…ear</bdi>" in Comparison("tiny", 1, 1, differences, (result, result)).to_html()
 
 
 def test_layers_mark_where_the_final_piece_comes_first() -> None:
     cat, dog = Fill(7, "▁cat", "cat", 0.5), Fill(8, "▁dog", "dog", 0.5)
-    html = fills.layers_html(lens_of(cat, dog, cat, cat))
+    html = layers.layers_html(lens_of(cat, dog, cat, cat))
     assert html.count('<td class="x-final"') == 3
     assert "first from state 2 on, of 3" in html
-    assert "first from state 0 on, of 1" in fills.layers_html(lens_of(cat, cat))
+    assert "first from state 0 on, of 1" in layers.layers_html(lens_of(cat, cat))
     assert "nostalgebraist, 2020" in html
-    deep = fills.layers_html(lens_of(*[dog] * 36, cat))
+    deep = layers.layers_html(lens_of(*[dog] * 36, cat))
     assert deep.count('<th scope="row">') == 37
     assert "first from state 36 on, of 36" in deep
 
@@ -418,7 +419,7 @@ def test_copied_lines_give_what_the_page_shows(
     result = ran(html, checkpoint.parent, monkeypatch)
     results = result if several else [result]
     assert [each.text for each in results] == ([*SENTENCES] if several else [text])
-    found = [percent(fill.probability) for each in results for mask in each.masks for fill in mask.fills]
+    found = [format_percent(fill.probability) for each in results for mask in each.masks for fill in mask.fills]
     assert shown(html.partition("<table")[2]) == found
 
 
@@ -443,7 +444,7 @@ def test_copied_lines_give_the_layers_and_the_precisions(
     html = fill._layers(session, lens)
     found = ran(html, checkpoint.parent, monkeypatch)
     assert found.cells == lens.cells
-    assert shown(html) == [percent(each.probability) for cells in found.cells for each in cells[0].fills]
+    assert shown(html) == [format_percent(each.probability) for cells in found.cells for each in cells[0].fills]
     compared = comparing.compare(str(checkpoint), session, TEXT)
     lines = render.actions_html("compare", comparing.python(session, TEXT), "")
     assert ran(lines, checkpoint.parent, monkeypatch).to_dict() == compared.content()

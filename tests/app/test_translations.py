@@ -20,7 +20,7 @@ from xlmrxl.app.languages import INTERFACE
 from xlmrxl.app.theme import STATIC, TRANSLATIONS
 
 PACKAGE = Path(xlmrxl.__file__).parent
-SOURCES = (STATIC.parent, *(PACKAGE / name for name in ("views", "tasks", "inspection", "space")))
+SOURCES = (STATIC.parent, *(PACKAGE / name for name in ("views", "rendering", "tasks", "inspection", "space")))
 KEY = re.compile(r"\{#?(\d*)\}")
 SHOWN = re.compile(r"\{(\d*)!?\}")
 OTHERS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xlmrxl.app.examples import CHOICES
-from xlmrxl.app.render import percent, signed
+from xlmrxl.rendering.formats import format_percent, format_signed
 from xlmrxl.session import Session
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -40,7 +40,7 @@ def test_typed_choices_show_what_the_session_answers(tab, session: Session) -> N
     found = session.choose("It is here.", ["She came.", "<b>He</b> left."], question="cause")
     rows = tab.locator(CHOSEN).all()
     shown = [row.locator(".x-percent").inner_text() for row in rows]
-    assert shown == [percent(choice.probability) for choice in found.choices]
+    assert shown == [format_percent(choice.probability) for choice in found.choices]
     assert rows[found.best].locator(".x-tag").inner_text() == "best"
     assert tab.locator("#choose-output .x-tag").count() == 1
     assert rows[1].locator(".x-choice").inner_text().startswith("<b>He</b> left.")
@@ -78,7 +78,7 @@ def test_choices_are_added_up_to_ten_and_open_again_by_link(tab, session: Sessio
     tab.get_by_role("button", name="Choose", exact=True).click()
     wait_for_result(tab, "It is here.")
     found = session.choose("It is here.", given)
-    expected = [percent(choice.probability) for choice in found.choices]
+    expected = [format_percent(choice.probability) for choice in found.choices]
     assert tab.locator(f"{CHOSEN} .x-percent").all_inner_texts() == expected
     tab.wait_for_function("location.hash.includes('choice10=')")
     other = tab.context.new_page()
@@ -98,7 +98,7 @@ def test_scores_are_explained_and_saved(tab, session: Session) -> None:
     steps.locator("summary").click()
     found = session.choose("It is here.", ["She came.", "He left."])
     best = found.choices[found.best]
-    assert signed(best.prior, 2) in steps.locator("li").nth(2).inner_text()
+    assert format_signed(best.prior, 2) in steps.locator("li").nth(2).inner_text()
     with tab.expect_download() as started:
         tab.locator("#choose-output").get_by_role("button", name="CSV").click()
     assert Path(started.value.path()).read_bytes().decode() == found.to_csv()

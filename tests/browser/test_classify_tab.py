@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from xlmrxl.app.examples import LESSONS, TEXTS
 from xlmrxl.app.handlers import teaching
-from xlmrxl.app.render import percent
+from xlmrxl.rendering.formats import format_percent
 from xlmrxl.session import Session
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -47,7 +47,9 @@ def test_typed_text_shows_what_the_session_answers(tab, session: Session) -> Non
     wait_for_result(tab, TEXT)
     # As the task is still that of the topics, so are the templates.
     found = session.classify(TEXT, ["cat", "dog", "here"]).labels
-    assert on_screen(tab) == [(label.label, [percent(label.score), percent(label.raw)]) for label in found]
+    assert on_screen(tab) == [
+        (label.label, [format_percent(label.score), format_percent(label.raw)]) for label in found
+    ]
 
 
 def test_words_behind_a_label_show_when_they_are_asked_for(tab, session: Session) -> None:
@@ -62,7 +64,7 @@ def test_words_behind_a_label_show_when_they_are_asked_for(tab, session: Session
     assert tab.locator(f"{WHY} .x-readout").inner_text().startswith("today ")
     second = session.classify(TEXT, ["cat", "dog"]).labels[1].label
     tab.get_by_role("button", name=second, exact=True).click()
-    tab.locator(f"{WHY} h2 b", has_text=second).wait_for()
+    tab.locator(f"{WHY} .x-title b", has_text=second).wait_for()
     # Another text takes the words away.
     classify(tab, "Another text", "cat, dog")
     wait_for_result(tab, "Another text")
@@ -117,7 +119,7 @@ def test_templates_can_be_changed_and_are_in_the_link(tab, session: Session) -> 
     tab.get_by_role("button", name="Classify", exact=True).click()
     tab.wait_for_function("location.hash.includes('templates=')")
     found = session.classify(TEXT, ["cat", "dog"], templates=["{text} That is <mask>."]).labels
-    expected = [(label.label, [percent(label.score), percent(label.raw)]) for label in found]
+    expected = [(label.label, [format_percent(label.score), format_percent(label.raw)]) for label in found]
     assert on_screen(tab) == expected
     other = tab.context.new_page()
     other.goto(tab.url)
@@ -149,7 +151,7 @@ def taught_on_screen(page) -> list[tuple[str, str, str]]:
 
 
 def as_taught(results) -> list[tuple[str, str, str]]:
-    return [(each.text, each.label, percent(each.labels[0].probability)) for each in results]
+    return [(each.text, each.label, format_percent(each.labels[0].probability)) for each in results]
 
 
 def test_sixteen_examples_teach_and_other_languages_are_tested(tab, session: Session) -> None:
@@ -164,7 +166,7 @@ def test_sixteen_examples_teach_and_other_languages_are_tested(tab, session: Ses
     wait_for_lesson(tab, len(lesson.results))
     assert taught_on_screen(tab) == as_taught(lesson.results)
     measured = tab.locator("#teach-output .x-lesson .x-right").all_inner_texts()
-    assert measured == [percent(lesson.taught.accuracy), percent(lesson.tested.accuracy)]
+    assert measured == [format_percent(lesson.taught.accuracy), format_percent(lesson.tested.accuracy)]
     assert tab.locator('#teach-output [dir="rtl"]').count() == 2
 
     # More texts without teaching again, in one more language.

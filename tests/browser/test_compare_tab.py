@@ -10,9 +10,8 @@ import pytest
 from running_app import serve
 
 from xlmrxl.app.handlers.comparing import precisions
-from xlmrxl.app.render import percent
-from xlmrxl.app.render.fills import labelled
 from xlmrxl.checkpoints.hub import DEFAULT
+from xlmrxl.rendering.formats import format_percent
 from xlmrxl.tasks.compare_precisions import compare
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -41,11 +40,11 @@ def test_the_figures_are_those_of_compare(tab) -> None:
     assert heads == ["rank", *precisions()]
     cells = tab.locator("#compare-output .x-beside tbody tr").first.locator("td").all_inner_texts()[1:]
     best = [result.masks[0].fills[0] for result in found.fills]
-    assert [cell.split() for cell in cells] == [[labelled(fill), percent(fill.probability)] for fill in best]
+    assert [cell.split() for cell in cells] == [[fill.label, format_percent(fill.probability)] for fill in best]
     rows = tab.locator("#compare-output .x-measured tbody tr").all()
     for row, difference in zip(rows, found.differences[1:], strict=True):
         assert row.locator("th").inner_text() == difference.precision
-        assert row.locator("td").all_inner_texts()[:2] == [f"{difference.kl:.4f}", percent(difference.top1)]
+        assert row.locator("td").all_inner_texts()[:2] == [f"{difference.kl:.4f}", format_percent(difference.top1)]
 
 
 @pytest.mark.parametrize(

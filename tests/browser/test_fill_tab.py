@@ -12,9 +12,9 @@ from PIL import Image
 from xlmrxl.app.examples import EXAMPLES, TEMPLATES
 from xlmrxl.app.handlers import filling
 from xlmrxl.app.handlers.filling import MAX_FILLS, MAX_SEARCHED
-from xlmrxl.app.render import percent
-from xlmrxl.app.render.fills import labelled, shown
+from xlmrxl.rendering.formats import format_percent
 from xlmrxl.session import Session
+from xlmrxl.tasks.fill_results import JointFill
 
 pytestmark = pytest.mark.browser
 
@@ -25,6 +25,10 @@ def fill(page, text: str) -> None:
     box = page.locator("#fill-text textarea")
     box.fill(text)
     box.press("Enter")
+
+
+def completed(way: JointFill) -> str:
+    return "The {} sees the {}.".format(*(fill.visible_text for fill in way.fills))
 
 
 def wait_for_result(page, text: str) -> None:
@@ -45,14 +49,14 @@ def on_screen(page) -> list[list[tuple[str, str]]]:
 
 def expected(session: Session, text: str, top_k: int = 5) -> list[list[tuple[str, str]]]:
     masks = session.fill_mask(text, top_k=top_k).masks
-    return [[(labelled(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
+    return [[(fill.label, format_percent(fill.probability)) for fill in mask.fills] for mask in masks]
 
 
 def test_typed_sentence_shows_what_the_session_answers(page, session: Session) -> None:
     fill(page, TWO_MASKS)
     wait_for_result(page, TWO_MASKS)
     assert on_screen(page) == expected(session, TWO_MASKS)
-    best = [shown(mask.fills[0]) for mask in session.fill_mask(TWO_MASKS).masks]
+    best = [mask.fills[0].visible_text for mask in session.fill_mask(TWO_MASKS).masks]
     assert page.locator(".x-sentence").inner_text() == "The {} sees the {}.".format(*best)
     assert page.locator(".x-mask").count() == 2
 
@@ -71,7 +75,9 @@ def test_whole_words(page, session: Session) -> None:
     fill(page, TWO_MASKS)
     wait_for_result(page, TWO_MASKS)
     masks = session.fill_mask(TWO_MASKS, method="words").masks
-    assert on_screen(page) == [[(labelled(fill), percent(fill.probability)) for fill in mask.fills] for mask in masks]
+    assert on_screen(page) == [
+        [(fill.label, format_percent(fill.probability)) for fill in mask.fills] for mask in masks
+    ]
 
 
 def test_looking_for_words_is_told_and_can_be_stopped(page, session: Session) -> None:
@@ -95,9 +101,13 @@ def test_all_masks_together(page, session: Session) -> None:
     fill(page, TWO_MASKS)
     wait_for_result(page, TWO_MASKS)
     best, second = session.fill_mask(TWO_MASKS, method="joint").joint[:2]
-    assert page.locator(".x-sentence").inner_text() == "The {} sees the {}.".format(*map(shown, best.fills))
+    assert page.locator(".x-sentence").inner_text() == "The {} sees the {}.".format(
+        *(fill.visible_text for fill in best.fills)
+    )
     page.locator(".x-ways tbody button").nth(1).click()
-    assert page.locator(".x-sentence").inner_text() == "The {} sees the {}.".format(*map(shown, second.fills))
+    assert page.locator(".x-sentence").inner_text() == "The {} sees the {}.".format(
+        *(fill.visible_text for fill in second.fills)
+    )
     page.locator(".x-mask").first.click()
     assert page.evaluate("document.activeElement.dataset.way") is not None
 
@@ -113,9 +123,7 @@ def test_only_given_words(page, session: Session) -> None:
     fill(page, TWO_MASKS)
     wait_for_result(page, TWO_MASKS)
     found = session.fill_mask(TWO_MASKS, targets=given).masks
-    assert [[text for text, _ in rows] for rows in on_screen(page)] == [
-        [labelled(f) for f in mask.fills] for mask in found
-    ]
+    assert [[text for text, _ in rows] for rows in on_screen(page)] == [[f.label for f in mask.fills] for mask in found]
     places = page.locator(".x-fills").first.locator("tbody tr td:last-child").all_inner_texts()
     assert places == ["" if f.rank is None else f"{f.rank:,}" for f in found[0].fills]
     assert sorted(map(bool, places)) == [False, True]
@@ -135,10 +143,10 @@ def test_a_template_in_many_languages(page, session: Session, width: int) -> Non
     results = session.fill_mask(filling.lines(TEMPLATES[1].text))
     assert cards.count() == len(results)
     for card, result in zip(cards.all(), results, strict=True):
-        best = shown(result.masks[0].fills[0])
+        best = result.masks[0].fills[0].visible_text
         assert card.locator(".x-sentence").inner_text() == result.text.replace("<mask>", best)
         rows = card.locator("tbody tr").all()
-        assert [row.locator("th bdi").inner_text() for row in rows] == [labelled(f) for f in result.masks[0].fills]
+        assert [row.locator("th bdi").inner_text() for row in rows] == [f.label for f in result.masks[0].fills]
     directions = cards.locator(".x-sentence").evaluate_all("all => all.map((it) => getComputedStyle(it).direction)")
     rtl = {"ar", "he"}
     assert directions == ["rtl" if language in rtl else "ltr" for language in TEMPLATES[1].languages]
@@ -152,7 +160,7 @@ def test_a_template_in_many_languages(page, session: Session, width: int) -> Non
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # Another fill is put into its own sentence.
     cards.nth(2).locator("tbody button").nth(1).click()
-    other = shown(results[2].masks[0].fills[1])
+    other = results[2].masks[0].fills[1].visible_text
     assert cards.nth(2).locator(".x-sentence").inner_text() == results[2].text.replace("<mask>", other)
     assert page.locator("#fill-several input").is_checked()
     assert page.locator("#fill-lens .x-action").count() == 0
@@ -194,7 +202,7 @@ def test_layer_by_layer_when_asked(page, session: Session) -> None:
     assert [len(rows) for rows in tables] == [session.model.config.num_hidden_layers + 1] * 2
     for place, rows in enumerate(tables):
         assert [[cell.split() for cell in cells] for cells in rows] == [
-            [[*labelled(f).split(), percent(f.probability)] for f in states[place].fills] for states in lens.cells
+            [[*f.label.split(), format_percent(f.probability)] for f in states[place].fills] for states in lens.cells
         ]
         assert [cell.split() for cell in rows[-1]] == [list(pair) for pair in expected(session, TWO_MASKS, 3)[place]]
         finals = [states[place].fills[0].id == lens.cells[-1][place].fills[0].id for states in lens.cells]
@@ -213,7 +221,7 @@ def test_layer_by_layer_when_asked(page, session: Session) -> None:
     again.goto(link)
     wait_for_result(again, "Another <mask>")
     assert layers(again) == [
-        [[f"{labelled(f)}\n{percent(f.probability)}" for f in states[0].fills] for states in lens_.cells]
+        [[f"{f.label}\n{format_percent(f.probability)}" for f in states[0].fills] for states in lens_.cells]
         for lens_ in [filling.layers(session, "Another <mask>", 3)]
     ]
 
@@ -325,8 +333,8 @@ def test_keyboard_alone(page, session: Session) -> None:
     assert page.evaluate(outline) == "solid"
     page.keyboard.press("Enter")
     second = session.fill_mask(text).masks[0].fills[1]
-    assert page.locator(".x-sentence").inner_text() == f"The {shown(second)} is here."
-    assert page.locator(".x-fills [aria-pressed=true] bdi").inner_text() == labelled(second)
+    assert page.locator(".x-sentence").inner_text() == f"The {second.visible_text} is here."
+    assert page.locator(".x-fills [aria-pressed=true] bdi").inner_text() == second.label
 
 
 def test_token_is_masked_by_a_click(page) -> None:

@@ -76,7 +76,7 @@ def test_a_link_and_then_the_browser_keep_the_language(page, served: str, langua
     assert page.locator("#header option:checked").inner_text() == own
     # What comes later is translated as well, and a choice is kept for the next visit.
     page.locator('#fill-examples [data-index="0"]').click()
-    page.locator("#fill-output h2", has_text=catalogue["Completed"]).wait_for()
+    page.locator("#fill-output .x-title", has_text=catalogue["Completed"]).wait_for()
     assert page.locator("#fill-output .x-sentence").inner_text().startswith(EXAMPLES[0].text.partition("<mask>")[0])
     page.goto(served)
     page.get_by_text("Fill with").wait_for()
@@ -103,7 +103,7 @@ def test_texts_of_people_stay_as_they_are(page) -> None:
     speak(page, "fr")
     assert box.input_value() == "Labels <mask> Tokens"
     assert page.locator(".x-sentence").inner_text().startswith("Labels ")
-    assert page.locator(".x-reading h2").inner_text().startswith(CATALOGUES["fr"]["Tokens"])
+    assert page.locator(".x-reading .x-title").inner_text().startswith(CATALOGUES["fr"]["Tokens"])
     box.fill("<b>Labels</b>")
     box.press("Enter")
     problem = page.get_by_role("alert")

@@ -68,9 +68,8 @@ def fills(page: Page, text: str) -> list[str]:
 
 
 def expected(session: Session, text: str) -> list[str]:
-    from xlmrxl.app.render.fills import labelled
 
-    return [labelled(fill) for fill in session.fill_mask(text).masks[0].fills]
+    return [fill.label for fill in session.fill_mask(text).masks[0].fills]
 
 
 def test_what_is_loaded_and_what_it_takes_are_shown_when_the_tab_is_turned_to(tab: Page, session: Session) -> None:
@@ -134,13 +133,13 @@ def test_a_broken_folder_leaves_the_old_model_and_says_so(
 def test_the_plan_of_another_is_shown_before_it_is_loaded(tab: Page, deeper: Path, served: str) -> None:
     tab.locator("#model-name textarea, #model-name input").fill(str(deeper))
     tab.get_by_role("button", name="What it takes").click()
-    expect(tab.locator("#model-plan h2")).to_contain_text(str(deeper))
+    expect(tab.locator("#model-plan .x-title")).to_contain_text(str(deeper))
     expect(tab.locator("#model-plan")).not_to_contain_text("● loaded")
     expect(tab.locator("#model-facts")).to_contain_text("2 × 4")
     link = tab.evaluate("window.xlmrxl.getLink('model')")
     later = tab.context.new_page()
     later.goto(link)  # which opens what was shown, and loads nothing
-    expect(later.locator("#model-plan h2")).to_contain_text(str(deeper), timeout=20_000)
+    expect(later.locator("#model-plan .x-title")).to_contain_text(str(deeper), timeout=20_000)
     expect(later.locator("#model-facts")).to_contain_text("2 × 4")
     later.close()
 

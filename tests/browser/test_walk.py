@@ -23,8 +23,8 @@ from test_states_tab import slide, title, write
 
 import xlmrxl
 from xlmrxl.app.handlers import comparing, teaching
-from xlmrxl.app.render import percent
 from xlmrxl.checkpoints.hub import DEFAULT
+from xlmrxl.rendering.formats import format_percent
 from xlmrxl.session import Session
 
 pytestmark = pytest.mark.browser
@@ -104,7 +104,7 @@ def chooses(page: Any, session: Session) -> None:
     wait_for_choice(page, prompt)
     found = session.choose(prompt, choices, question="effect")
     shown = page.locator(f"{CHOSEN} .x-percent").all_inner_texts()
-    assert shown == [percent(each.probability) for each in found.choices]
+    assert shown == [format_percent(each.probability) for each in found.choices]
 
 
 def switches_a_head_off(page: Any, session: Session) -> None:

@@ -170,7 +170,7 @@ def test_how_it_shows_itself(inspection):
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
     assert len(rows) == 4 * 3 * 3
     assert {row["kind"] for row in rows} == {"likeliest", "target"}
-    html = found._repr_html_()
+    html = found.to_html().partition("<table")[2]
     assert html.count("<td") == 4 * 3 * 2
     assert html.count("&lt;mask&gt;") == 3
 

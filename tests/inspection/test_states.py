@@ -22,8 +22,8 @@ from xlmrxl.inspection import states
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.projection import principal, project
 from xlmrxl.inspection.units import parts_of, state_name
+from xlmrxl.rendering.formats import format_number
 from xlmrxl.tasks.features import extract_features
-from xlmrxl.tasks.result import format_number
 
 TEXT = "The capital of France is <mask>, and the dog sleeps."
 SECOND = "Der Hund schläft im Garten."

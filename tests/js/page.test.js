@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chooseLanguage } from "../../app/static/header.js";
 import { replaceByMask } from "../../app/static/insert_mask.js";
-import { movePlace } from "../../app/static/panel.js";
 import { fixSliderStep } from "../../app/static/states_files.js";
+import { movePlace } from "../../xlmrxl/rendering/interaction.js";
 
 test("a mask takes the place of what is selected, whose spaces stay", () => {
   assert.deepEqual(replaceByMask("a cat sat", 2, 5), { text: "a <mask> sat", caret: 8 });

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
 
 import xlmrxl
 from xlmrxl import Session
-from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY, attribute
+from xlmrxl.palette import PALETTES, Palette, css_variables
+from xlmrxl.rendering.formats import format_signed
+from xlmrxl.rendering.style import style_sheet
+from xlmrxl.tasks.attribution import attribute
 from xlmrxl.tasks.masked_lm import tokenize_within_limit
 
 
@@ -105,22 +109,21 @@ def test_what_it_prints():
     text = "a <b>good</b> & bad שלום day"
     result = attribute(text, counted, label="<i>")
     page = result._repr_html_()
-    assert "<b>" not in page
+    assert "<b>good" not in page
     assert "<i>" not in page
-    assert "&lt;b&gt;good&lt;/b&gt;" in page
-    body = page.split('dir="auto"')[1]
-    assert re.sub(r"<[^>]*>", "", body.split(">", 1)[1]).replace("&lt;", "<").replace("&gt;", ">").replace(
-        "&amp;", "&"
-    ) == text  # fmt: skip
+    assert "<b><bdi>&lt;i&gt;</bdi></b>" in page
+    body = page.split('translate="no">')[1].split("</p>")[0]
+    assert unescape(re.sub(r"<[^>]*>", "", body)) == text
+    shares = {}
     for word in result.words:
-        assert f'title="{word.value:+.4g}"' in body
-    good, bad = (re.search(rf'rgba\(([^)]*)\)[^>]*">[^<]*{word}', body).group(1) for word in ("good", "bad"))
-    assert good.startswith(FOR)
-    assert bad.startswith(AGAINST)
-    assert float(good.split(",")[-1]) == pytest.approx(OPACITY, abs=1e-3)
-    assert float(bad.split(",")[-1]) == pytest.approx(
-        OPACITY * abs(result.words[3].value) / result.words[1].value, abs=1e-3
-    )
+        tip = escape(f"{word.word} {format_signed(word.value, 3, plus=True)}")
+        side, share = re.search(
+            rf'<span class="([^"]*)" style="--x-share:([\d.]*)" title="{re.escape(tip)}">', body
+        ).groups()
+        shares[word.word] = (side, float(share))
+    assert shares["<b>good</b>"] == ("x-for", 1.0)
+    expected = abs(result.words[3].value) / result.words[1].value
+    assert shares["bad"] == ("x-against", pytest.approx(expected, abs=1e-3))
     assert "speaks for" in page
     assert "speaks against" in page
     printed = str(result).splitlines()
@@ -134,22 +137,30 @@ def test_what_it_prints():
 
 def test_no_word_that_matters_has_no_colour():
     result = attribute("one two", lambda texts: [0.5] * len(texts))
-    assert result._repr_html_().count("0.000)") == 2
+    assert result.to_html().count('--x-share:0.000"') == 2
     assert "one" in str(result)
 
 
-@pytest.mark.parametrize("colour", [FOR, AGAINST])
-@pytest.mark.parametrize(("page", "ink"), [(255, 0), (17, 255)])
-def test_words_stay_readable_on_the_strongest_colour(colour: str, page: int, ink: int):
+@pytest.mark.parametrize("palette", PALETTES.values(), ids=str)
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("side", ["for", "against"])
+def test_words_stay_readable_on_the_strongest_colour(palette: Palette, dark: bool, side: str):
     """A contrast of 4.5 to 1, as WCAG 2 has it, on a light page and on a dark one."""
 
     def luminance(rgb: list[float]) -> float:
         linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    mixed = [OPACITY * float(c) + (1 - OPACITY) * page for c in colour.split(",")]
-    light, dark = sorted([luminance(mixed), luminance([ink] * 3)], reverse=True)
-    assert (light + 0.05) / (dark + 0.05) >= 4.5
+    rule = css_variables("light", "dark", palette).splitlines()[dark]
+    sheet = style_sheet()
+    strongest = float(re.search(rf"var\(--x-{side}\) calc\(var\(--x-share\) \* (\d+)%\)", sheet).group(1)) / 100
+    ink, paper, colour = (
+        [int(re.search(rf"--x-{role}: #(\w+);", rule).group(1)[i : i + 2], 16) for i in (0, 2, 4)]
+        for role in ("ink", "paper", side)
+    )
+    mixed = [strongest * c + (1 - strongest) * page for c, page in zip(colour, paper, strict=True)]
+    bright, dim = sorted([luminance(mixed), luminance(ink)], reverse=True)
+    assert (bright + 0.05) / (dim + 0.05) >= 4.5
 
 
 def test_wrong_texts_and_scores_get_a_sentence():

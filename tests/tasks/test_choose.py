@@ -234,7 +234,7 @@ def test_what_a_result_prints(session: Session):
     printed = str(result).splitlines()
     assert printed[0] == "The house is old. (cause?)"
     assert [line.startswith("→") for line in printed[1:]].index(True) == result.best
-    assert "<table>" in result._repr_html_()
+    assert result._repr_html_().endswith(f"{result.to_html(interactive=False)}</div>")
 
 
 @pytest.mark.parametrize(

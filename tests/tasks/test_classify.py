@@ -260,7 +260,8 @@ def test_what_a_result_prints(session: Session):
     }
     rows = list(csv.DictReader(io.StringIO(result.to_csv())))
     assert [row["label"] for row in rows] == [each.label for each in result.labels]
-    assert "<table>" in result._repr_html_()
+    assert result._repr_html_().endswith(f"{result.to_html(interactive=False)}</div>")
+    assert "<button" not in result._repr_html_()
     printed = str(result)
     assert printed.startswith(TEXTS[0])
     for each in result.labels:

@@ -17,6 +17,7 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
+from xlmrxl.rendering.formats import format_percent
 from xlmrxl.tasks.fill_results import Fill
 from xlmrxl.tasks.masked_lm import classify_character, group_by_length, spell_word, spell_words
 from xlmrxl.tasks.subwords import to_readable
@@ -571,7 +572,7 @@ def test_tables(session: Session):
     ]
     assert len(result.to_frame()) == 4
     best = result.masks[0].fills[0].probability
-    assert f"{100 * best:.1f}%, transparent" in result._repr_html_()
+    assert f">{format_percent(best)}</td>" in result._repr_html_()
     html = session.fill_mask("<b>&<mask>", top_k=1)._repr_html_()
     assert "&lt;b&gt;&amp;&lt;mask&gt;" in html
     assert "<b>" not in html

@@ -14,7 +14,7 @@ import torch
 import traitlets
 
 import xlmrxl
-from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForSequenceClassification
+from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForSequenceClassification, rendering
 from xlmrxl.session import Session
 from xlmrxl.widgets import ChoiceScorer, MaskFiller, TextClassifier, task
 
@@ -22,6 +22,7 @@ TEXT = "The <mask> is in the <mask>."
 EVIL = "<script>alert(1)</script> القاهرة هي <mask> مصر 👩‍🔬"
 WIDGETS = [MaskFiller, TextClassifier, ChoiceScorer]
 STATIC = Path(task.__file__).parent / "static"
+RENDERING = Path(rendering.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -78,22 +79,39 @@ def test_filler_says_what_the_session_says(session: Session, method: str, option
     assert (widget.error, widget.working, widget.progress) == ("", False, [])
 
 
-def test_filler_tells_the_page_what_goes_on_with_a_word(session: Session):
-    """Pieces that read alike have other labels, and what a screen reader says of the mark."""
+def test_filler_tells_what_goes_on_with_a_word(session: Session):
     widget = MaskFiller(session, "The <mask> is old.", top_k=150)
-    shown = widget.found["masks"][0]["fills"]
     fills = session.fill_mask("The <mask> is old.", top_k=150).masks[0].fills
-    assert [fill["label"] for fill in shown] == [fill.label for fill in fills]
-    assert [fill["text"] for fill in shown] == [fill.text for fill in fills]
-    assert {"", "without a space before it"} <= {fill["said"] for fill in shown}
-    assert all(bool(fill["said"]) == (fill["label"] != fill["text"]) for fill in shown)
-    assert len({fill["label"] for fill in shown}) == len(shown) > len({fill["text"] for fill in shown})
     assert [fill["begins_word"] for fill in widget.fills[0]] == [fill.begins_word for fill in fills]
+    assert {fill["begins_word"] for fill in widget.fills[0]} == {True, False}
+
+
+def test_page_is_given_the_rendered_result(session: Session):
+    """As the app and a notebook show it; the words behind a label stand below the labels."""
+    filler = MaskFiller(session, EVIL, top_k=3)
+    assert filler.html == session.fill_mask(EVIL, top_k=3).to_html()
+    assert "<script" not in filler.html
+    scorer = ChoiceScorer(session, "It rained.", ["It is wet.", EVIL.replace("<mask>", "")])
+    assert scorer.html == scorer.result.to_html()
+    assert "<script" not in scorer.html
+    classifier = TextClassifier(session, "a dog", labels=["cat", "dog"], explained="dog")
+    assert classifier.html == classifier.result.to_html() + classifier.attribution.to_html()
+
+
+def test_saved_notebook_has_the_result_without_a_widget(session: Session):
+    widget = MaskFiller(session, TEXT)
+    data, _ = widget._repr_mimebundle_()
+    assert data["text/html"] == widget.result._repr_html_()
+    assert "<button" not in data["text/html"]
+    assert "text/html" not in MaskFiller(session)._repr_mimebundle_()[0]
+    widget = TextClassifier(session, "a dog", labels=["cat", "dog"], explained="dog")
+    data, _ = widget._repr_mimebundle_()
+    assert widget.attribution.to_html(interactive=False) in data["text/html"]
 
 
 def test_filler_follows_its_traits(session: Session):
     widget = MaskFiller(session)
-    assert (widget.fills, widget.sentence, widget.found, widget.error) == ([], "", {}, "")
+    assert (widget.fills, widget.sentence, widget.html, widget.error) == ([], "", "", "")
     widget.text = TEXT
     first = widget.fills
     assert [len(fills) for fills in first] == [5, 5]
@@ -120,17 +138,33 @@ def test_filler_takes_no_choice_that_there_is_not(session: Session):
     assert widget.sentence == f"The {widget.fills[0][1]['text']} is in the {widget.fills[1][1]['text']}."
 
 
-def test_filler_gives_the_page_the_text_in_parts(session: Session):
-    """Offsets count characters, and whatever is written arrives as it is."""
+def test_filler_masks_the_token_that_is_clicked(session: Session):
+    """Offsets count characters, and the space before a token stays; a page may send anything."""
     widget = MaskFiller(session, EVIL)
-    assert "<mask>".join(widget.found["parts"]) == EVIL
-    for token in widget.found["tokens"]:
-        if not token["special"]:
-            said = EVIL[token["start"] : token["end"]].strip()
-            assert token["piece"].removeprefix("▁") in said or token["piece"] == "<unk>" or len(said) <= 1
-    assert [token["mask"] for token in widget.found["tokens"] if token["mask"]] == [1]
-    joined = [token["text"] for token in widget.found["tokens"] if token["joined"]]
-    assert any("\u200d" in text for text in joined)  # Arabic letters keep their shape in a chip of their own
+    token = widget.result.tokens[-2]
+    widget._handle_custom_msg({"type": "mask", "text": EVIL, "start": token.start, "end": token.end}, [])
+    place = EVIL[token.start : token.end]
+    masked = f"{EVIL[: token.end - len(place.lstrip())]}<mask>{EVIL[token.end :]}"
+    assert widget.text == widget.result.text == masked
+    for wrong in (
+        None,
+        {},
+        {"start": 0},
+        {"start": -1, "end": 2},
+        {"start": 0, "end": 10**9},
+        {"start": "a", "end": 2},
+    ):
+        widget._handle_custom_msg(wrong, [])
+    assert widget.text == masked
+
+
+def test_classifier_explains_the_label_that_is_clicked(session: Session):
+    widget = TextClassifier(session, "The team won.", labels=["sports", "food"])
+    widget._handle_custom_msg({"type": "explain", "index": 1}, [])
+    assert widget.explained == widget.attribution.label == widget.result.labels[1].label
+    for wrong in (None, {"index": 2}, {"index": -1}, {"index": "0"}):
+        widget._handle_custom_msg(wrong, [])
+    assert widget.explained == widget.result.labels[1].label
 
 
 def test_classifier_says_what_the_session_says(session: Session):
@@ -148,7 +182,6 @@ def test_classifier_says_what_the_session_says(session: Session):
     why = session.explain(text, own, label="food", **quick)
     assert widget.words == why.rows()
     assert widget.attribution == why
-    assert "".join(piece["text"] for piece in widget.found["why"]["words"]) == text
     widget.explained = ""
     widget.labels, widget.task, widget.language = {}, "sentiment", "de"
     found = session.classify(text, task="sentiment", language="de", **quick)
@@ -233,8 +266,8 @@ def test_page_asks_and_is_answered(session: Session, sent: list[dict[str, Any]])
     updates = [message["state"] for message in sent if message.get("method") == "update"]
     assert updates[0] == {"working": True}
     # Everything that changes on the page comes in one message, and the question is not sent back.
-    (answer,) = [state for state in updates if "found" in state]
-    assert {"found", "selected", "working", "answered"} <= set(answer)
+    (answer,) = [state for state in updates if "html" in state]
+    assert {"html", "selected", "working", "answered"} <= set(answer)
     assert not set(answer) & {"text", "method", "_esm"}
     before = widget.result
     from_page(widget, text=TEXT, method="words")  # the same again is answered, and not computed
@@ -274,7 +307,7 @@ def test_errors_are_a_sentence_in_the_widget(session: Session, make: Callable[[S
     widget = make(session)
     assert part in widget.error
     assert "\n" not in widget.error
-    assert (widget.found, widget.result, widget.working) == ({}, None, False)
+    assert (widget.html, widget.result, widget.working) == ("", None, False)
 
 
 def test_error_goes_when_there_is_an_answer(session: Session):
@@ -414,7 +447,9 @@ def test_every_trait_is_documented(widget: type[task.TaskWidget]):
     assert [name for name, trait in traits.items() if not trait.help.endswith((".", "one", "]"))] == []
 
 
-@pytest.mark.parametrize("path", sorted(STATIC.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*sorted(STATIC.glob("*.*")), *sorted(RENDERING.glob("*.[cj]s*"))], ids=lambda path: path.name
+)
 def test_front_end_writes_no_html_and_asks_nobody(path: Path):
     text = path.read_text(encoding="utf-8")
     for pattern in (r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", r"https?:|//cdn", r"@import"):

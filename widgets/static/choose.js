@@ -1,7 +1,6 @@
 // @ts-nocheck: not typed yet
-import { element, own } from "../../xlmrxl/views/dom.js";
-import { formatDecimal, formatPercent } from "../../xlmrxl/views/numbers.js";
-import { bar, choice, field, heading, languageName, options, textBox, unseen, widget } from "./parts.js";
+import { element } from "../../xlmrxl/views/dom.js";
+import { choice, field, languageName, options, textBox, widget } from "./parts.js";
 
 const QUESTIONS = { "": "none: it just goes on", cause: "cause: because …", effect: "effect: so …" };
 
@@ -29,56 +28,6 @@ function render({ model, el }) {
       return box;
     }
     const add = element("button", { type: "button", click: () => addChoice().focus() }, "Add a choice");
-
-    function answer(found) {
-      const best = found.choices[found.best];
-      const head = best.prior === null;
-      const rows = found.choices.map((each, index) => row(each, index === found.best));
-      return [
-        unseen(`The best choice: ${best.text}, ${formatPercent(best.probability)}`, { role: "status" }),
-        element(
-          "div",
-          { class: "x-choices" },
-          heading("Choices"),
-          element("ol", { role: "list" }, ...rows),
-          element(
-            "p",
-            { class: "x-note" },
-            head
-              ? "Each choice was scored by what the model was taught or made for."
-              : "A choice is scored by how much likelier the prompt makes it: its log-probability after the prompt, less " +
-                  "the one without the prompt, in nats. The bars share out 100% by these scores.",
-          ),
-        ),
-      ];
-    }
-
-    function row(each, best) {
-      let facts = `score ${formatDecimal(each.score, 2, true)}`;
-      if (each.prior !== null) {
-        facts =
-          `after the prompt ${formatDecimal(each.raw, 1)} · without it ${formatDecimal(each.prior, 1)} · ` +
-          `score ${formatDecimal(each.score, 1, true)}`;
-      }
-      if (each.unknown) facts += ` · not read: ${each.unknown}`;
-      return element(
-        "li",
-        { class: best ? "x-best" : "" },
-        element(
-          "p",
-          { class: "x-choice", dir: "auto" },
-          own(each.text),
-          best ? element("span", { class: "x-tag" }, "best") : null,
-        ),
-        element(
-          "div",
-          { class: "x-scale" },
-          element("div", { class: "x-bar", "aria-hidden": "true" }, bar(each.probability, 1)),
-          element("span", { class: "x-percent" }, formatPercent(each.probability)),
-        ),
-        element("p", { class: "x-facts" }, facts),
-      );
-    }
 
     return {
       verb: "Choose",
@@ -118,7 +67,6 @@ function render({ model, el }) {
         );
         showLanguage();
       },
-      answer,
     };
   });
 }

@@ -1,22 +1,6 @@
 // @ts-nocheck: not typed yet
-import { element, own } from "../../xlmrxl/views/dom.js";
-import { formatDecimal, formatPercent } from "../../xlmrxl/views/numbers.js";
-import {
-  axisEnd,
-  bar,
-  COMMAS,
-  field,
-  heading,
-  languageName,
-  options,
-  roving,
-  textBox,
-  ticks,
-  unseen,
-  widget,
-} from "./parts.js";
-
-const IDLE = "Each word was left out in turn. Point at one to see how much lower the label is without it.";
+import { element } from "../../xlmrxl/views/dom.js";
+import { COMMAS, field, languageName, options, textBox, widget } from "./parts.js";
 
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
@@ -74,152 +58,6 @@ function render({ model, el }) {
       return names.join("\n") === before.join("\n") ? given : names;
     }
 
-    function answer(found) {
-      const regression = found.kind === "regression";
-      const value = (score) => (regression ? formatDecimal(score, 3) : formatPercent(score));
-      const best = found.labels[0];
-      return [
-        unseen(`Classified. ${best.label}: ${value(best.score)}`, { role: "status" }),
-        element(
-          "div",
-          { class: "x-fills x-labels" },
-          heading("Labels", found.tokens ? `${found.tokens} tokens read` : ""),
-          labelTable(found, regression, value),
-          ...notes(found),
-        ),
-        found.why ? why(found.why, regression) : null,
-      ].filter((node) => node);
-    }
-
-    function labelTable(found, regression, value) {
-      const axis = axisEnd(found.labels.map((label) => label.score));
-      const raws = { cloze: "raw", head: "logit" }[found.method];
-      const single = found.pair === undefined;
-      const rows = found.labels.map((label) => {
-        const name = own(label.label);
-        const button = element(
-          "button",
-          {
-            type: "button",
-            title: `Which words made it ${label.label}?`,
-            "aria-pressed": String(model.get("explained") === label.label),
-            click: () => ask({ explained: label.label }),
-          },
-          name,
-        );
-        const cells = [element("th", { scope: "row" }, single ? button : name)];
-        if (!regression) {
-          const pale = found.method === "cloze" ? bar(label.raw, axis, "x-raw") : null;
-          cells.push(element("td", { class: "x-bar", "aria-hidden": "true" }, bar(label.score, axis), pale));
-        }
-        cells.push(element("td", { class: "x-percent" }, value(label.score)));
-        if (raws && !regression) {
-          const raw = found.method === "cloze" ? formatPercent(label.raw) : formatDecimal(label.raw, 2);
-          cells.push(element("td", { class: "x-percent x-pale" }, raw));
-        }
-        return element("tr", {}, ...cells);
-      });
-      const head = [
-        element("th", { scope: "col" }, unseen("Label")),
-        regression ? null : ticks(axis),
-        element("th", { scope: "col" }, unseen(regression ? "Value" : "Probability")),
-        raws && !regression ? element("th", { scope: "col" }, raws) : null,
-      ];
-      return element(
-        "table",
-        {},
-        element("caption", { class: "x-unseen" }, "Labels and their probabilities"),
-        element("thead", {}, element("tr", {}, ...head)),
-        roving(element("tbody", {}, ...rows)),
-      );
-    }
-
-    function notes(found) {
-      const said = [];
-      if (found.truncated) said.push("The text is longer than the model reads: only its beginning was classified.");
-      if (found.method === "cloze") {
-        said.push(
-          "The thick bar is the probability without what the model gives a label whatever the text says; the " +
-            "thin one, raw, is the probability before that is taken off.",
-        );
-      } else if (found.kind === "multi") {
-        said.push("Each label stands alone: a text may have several, or none.");
-      } else if (found.kind === "regression") {
-        said.push("The model was fine-tuned for values, not for probabilities.");
-      }
-      const nodes = said.map((note) => element("p", { class: "x-note" }, note));
-      if (found.pair === undefined && !found.why) {
-        nodes.push(
-          element(
-            "button",
-            { type: "button", class: "x-action", click: () => ask({ explained: found.labels[0].label }) },
-            "Which words made it so",
-          ),
-        );
-      }
-      return nodes;
-    }
-
-    function why(found, regression) {
-      const value = (number) =>
-        regression ? formatDecimal(number, 3, true) : `${formatDecimal(100 * number, 1, true)} points`;
-      const words = found.words.filter((word) => word.value !== undefined);
-      const strongest = Math.max(...words.map((word) => Math.abs(word.value)));
-      const readout = element("p", { class: "x-readout", "aria-hidden": "true" }, IDLE);
-      const nodes = found.words.map((word) => {
-        if (word.value === undefined) return word.text;
-        const node = element(
-          "span",
-          {
-            class: word.value < 0 ? "x-against" : "x-for",
-            mouseenter: () => {
-              readout.textContent = `${word.text} ${value(word.value)}`;
-            },
-          },
-          word.text,
-        );
-        node.style.setProperty("--x-share", strongest ? (Math.abs(word.value) / strongest).toFixed(3) : "0");
-        return node;
-      });
-      const most = [...words].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, 5);
-      const sample = (side, sign, meaning) => {
-        const mark = element("b", { class: side }, value(sign * strongest));
-        mark.style.setProperty("--x-share", "1");
-        return element("span", {}, mark, ` ${meaning}`);
-      };
-      return element(
-        "div",
-        { class: "x-why" },
-        unseen(`The strongest words: ${most.map((word) => `${word.text} ${value(word.value)}`).join("; ")}`, {
-          role: "status",
-        }),
-        element(
-          "h4",
-          {},
-          element("div", {}, "Which words made it ", element("b", {}, own(found.label))),
-          element("span", {}, regression ? formatDecimal(found.score, 3) : formatPercent(found.score)),
-        ),
-        element(
-          "p",
-          {
-            class: "x-sentence x-words",
-            dir: "auto",
-            mouseleave: () => {
-              readout.textContent = IDLE;
-            },
-          },
-          ...nodes,
-        ),
-        element(
-          "p",
-          { class: "x-legend" },
-          sample("x-against", -1, "speaks against"),
-          sample("x-for", 1, "speaks for"),
-        ),
-        readout,
-      );
-    }
-
     return {
       verb: "Classify",
       doing: "Classifying",
@@ -254,8 +92,7 @@ function render({ model, el }) {
         options(language, [[model.get("language"), ""]], model.get("language"));
         showTask();
       },
-      answer,
-      extra: ["explained"],
+      onAsk: ({ index }) => model.send({ type: "explain", index }),
     };
   });
 }

@@ -1,29 +1,13 @@
 // @ts-nocheck: not typed yet
-// What the widgets are made of, beside the explorer's colours.js and dom.js. Whatever a person or a model wrote becomes
-// text nodes, never HTML.
+// What the widgets are made of, beside the explorer's colours.js and dom.js: the form, and the answer below it, which
+// Python has rendered.
 
+import { attachInteraction } from "../../xlmrxl/rendering/interaction.js";
 import { findTheme, watchTheme } from "../../xlmrxl/views/colours.js";
 import { element } from "../../xlmrxl/views/dom.js";
 
 export const MASK = "<mask>";
 export const COMMAS = /[,，،、\n]/;
-const AXES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]; // where a scale of probabilities may end
-
-export function axisEnd(probabilities) {
-  const best = Math.max(...probabilities, 0);
-  return AXES.find((end) => end >= best) || 1;
-}
-
-export function ticks(axis) {
-  const marks = [0, 0.5, 1].map((part) => element("span", {}, `${Number((100 * axis * part).toPrecision(3))}%`));
-  return element("th", { class: "x-axis", "aria-hidden": "true" }, element("div", {}, ...marks));
-}
-
-export function bar(probability, axis, name = null) {
-  const length = element("div", { class: name });
-  length.style.width = `${Math.min(100, (100 * probability) / axis).toFixed(2)}%`;
-  return length;
-}
 
 /** A language by the name that its speakers give it. */
 export function languageName(code) {
@@ -32,14 +16,6 @@ export function languageName(code) {
   } catch {
     return code;
   }
-}
-
-export function heading(text, ...facts) {
-  return element("h4", {}, text, ...facts.map((fact) => element("span", {}, fact)));
-}
-
-export function unseen(text, settings = {}) {
-  return element("span", { class: "x-unseen", ...settings }, text);
 }
 
 /** An id that no other widget on the page has: each has a copy of this module. */
@@ -91,34 +67,6 @@ export function choice(legend, names, changed) {
   return node;
 }
 
-/** Arrow keys move inside a group of buttons, so that Tab passes it in one step. */
-export function roving(group) {
-  const all = () => [...group.querySelectorAll("button")];
-  const reach = (chosen) =>
-    all().forEach((button) => {
-      button.tabIndex = button === chosen ? 0 : -1;
-    });
-  reach(all()[0]);
-  group.addEventListener("focusin", (event) => reach(event.target));
-  group.addEventListener("keydown", (event) => {
-    const buttons = all();
-    const here = buttons.indexOf(group.getRootNode().activeElement);
-    const leftwards = getComputedStyle(group).direction === "rtl";
-    const there = {
-      [leftwards ? "ArrowLeft" : "ArrowRight"]: here + 1,
-      ArrowDown: here + 1,
-      [leftwards ? "ArrowRight" : "ArrowLeft"]: here - 1,
-      ArrowUp: here - 1,
-      Home: 0,
-      End: buttons.length - 1,
-    }[event.key];
-    if (here < 0 || there === undefined || !buttons[there]) return;
-    event.preventDefault();
-    buttons[there].focus();
-  });
-  return group;
-}
-
 /** JupyterLab takes keys for those of the notebook unless the very element that has the focus says no. */
 export function keepKeys(root) {
   root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
@@ -134,13 +82,19 @@ export function showTheme(root, el) {
   return watchTheme(look);
 }
 
+/** Return the nodes of HTML that Python has rendered; no script in it runs. @param {string} html */
+const parseHtml = (html) => [...new DOMParser().parseFromString(html, "text/html").body.childNodes];
+
 /**
  * A widget: a form, the state of its question, and the answer below.
  *
  * `build(ask)` returns `form` and `buttons`, their nodes; `verb` and `doing`, what the button says before and while it is
  * done; `hint`, before there is an answer; `question()`, the traits that the form sets; `fill()`, which puts them into the
- * form; `answer(found)`, the nodes of an answer; `extra`, names of more traits that change it; `also`, what else is done
- * when traits change; `end()`, the clean-up.
+ * form; `also`, what else is done when traits change; `end()`, the clean-up.
+ *
+ * The answer is the trait `html`, a rendered result: `onAsk(asked)` is told what it is clicked for, and `onSelect(mask,
+ * rank)` and `drawn(output)` are told of a fill that is put into the sentence, and of a new result. Or it is what the
+ * trait `found` says: `answer(found)`, its nodes, and `extra`, names of more traits that change it.
  */
 export function widget({ model, el }, build) {
   const root = element("section", { class: "xlmrxl" });
@@ -185,16 +139,17 @@ export function widget({ model, el }, build) {
   }
 
   function draw() {
-    const found = model.get("found");
+    const found = model.get(parts.answer ? "found" : "html");
     const empty = !found || !Object.keys(found).length;
     const hint = model.get("error") ? [] : [element("p", { class: "x-hint" }, parts.hint)];
-    const nodes = empty ? hint : parts.answer(found);
+    const nodes = empty ? hint : parts.answer ? parts.answer(found) : parseHtml(found);
     const there = [...output.childNodes];
     // What stays is not put there again: it would lose where it is scrolled to.
     if (nodes.length === there.length && nodes.every((node, place) => node === there[place])) return;
     const before = [...output.querySelectorAll("button")];
     const focused = before.indexOf(root.getRootNode().activeElement);
     output.replaceChildren(...nodes);
+    parts.drawn?.(output);
     const after = output.querySelectorAll("button");
     if (focused >= 0 && after.length) after[Math.min(focused, after.length - 1)].focus({ preventScroll: true });
   }
@@ -218,8 +173,9 @@ export function widget({ model, el }, build) {
     });
   }
   watch(Object.keys(parts.question()), parts.fill);
-  watch(["found", "error", ...(parts.extra || [])], soon);
-  for (const [name, action] of Object.entries(parts.also || {})) watch([name], action);
+  if (!parts.answer) attachInteraction(output, parts.onAsk ?? (() => {}), parts.onSelect);
+  watch(["found", "html", "error", ...(parts.extra || [])], soon);
+  for (const [name, action] of Object.entries(parts.also || {})) watch([name], () => action(output));
   watch(["working", "progress", "asked", "answered"], status);
   parts.fill();
   draw();

@@ -24,14 +24,14 @@ function render({ model, el }) {
 
   const draw = () => plot.draw(model.get("drawn"));
   model.on("change:drawn", draw);
-  model.on("change:layer", follow);
+  model.on("change:state", follow);
   root.append(slider, ...plot.nodes);
   slider.hidden = true;
   el.append(root);
   draw();
   return () => {
     model.off("change:drawn", draw);
-    model.off("change:layer", follow);
+    model.off("change:state", follow);
     plot.end();
     stopTheme();
   };

@@ -26,8 +26,8 @@ def projection(
     Args:
         result: of two components or more.
         state: where the slider stands at first; the middle one if not given.
-        trajectories: which points have their way drawn; if not given, all, but those of more than 12 only after a
-            click on the legend. Without one plane for all states there are none.
+        trajectories: which points have their way drawn; if not given, all, but those of more than 12 only
+            after a click on the legend. Without one plane for all states there are none.
         dark: for a dark page.
 
     Raises:

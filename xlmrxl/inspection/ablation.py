@@ -19,9 +19,19 @@ from torch import Tensor
 from xlmrxl.inspection.labelled_matrix import Array, Axis, Grid, source_of
 from xlmrxl.inspection.predictions import Readout
 from xlmrxl.progress import Progress, ignore_progress, show_progress
-from xlmrxl.tasks.attribution import AGAINST, FOR, OPACITY
+from xlmrxl.rendering.components import (
+    render_head,
+    render_heading,
+    render_result,
+    render_rows,
+    render_scroller,
+    render_section,
+    render_shaded_cell,
+    render_table,
+)
+from xlmrxl.rendering.formats import format_number
 from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE, TOKENS_AT_ONCE
-from xlmrxl.tasks.result import Result, format_number, format_table
+from xlmrxl.tasks.result import Result, format_table
 
 if TYPE_CHECKING:
     from xlmrxl.inspection.inspection import Inspection
@@ -99,8 +109,9 @@ class Ablation(Result):
             lines += [form.format(outcome.before, outcome.after, outcome.text) for outcome in effect.outcomes]
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        return f"<p>Without <strong>{escape(self.named())}</strong>:</p>{super()._repr_html_()}"
+    def to_html(self, *, interactive: bool = True) -> str:
+        """Return what was switched off, and a row an outcome."""
+        return render_result(render_rows(self.rows(), f"Without {self.named()}"), self.text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,23 +150,21 @@ class Sweep(Grid):
         rows = [{"layer": layer, "head": head, self.unit: value} for layer, head, value in self.top()]
         return f"{self.title}, {self.unit}\n{format_table(rows)}"
 
-    def _repr_html_(self) -> str:
+    def to_html(self, *, interactive: bool = True) -> str:
+        """Return a row a layer and a column a head, coloured by importance."""
         most = float(abs(self.values).max()) or 1.0
-        head = "".join(f'<th scope="col">H{i}</th>' for i in range(self.values.shape[1]))
-        body = "".join(
-            f'<tr><th scope="row">L{layer}</th>{"".join(_shade(value, most) for value in line)}</tr>'
-            for layer, line in enumerate(self.values.tolist())
-        )
+        heads = [render_head("layer"), *(render_head(f"H{head}") for head in range(self.values.shape[1]))]
+        rows = []
+        for layer, line in enumerate(self.values.tolist()):
+            cells = "".join(
+                # 32 columns have to stand side by side: two digits are shown, the others said.
+                render_shaded_cell(f"{value:.2g}", abs(value) / most, title=format_number(value), against=value < 0)
+                for value in line
+            )
+            rows.append(f'<tr><th scope="row">L{layer}</th>{cells}</tr>')
         title = f"{self.title}, {self.unit}; the strongest colour is {format_number(most)}"
-        return f"<p>{escape(title)}</p><table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _shade(value: float, most: float) -> str:
-    colour = AGAINST if value < 0 else FOR
-    style = f"background-color:rgba({colour}, {OPACITY * abs(value) / most:.3f});text-align:right"
-    return (
-        f'<td style="{style}" title="{format_number(value)}">{value:.2g}</td>'  # 32 columns have to stand side by side
-    )
+        table = render_scroller(render_table(heads, rows), self.title)
+        return render_result(render_section("x-grid", render_heading(escape(title)), table), self.text)
 
 
 def ablate(

@@ -20,8 +20,17 @@ from xlmrxl.inspection.labelled_matrix import Array, frozen, source_of
 from xlmrxl.inspection.predictions import one_piece
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.attribution import FOR, OPACITY
-from xlmrxl.tasks.fill_results import Fill
+from xlmrxl.rendering.components import (
+    render_head,
+    render_heading,
+    render_result,
+    render_scroller,
+    render_section,
+    render_shaded_cell,
+    render_table,
+)
+from xlmrxl.rendering.formats import format_percent, isolate
+from xlmrxl.tasks.fill_results import Fill, render_fill
 from xlmrxl.tasks.masked_lm import LOGITS_AT_ONCE
 from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.subwords import find_excluded_subwords, to_readable
@@ -126,29 +135,28 @@ class Lens(Result):
         """`0 embeddings`, `5`, `36 final`."""
         return f"{state}{' embeddings' if state == 0 else ' final' if state == len(self.cells) - 1 else ''}"
 
-    def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th scope="col" dir="auto">{escape(piece)}</th>'
-            + "".join(f'<th scope="col" dir="auto">rank of {escape(target)}</th>' for target in self.targets)
-            for piece in self.pieces
-        )
-        body = "".join(
-            f'<tr><th scope="row" style="text-align:right">{self.label(state)}</th>{"".join(map(_cells, line))}</tr>'
+    def to_html(self, *, interactive: bool = True) -> str:
+        """Return a row a state, a column a position with its likeliest piece, and the ranks of the targets there."""
+        heads = [render_head("state")]
+        for piece in self.pieces:
+            heads.append(f'<th scope="col">{isolate(piece)}</th>')
+            heads += [f'<th scope="col">rank of {isolate(target)}</th>' for target in self.targets]
+        rows = [
+            f'<tr><th scope="row">{self.label(state)}</th>{"".join(map(_render_cell, line))}</tr>'
             for state, line in enumerate(self.cells)
-        )
-        return f'<table><thead><tr><th scope="col">state</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+        ]
+        table = render_scroller(render_table(heads, rows), "Logit lens")
+        return render_result(render_section("x-grid", render_heading("Logit lens"), table), self.text)
 
 
-def _cells(cell: LensCell) -> str:
+def _render_cell(cell: LensCell) -> str:
     best = cell.fills[0]
-    title = "\n".join(f"{fill.probability:.2%} {fill.label}" for fill in cell.fills)
-    shown_ = _shaded(best.probability, f"{escape(best.label)} <small>{best.probability:.1%}</small>", title)
-    return shown_ + "".join(_shaded(t.probability, str(t.rank), f"{t.probability:.2%}") for t in cell.targets)
-
-
-def _shaded(probability: float, html: str, title: str) -> str:
-    style = f"background-color:rgba({FOR}, {OPACITY * probability:.3f});text-align:start"
-    return f'<td dir="auto" title="{escape(title)}" style="{style}">{html}</td>'
+    title = "\n".join(f"{format_percent(fill.probability)} {fill.label}" for fill in cell.fills)
+    html = f"{render_fill(best)} <small>{escape(format_percent(best.probability))}</small>"
+    return render_shaded_cell(html, best.probability, title=title) + "".join(
+        render_shaded_cell(str(target.rank), target.probability, title=format_percent(target.probability))
+        for target in cell.targets
+    )
 
 
 def state_logits(inspection: Inspection, state: int, positions: Sequence[int]) -> Tensor:

@@ -11,8 +11,17 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from xlmrxl.progress import Progress, show_progress
+from xlmrxl.rendering.components import (
+    render_heading,
+    render_hint,
+    render_result,
+    render_section,
+    render_status,
+    tip_attribute,
+)
+from xlmrxl.rendering.formats import format_number, format_percent, format_signed, text_attributes
 from xlmrxl.tasks.masked_lm import classify_character, find_words, tokenize_within_limit
-from xlmrxl.tasks.result import Result, Source, format_number
+from xlmrxl.tasks.result import Result, Source
 from xlmrxl.version import __version__
 
 if TYPE_CHECKING:
@@ -21,10 +30,7 @@ if TYPE_CHECKING:
 MOST_WORDS = 512
 TEXTS_AT_ONCE = 64
 """How many texts `predict` is given at a time; between two times progress is told."""
-FOR, AGAINST = "0, 114, 178", "230, 159, 0"
-"""Blue and orange of Okabe and Ito's palette, which the colour-blind tell apart."""
-OPACITY = 0.55
-"""Of the strongest colour: black and white text both stay readable on it."""
+WORDS_HINT = "Each word was left out in turn. Point at one to see how much lower the label is without it."
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Attribution(Result):
     words: tuple[WordAttribution, ...]  # in the order of the text
     score: float  # of the whole text
     label: str | None = None  # whose score it is
+    is_probability: bool = False  # whether the score is one, so that the values are differences of probabilities
 
     def content(self) -> dict[str, Any]:
         """`{"text": …, "label": …, "score": …, "words": [{"word": …, "start": …, "end": …, "value": …}, …]}`."""
@@ -75,31 +82,44 @@ class Attribution(Result):
     def _title(self) -> str:
         return f"{'score' if self.label is None else self.label}: {format_number(self.score)}"
 
-    def _repr_html_(self) -> str:
-        parts = []
-        place = 0
+    def to_html(self, *, interactive: bool = True) -> str:
+        """Return the text, each word coloured by what it does for the score."""
+        parts, done = [], 0
         for word in self.words:
-            parts.append(escape(self.text[place : word.start]))
-            parts.append(self._span(word))
-            place = word.end
-        parts.append(escape(self.text[place:]))
-        most = format_number(self.strongest)
-        legend = (
-            f"<p><strong>{escape(self._title())}</strong> "
-            f'<span style="{_style(-OPACITY)}">−{most}: speaks against</span> '
-            f'<span style="{_style(OPACITY)}">+{most}: speaks for</span></p>'
+            parts += [escape(self.text[done : word.start]), self._render_word(word, interactive)]
+            done = word.end
+        parts.append(escape(self.text[done:]))
+        strongest = sorted(self.words, key=lambda word: -abs(word.value))[:5]
+        first = "; ".join(f"<bdi>{escape(word.word)}</bdi> {self._format(word.value)}" for word in strongest)
+        label = "score" if self.label is None else f"<bdi>{escape(self.label)}</bdi>"
+        score = format_percent(self.score) if self.is_probability else format_signed(self.score, 3)
+        sides = (("x-against", -self.strongest, "speaks against"), ("x-for", self.strongest, "speaks for"))
+        legend = "".join(
+            f'<span><b class="{kind}" style="--x-share:1">{self._format(value)}</b> {said}</span>'
+            for kind, value, said in sides
         )
-        return f'{legend}<p dir="auto" style="white-space:pre-wrap;line-height:1.8">{"".join(parts)}</p>'
+        hint = render_hint(WORDS_HINT) if interactive else ""
+        return render_result(
+            render_section(
+                "x-why",
+                render_status(f"The strongest words: {first}")
+                + render_heading(f"Which words made it <b>{label}</b>", escape(score)),
+                f'<p class="x-sentence x-words" {text_attributes(self.text)} translate="no">{"".join(parts)}</p>'
+                f'<p class="x-legend">{legend}</p>{hint}',
+            ),
+            self.text,
+        )
 
-    def _span(self, word: WordAttribution) -> str:
-        opacity = OPACITY * word.value / self.strongest if self.strongest else 0.0
-        return f'<span title="{word.value:+.4g}" style="{_style(opacity)}">{escape(word.word)}</span>'
+    def _format(self, value: float) -> str:
+        if self.is_probability:
+            return f"{format_signed(100 * value, 1, plus=True)} points"
+        return format_signed(value, 3, plus=True)
 
-
-def _style(opacity: float) -> str:
-    """A background: blue for values above zero, orange below; the text keeps the page's colour, light or dark."""
-    colour = AGAINST if opacity < 0 else FOR
-    return f"background-color:rgba({colour}, {abs(opacity):.3f});color:currentColor;border-radius:.2em;padding:.1em"
+    def _render_word(self, word: WordAttribution, interactive: bool) -> str:
+        share = abs(word.value) / self.strongest if self.strongest else 0.0
+        side = "x-against" if word.value < 0 else "x-for"
+        tip = tip_attribute(f"{word.word} {self._format(word.value)}", interactive)
+        return f'<span class="{side}" style="--x-share:{share:.3f}" {tip}>{escape(word.word)}</span>'
 
 
 def attribute(

@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForMultipleChoice
 from xlmrxl.progress import Progress, show_progress
+from xlmrxl.tasks.choose_results import Choice, ChooseResult
 from xlmrxl.tasks.head_logits import compute_head_logits
 from xlmrxl.tasks.masked_lm import (
     Token,
@@ -24,7 +24,7 @@ from xlmrxl.tasks.masked_lm import (
     max_input_length,
     tokenize_within_limit,
 )
-from xlmrxl.tasks.result import Result, Source
+from xlmrxl.tasks.result import Source
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
 
@@ -36,66 +36,6 @@ NORMALIZATIONS = ("pmi", "length", "none")
 FULL_STOPS = ".．。｡।۔"
 SIGNS = ",.;:!?，。、；：،؛।"
 """What stands without a space before it."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One choice. Numbers are natural logarithms where a masked language model made them, logits where a head did."""
-
-    text: str
-    probability: float  # softmax of the scores over the choices
-    score: float  # what the choices are compared by: raw, normalised
-    raw: float  # the choice's pseudo-log-likelihood after the prompt
-    prior: float | None  # the same without the prompt; None where it was not asked for
-    unknown: str = ""  # what the vocabulary cannot spell: it was read as <unk> and had no part in the score
-
-
-@dataclass(frozen=True)
-class ChooseResult(Result):
-    """A prompt and its choices, in the order in which they were given."""
-
-    prompt: str
-    question: str | None
-    choices: tuple[Choice, ...]
-
-    @property
-    def best(self) -> int:
-        """Index of the choice with the highest score, the first where several have it."""
-        scores = [choice.score for choice in self.choices]
-        return scores.index(max(scores))
-
-    def content(self) -> dict[str, Any]:
-        """`{"prompt": …, "question": …, "best": …, "choices": [{"text": …, "probability": …, …}, …]}`."""
-        choices = [{"text": choice.text, **_values(choice)} for choice in self.choices]
-        return {"prompt": self.prompt, "question": self.question, "best": self.best, "choices": choices}
-
-    def rows(self) -> list[dict[str, Any]]:
-        """A row a choice."""
-        return [
-            {"prompt": self.prompt, "question": self.question, "choice": choice.text, "best": i == self.best}
-            | _values(choice)
-            for i, choice in enumerate(self.choices)
-        ]
-
-    def __str__(self) -> str:
-        lines = [self.prompt if self.question is None else f"{self.prompt} ({self.question}?)"]
-        for i, choice in enumerate(self.choices):
-            bar = "█" * max(1, round(16 * choice.probability))
-            unread = f"  (not scored: {choice.unknown})" if choice.unknown else ""
-            lines.append(
-                f"{'→' if i == self.best else ' '} {choice.probability:7.2%}  {bar:<16}  {choice.text}{unread}"
-            )
-        return "\n".join(lines)
-
-
-def _values(choice: Choice) -> dict[str, float | str | None]:
-    return {
-        "probability": choice.probability,
-        "score": choice.score,
-        "raw": choice.raw,
-        "prior": choice.prior,
-        "unknown": choice.unknown,
-    }
 
 
 class ChoiceText(NamedTuple):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
 from xlmrxl.progress import Progress, show_progress
+from xlmrxl.tasks.classify_results import ClassifyResult, LabelScore
 from xlmrxl.tasks.head_logits import compute_head_logits
 from xlmrxl.tasks.masked_lm import (
     MaskedInput,
@@ -24,7 +25,7 @@ from xlmrxl.tasks.masked_lm import (
     split_subwords,
     tokenize,
 )
-from xlmrxl.tasks.result import Result, Source, format_number
+from xlmrxl.tasks.result import Source
 from xlmrxl.tasks.templates import PAIR, TEXT, check_labels, check_templates
 from xlmrxl.tasks.templates import load_templates as shipped
 from xlmrxl.tokenization.token_rows import truncated_lengths
@@ -41,62 +42,6 @@ Texts = tuple[str, str | None]
 """A text, and the second one where it is a pair."""
 Chain = tuple[tuple[int, ...], int]
 """The pieces of a word that stand there already, and how many it has."""
-
-
-@dataclass(frozen=True)
-class LabelScore:
-    """How well a label fits."""
-
-    label: str
-    score: float  # a probability; of a regression, the value
-    raw: float  # the probability before calibration; of a head, the logit
-
-
-@dataclass(frozen=True)
-class ClassifyResult(Result):
-    """A text, or a pair, and how well each label fits."""
-
-    text: str
-    pair: str | None
-    method: str  # "cloze" or "head"
-    kind: str  # "single": the scores sum to 1; "multi": each stands alone; "regression": they are values
-    labels: tuple[LabelScore, ...]  # the best first; of a regression, as the model has them
-    truncated: bool  # whether the model read less than the whole text
-    tokens: int  # of the text, and of the pair, that it read
-
-    def content(self) -> dict[str, Any]:
-        """`{"text": …, "method": …, "kind": …, "labels": [{"label": …, "score": …, "raw": …}, …], …}`."""
-        return {
-            **self._texts(),
-            "method": self.method,
-            "kind": self.kind,
-            "labels": [{"label": found.label, "score": found.score, "raw": found.raw} for found in self.labels],
-            "truncated": self.truncated,
-            "tokens": self.tokens,
-        }
-
-    def rows(self) -> list[dict[str, Any]]:
-        """A row a label."""
-        return [
-            {**self._texts(), "label": found.label, "score": found.score, "raw": found.raw} for found in self.labels
-        ]
-
-    def _texts(self) -> dict[str, Any]:
-        return {"text": self.text} if self.pair is None else {"text": self.text, "pair": self.pair}
-
-    def __str__(self) -> str:
-        lines = [self.text] if self.pair is None else [self.text, self.pair]
-        if self.truncated:
-            lines.append(f"(too long: only the first {self.tokens} tokens were read)")
-        for found in self.labels:
-            if self.kind == "regression":
-                lines.append(f"  {format_number(found.score):>9}  {found.label}")
-                continue
-            most = self.labels[0].score
-            bar = "█" * max(1, round(16 * found.score / most)) if most else ""
-            raw = f"  (raw {found.raw:.2%})" if self.method == "cloze" and found.raw != found.score else ""
-            lines.append(f"  {found.score:7.2%}  {bar:<16}  {found.label}{raw}")
-        return "\n".join(lines)
 
 
 def classify(

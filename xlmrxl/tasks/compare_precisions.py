@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,30 @@ import torch
 from torch import Tensor
 
 from xlmrxl.loaded_model import LoadedModel
+from xlmrxl.rendering.components import (
+    axis_end,
+    render_bar,
+    render_head,
+    render_heading,
+    render_note,
+    render_result,
+    render_scroller,
+    render_section,
+    render_table,
+)
+from xlmrxl.rendering.formats import format_percent
+from xlmrxl.rendering.style import render_cell
 from xlmrxl.tasks.fill import fill_mask
-from xlmrxl.tasks.fill_results import FillResult
+from xlmrxl.tasks.fill_results import Fill, FillResult, render_fill
 from xlmrxl.tasks.masked_lm import max_input_length, tokenize_within_limit
 from xlmrxl.tasks.options import FillOptions
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
+MEASURES_NOTE = (
+    "KL is how far the distribution at the masks is from the first column's, in nats: 0 where nothing changed. "
+    "Drift is how far the hidden states there have moved, as a share of their length."
+)
 HIDDEN_SHARE = 0.15
 MOST_MASKS = 20_000
 TOKENS_AT_ONCE = 1024
@@ -66,6 +84,23 @@ class Comparison:
             "fills": [{"precision": result.source.precision, **result.content()} for result in self.fills],
         }
 
+    def to_html(self, *, interactive: bool = True) -> str:
+        """Return a table of fills for each mask, a column a precision, and how far each is from the first."""
+        first = self.differences[0].precision
+        tables = _render_columns([each.precision for each in self.differences], self.fills) if self.fills else ""
+        said = ", ".join(f"{each.precision}: KL {each.kl:.3f}" for each in self.differences[1:])
+        heads = ["precision", "KL, nats", "same first", "drift: embeddings", "middle", "end"]
+        rows = [_render_difference(difference) for difference in self.differences[1:]]
+        return render_result(
+            f'<p class="x-unseen" role="status" translate="no">{escape(said)}</p>{tables}'
+            + _render_section(f"Beside {first}", heads, rows, "x-measured")
+            + render_note(MEASURES_NOTE),
+            self.fills[0].text if self.fills else "",
+        )
+
+    def _repr_html_(self) -> str:
+        return render_cell(self.to_html(interactive=False))
+
     def __str__(self) -> str:
         lines = []
         names = [difference.precision for difference in self.differences]
@@ -90,6 +125,40 @@ class Comparison:
             drift = " ".join(f"{value:7.2%}" for value in shown)
             lines.append(f"{difference.precision:8}{difference.kl:>10.4f}{difference.top1:>12.1%}{drift:>44}")
         return "\n".join(lines)
+
+
+def _render_columns(names: Sequence[str], results: Sequence[FillResult]) -> str:
+    """Return for each mask a table of the fills of each precision, beside one another."""
+    sections = []
+    for number in range(len(results[0].masks)):
+        columns = [result.masks[number].fills for result in results]
+        axis = axis_end(fill.probability for column in columns for fill in column)
+        rows = [
+            f'<tr><td class="x-rank">{rank}</td>{"".join(_render_cell(fill, axis) for fill in row)}</tr>'
+            for rank, row in enumerate(zip(*columns, strict=True), 1)
+        ]
+        title = "Fills" if len(results[0].masks) == 1 else f"Mask {number + 1}"
+        sections.append(_render_section(title, ["rank", *names], rows, "x-beside"))
+    return "".join(sections)
+
+
+def _render_cell(fill: Fill, axis: float) -> str:
+    percent = escape(format_percent(fill.probability))
+    bar = f'<div class="x-bar" aria-hidden="true">{render_bar(fill.probability, axis)}</div>'
+    return f"<td>{render_fill(fill)} <span>{percent}</span>{bar}</td>"
+
+
+def _render_section(title: str, heads: Sequence[str], rows: Sequence[str], kind: str) -> str:
+    table = render_scroller(render_table(map(render_head, heads), rows), title)
+    return render_section(f"x-fills {kind}", render_heading(escape(title)), table)
+
+
+def _render_difference(difference: Difference) -> str:
+    drift = difference.drift
+    shares = [difference.top1, *(drift[place] for place in (0, len(drift) // 2, -1))]
+    cells = [f"{difference.kl:.4f}", *(escape(format_percent(share)) for share in shares)]
+    columns = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{escape(difference.precision)}</th>{columns}</tr>'
 
 
 def _spread(count: int, most: int = 5) -> list[int]:

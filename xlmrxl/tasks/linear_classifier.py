@@ -14,7 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -30,6 +30,7 @@ from xlmrxl.model.heads import XLMRobertaXLForSequenceClassification
 from xlmrxl.model.module import init_empty_weights
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.attribution import Attribution, attribute
+from xlmrxl.tasks.classify_results import render_labels
 from xlmrxl.tasks.features import POOLINGS, extract_features
 from xlmrxl.tasks.labels import Label, sort_labels, to_label_texts
 from xlmrxl.tasks.logistic import (
@@ -54,6 +55,7 @@ LAYERS = 13
 CHOICE_TEXTS = 500
 """On how many texts the layer, the pooling and C are chosen at most; the classifier itself is fitted on all."""
 FOLDS = 5
+TRUNCATED_NOTE = "The text is longer than the model reads: only its beginning was classified."
 WEIGHTS, FACTS = "taught.safetensors", "taught.json"
 
 
@@ -85,6 +87,12 @@ class TaughtResult(Result):
     def rows(self) -> list[dict[str, Any]]:
         """A row a label."""
         return [{"text": self.text, **vars(label)} for label in self.labels]
+
+    def to_html(self, *, interactive: bool = True) -> str:
+        """Return a bar a label; each is a button that asks for the words behind it."""
+        notes = [TRUNCATED_NOTE] if self.truncated else []
+        labels = [(label.label, label.probability, None) for label in self.labels]
+        return render_labels(self.text, labels, notes=notes, interactive=interactive)
 
     def __str__(self) -> str:
         lines = [self.text]
@@ -200,7 +208,7 @@ class Taught:
             return column
 
         source = self._source(centred=False)
-        return attribute(
+        found = attribute(
             text,
             predict,
             loaded_model=self.loaded_model,
@@ -209,6 +217,7 @@ class Taught:
             special_tokens=self.special_tokens,
             progress=progress,
         )
+        return replace(found, is_probability=True)
 
     def to_head(self) -> XLMRobertaXLForSequenceClassification:
         """A model with a classification head whose logits are this classifier's, but for rounding in float32.

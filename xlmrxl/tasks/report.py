@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xlmrxl.tasks.result import Result, Source, format_table, table_html
+from xlmrxl.rendering.components import render_result, render_rows
+from xlmrxl.tasks.result import Result, Source, format_table
 
 BINS = 10
 
@@ -141,8 +142,9 @@ class TeachReport(Result):
     def __str__(self) -> str:
         return "\n\n".join(f"{title}\n{format_table(rows)}" for title, rows in self._tables())
 
-    def _repr_html_(self) -> str:
-        return "".join(f"<p>{title}</p>{table_html(rows)}" for title, rows in self._tables())
+    def to_html(self, *, interactive: bool = True) -> str:
+        """Return the three tables."""
+        return render_result("".join(render_rows(rows, title) for title, rows in self._tables()))
 
 
 def _share(right: Sequence[bool]) -> float:

@@ -8,9 +8,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any
 
+from xlmrxl.rendering.components import render_result, render_rows
+from xlmrxl.rendering.formats import format_number
+from xlmrxl.rendering.style import render_cell
 from xlmrxl.tasks.option_fields import TaskOptions
 from xlmrxl.tasks.record import HIDDEN, Record
 from xlmrxl.version import __version__
@@ -21,12 +23,8 @@ if TYPE_CHECKING:
     from xlmrxl.loaded_model import LoadedModel
 
 
-SHARES = ("probability", "score", "raw", "accuracy", "before", "after")
-"""Columns whose values from 0 to 1 are drawn as bars."""
 MAX_TABLE_ROWS = 40
 """Rows of a table in a terminal."""
-BAR = "rgba(48, 125, 149, 0.35)"
-"""The app's hue, light enough for the text on it in a light notebook and in a dark one."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,16 @@ class Result(Record):
         more = f"\n… and {len(rows) - MAX_TABLE_ROWS:,} rows more" if len(rows) > MAX_TABLE_ROWS else ""
         return format_table(rows[:MAX_TABLE_ROWS]) + more
 
+    def to_html(self, *, interactive: bool = True) -> str:
+        """Return the result as escaped HTML, whose looks `rendering.style_sheet` has; most results know better.
+
+        Args:
+            interactive: whether there are buttons, which need `rendering/interaction.js` and somebody who answers.
+        """
+        return render_result(render_rows(self.rows()))
+
     def _repr_html_(self) -> str:
-        return table_html(self.rows())
+        return render_cell(self.to_html(interactive=False))
 
 
 def to_json_value(value: Any) -> Any:
@@ -114,31 +120,6 @@ def to_json_value(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)
-
-
-def table_html(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as an escaped table for a notebook: numbers to the right, every text in its own direction."""
-    if not rows:
-        return "<p>Nothing.</p>"
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in rows[0])
-    body = "".join(f"<tr>{''.join(_cell(name, value) for name, value in row.items())}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cell(name: str, value: Any) -> str:
-    if name in SHARES and isinstance(value, float) and 0 <= value <= 1:
-        bar = f"linear-gradient(to right, {BAR} {100 * value:.1f}%, transparent {100 * value:.1f}%)"
-        return f'<td style="text-align:right;min-width:9em;background:{bar}">{value:.2%}</td>'
-    if isinstance(value, float):
-        return f'<td style="text-align:right">{format_number(value)}</td>'
-    if isinstance(value, int):
-        return f'<td style="text-align:right">{value}</td>'
-    return f'<td style="text-align:start" dir="auto">{escape("" if value is None else str(value))}</td>'
-
-
-def format_number(value: float) -> str:
-    """Return a number with four digits that mean something."""
-    return f"{value:.4g}"
 
 
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> str:

@@ -24,3 +24,9 @@ def check_texts(texts: str | Iterable[str], name: str = "texts") -> list[str]:
         if not isinstance(text, str):
             raise TypeError(f"{name}[{i}] is {text!r}, a {type(text).__name__}; it must be a string.")
     return found
+
+
+def mask_span(text: str, start: int, end: int) -> str:
+    """Return a text with `<mask>` in place of the characters from `start` to `end`; spaces at their beginning stay."""
+    there = text[start:end]
+    return text[: end - len(there.lstrip())] + "<mask>" + text[end:]
