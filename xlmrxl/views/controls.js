@@ -1,42 +1,39 @@
-// @ts-nocheck: not typed yet
 // The controls above the map and above the head, and the lines of text that say what is shown.
 
 import { Scale } from "./colours.js";
 import { button, checkbox, dropdown, element, own, segmented } from "./dom.js";
+import { hasAny } from "./explorer.js";
+import { MatrixPane } from "./matrix.js";
 import { formatDecimal, formatNumber, formatWithError } from "./numbers.js";
 
-const ramp = () => element("div", { class: "x-ramp", "aria-hidden": "true" });
+/** @import { Option } from "./dom.js" */
+/** @import { Explorer, Part } from "./explorer.js" */
+/** @import { LinesPane } from "./lines.js" */
+/** @import { Settings } from "./protocol" */
+/** @import { Shown } from "./weights.js" */
+
+const makeRamp = () => element("div", { class: "x-ramp", "aria-hidden": "true" });
 
 /** What the map is about, how it is sorted, and what its cells show. */
 export class MapControls {
+  /** @param {Explorer} explorer */
   constructor(explorer) {
     this.explorer = explorer;
-    this.statistic = dropdown("Show", [], (value) => {
+    this.statistic = dropdown("Show", /** @type {Option<string>[]} */ ([]), (value) => {
       if (value === "pair") return;
       explorer.set({ statistic: value || null, cells: null });
     });
-    const order = [
+    /** @type {Option<Settings["order"]>[]} */
+    const orders = [
       ["model", "layer and head"],
       ["highest", "highest first"],
       ["lowest", "lowest first"],
     ];
-    this.order = dropdown("Order", order, (value) => explorer.set({ order: value }));
-    this.cells = segmented(
-      "Cells of the map",
-      [
-        ["patterns", "patterns"],
-        ["values", "values"],
-      ],
-      (value) => explorer.set({ cells: value }),
-    );
-    const { selected } = explorer;
-    this.sides = segmented(
-      "Map of",
-      [
-        ["0", "first"],
-        ["1", "second"],
-      ],
-      (value) => explorer.put({ selected: { ...explorer.selected, side: Number(value) } }),
+    this.order = dropdown("Order", orders, (order) => explorer.set({ order }));
+    const contents = { patterns: "patterns", values: "values" };
+    this.cells = segmented("Cells of the map", contents, (cells) => explorer.set({ cells }));
+    this.sides = segmented("Map of", { 0: "first", 1: "second" }, (side) =>
+      explorer.put({ selected: { ...explorer.selected, side: Number(side) } }),
     );
     this.element = element(
       "div",
@@ -46,7 +43,7 @@ export class MapControls {
       this.cells,
       explorer.sides.length > 1 && this.sides,
     );
-    this.ramp = ramp();
+    this.ramp = makeRamp();
     this.legend = element("div", { class: "x-legend" });
     this.far = element("progress", { "aria-label": "Heads that have been switched off in turn" });
     this.said = element("span", {});
@@ -54,23 +51,28 @@ export class MapControls {
     this.sweep = element("div", { class: "x-sweep", hidden: true }, this.said, this.far, stop);
     this.note = element("p", { class: "x-note" });
     this.problem = element("p", { class: "x-problem", role: "alert", hidden: true });
-    this.sides.pick(String(selected.side));
   }
 
+  /** @param {Set<Part>} parts */
   draw(parts) {
     const { explorer } = this;
-    if (["map", "late", "sweep"].some((part) => parts.has(part))) this.progress();
-    if (!explorer.map || !["open", "map", "theme"].some((part) => parts.has(part))) return;
+    if (hasAny(parts, "map", "late", "sweep")) this.progress();
+    if (!explorer.map || !hasAny(parts, "open", "map", "theme")) return;
     const { map, settings, meta } = explorer;
-    const pair = settings.statistic !== null && typeof settings.statistic === "object";
-    const known = [...meta.statistics, ...meta.on_demand].map(({ name }) => [name, name.replace("_", ", ")]);
-    this.statistic.offer([["", "patterns"], ...known, ...(pair ? [["pair", map.name, true]] : [])]);
-    this.statistic.pick(pair ? "pair" : (settings.statistic ?? ""));
+    const { statistic } = settings;
+    const isPair = statistic !== null && typeof statistic === "object";
+    /** @type {Option<string>[]} */
+    const offered = [["", "patterns"]];
+    for (const { name } of [...meta.statistics, ...meta.on_demand]) offered.push([name, name.replace("_", ", ")]);
+    if (isPair) offered.push(["pair", map.name, true]);
+    this.statistic.offer(offered);
+    this.statistic.pick(isPair ? "pair" : (statistic ?? ""));
     this.order.pick(settings.order);
-    this.order.hidden = this.cells.hidden = settings.statistic === null;
+    this.order.hidden = statistic === null;
+    this.cells.hidden = statistic === null;
     this.cells.pick(explorer.cells);
-    this.sides.pick(String(explorer.selected.side));
-    this.sides.hidden = map.signed || settings.statistic === "change";
+    this.sides.pick(explorer.selected.side ? "1" : "0");
+    this.sides.hidden = map.signed || statistic === "change";
     this.problem.textContent = explorer.mapError ?? "";
     this.problem.hidden = !explorer.mapError;
     this.ramp.style.background = new Scale(explorer.theme, map.signed && explorer.cells === "values").gradient();
@@ -82,15 +84,15 @@ export class MapControls {
     } else {
       this.legend.replaceChildren("0", this.ramp, "largest of each head, square-root scale");
     }
-    const about = pair
-      ? ["Attention: ", own(map.from), " → ", own(map.to)]
+    const about = isPair
+      ? ["Attention: ", own(map.from ?? ""), " → ", own(map.to ?? "")]
       : [map.label && `${map.label}.`, map.signed ? " Second minus first." : ""];
     const sorted = map.values && settings.order !== "model" ? ` Sorted row by row, ${settings.order} first.` : "";
-    this.note.replaceChildren(...about.filter(Boolean), sorted);
-    this.note.hidden = settings.statistic === null;
+    this.note.replaceChildren(...about, sorted);
+    this.note.hidden = statistic === null;
   }
 
-  /** How far a sweep is, where it takes longer than a moment. */
+  /** Say how far a sweep is, where it takes longer than a moment. */
   progress() {
     const { explorer } = this;
     const far = explorer.late.has("map") && explorer.sweeping;
@@ -104,44 +106,18 @@ export class MapControls {
 
 /** Which head, as what, and what of it. */
 export class HeadControls {
+  /** @param {Explorer} explorer @param {() => (LinesPane | MatrixPane)[]} panes those that are shown */
   constructor(explorer, panes) {
     this.explorer = explorer;
+    /** @template {keyof Settings} Name @param {Name} name @returns {(value: Settings[Name]) => void} */
     const set = (name) => (value) => explorer.set({ [name]: value });
     this.title = element("h3", {});
-    const step = (name, label) => {
-      const input = element("input", {
-        type: "number",
-        min: 0,
-        max: explorer[`${name}s`] - 1,
-        "aria-label": label,
-        change: () => {
-          const value = Math.max(0, Math.min(explorer[`${name}s`] - 1, Math.round(Number(input.value)) || 0));
-          input.value = value;
-          const { layer, head } = { ...explorer.selected, [name]: value };
-          explorer.select(layer, head);
-        },
-      });
-      return input;
-    };
-    this.layer = step("layer", "Layer");
-    this.head = step("head", "Head");
-    this.form = segmented(
-      "Form",
-      [
-        ["lines", "lines"],
-        ["matrix", "matrix"],
-      ],
-      set("form"),
-    );
+    this.layer = this.#makeStepper("layer", "Layer", explorer.layers);
+    this.head = this.#makeStepper("head", "Head", explorer.heads);
+    this.form = segmented("Form", { lines: "lines", matrix: "matrix" }, (form) => explorer.set({ form }));
     this.show = dropdown("Show", [], set("show"));
-    this.units = segmented(
-      "Units",
-      [
-        ["pieces", "pieces"],
-        ["words", "words"],
-      ],
-      set("units"),
-    );
+    this.units = segmented("Units", { pieces: "pieces", words: "words" }, set("units"));
+    /** @type {Option<Settings["between"]>[]} */
     const pairs = [
       ["all", "all"],
       ["AA", "A → A"],
@@ -152,14 +128,7 @@ export class HeadControls {
     this.between = dropdown("From sentence to sentence", pairs, set("between"));
     this.special = checkbox("<s> and </s>", set("special"));
     this.renormalise = checkbox("renormalise rows", set("renormalise"));
-    this.compare = segmented(
-      "Compare",
-      [
-        ["sides", "side by side"],
-        ["difference", "difference"],
-      ],
-      set("compare"),
-    );
+    this.compare = segmented("Compare", { sides: "side by side", difference: "difference" }, set("compare"));
     this.range = element("input", {
       type: "range",
       min: 5,
@@ -172,8 +141,9 @@ export class HeadControls {
     });
     this.output = element("output", {});
     this.mass = element("label", { class: "x-field" }, element("span", {}, "Mass"), this.range, this.output);
+    /** @param {number} step */
     const zoom = (step) => () => {
-      for (const pane of panes()) pane.enlarge(step);
+      for (const pane of panes()) if (pane instanceof MatrixPane) pane.enlarge(step);
     };
     this.zoom = element(
       "span",
@@ -182,9 +152,10 @@ export class HeadControls {
       button("fit", zoom(0)),
       button("+", zoom(1), { "aria-label": "Larger cells" }),
     );
+    /** @param {string} text @param {HTMLInputElement} input */
     const field = (text, input) => element("label", { class: "x-field" }, element("span", {}, text), input);
-    const two = explorer.sides.length > 1;
-    const pair = explorer.sides.some(({ second }) => second !== null);
+    const isTwo = explorer.sides.length > 1;
+    const hasPair = explorer.sides.some(({ second }) => second !== null);
     this.element = element(
       "div",
       {},
@@ -194,8 +165,8 @@ export class HeadControls {
         { class: "x-bar" },
         this.show,
         this.units,
-        pair && this.between,
-        two && explorer.meta.same_tokens && this.compare,
+        hasPair && this.between,
+        isTwo && explorer.meta.same_tokens && this.compare,
       ),
       element("div", { class: "x-bar" }, this.special, this.renormalise, this.mass, this.zoom),
     );
@@ -203,30 +174,51 @@ export class HeadControls {
     this.problem = element("p", { class: "x-problem", role: "alert", hidden: true });
   }
 
+  /**
+   * Make a field for the number of the layer or of the head.
+   *
+   * @param {"layer" | "head"} name
+   * @param {string} label
+   * @param {number} count
+   */
+  #makeStepper(name, label, count) {
+    const { explorer } = this;
+    const input = element("input", {
+      type: "number",
+      min: 0,
+      max: count - 1,
+      "aria-label": label,
+      change: () => {
+        const value = Math.max(0, Math.min(count - 1, Math.round(Number(input.value)) || 0));
+        input.value = String(value);
+        const { layer, head } = explorer.selected;
+        if (name === "layer") explorer.select(value, head);
+        else explorer.select(layer, value);
+      },
+    });
+    return input;
+  }
+
+  /** @param {Set<Part>} parts */
   draw(parts) {
     const { explorer } = this;
-    if (!["open", "settings", "head", "error"].some((part) => parts.has(part))) return;
+    if (!hasAny(parts, "open", "settings", "head", "error")) return;
     const { settings, selected, form } = explorer;
     this.title.textContent = explorer.title;
-    for (const name of ["layer", "head"]) {
-      if (!this[name].matches(":focus")) this[name].value = selected[name]; // what is being typed stays
+    for (const name of /** @type {const} */ (["layer", "head"])) {
+      if (!this[name].matches(":focus")) this[name].value = String(selected[name]); // what is being typed stays
     }
     this.form.pick(form);
     const count = settings.chosen.length;
-    this.show.offer([
-      ["head", `the head L${selected.layer} H${selected.head}`],
-      ...(count > 1
-        ? [
-            ["mean", `mean of the ${count} chosen heads`],
-            ["max", `maximum of the ${count} chosen heads`],
-          ]
-        : []),
-      ["layer-mean", `mean of layer ${selected.layer}`],
-      ["layer-max", `maximum of layer ${selected.layer}`],
-      ["all-mean", "mean of all heads"],
-      ["all-max", "maximum of all heads"],
-      ["rollout", `rollout, layers 0 to ${selected.layer}`],
-    ]);
+    const { layer, head } = selected;
+    /** @type {Option<Settings["show"]>[]} */
+    const offered = [["head", `the head L${layer} H${head}`]];
+    if (count > 1)
+      offered.push(["mean", `mean of the ${count} chosen heads`], ["max", `maximum of the ${count} chosen heads`]);
+    offered.push(["layer-mean", `mean of layer ${layer}`], ["layer-max", `maximum of layer ${layer}`]);
+    offered.push(["all-mean", "mean of all heads"], ["all-max", "maximum of all heads"]);
+    offered.push(["rollout", `rollout, layers 0 to ${layer}`]);
+    this.show.offer(offered);
     this.show.pick(settings.show);
     this.units.pick(settings.units);
     this.between.pick(settings.between);
@@ -235,16 +227,16 @@ export class HeadControls {
     this.renormalise.pick(settings.renormalise);
     this.compare.pick(settings.compare);
     const mass = settings.mass[form];
-    this.range.value = Math.round(100 * mass);
+    this.range.value = String(Math.round(100 * mass));
     this.output.textContent = `${Math.round(100 * mass)}%`;
     this.zoom.hidden = form !== "matrix";
     this.problem.textContent = explorer.error ?? "";
     this.problem.hidden = !explorer.error;
-    if (explorer.shown) this.note.textContent = this.said();
+    if (explorer.shown) this.note.textContent = this.describe(explorer.shown);
   }
 
-  /** What is shown and what is not, in sentences. */
-  said() {
+  /** Return what is shown and what is not, in sentences. @param {Shown[]} shown by side */
+  describe(shown) {
     const { explorer } = this;
     const { settings, form } = explorer;
     const said = [];
@@ -254,11 +246,11 @@ export class HeadControls {
       );
     if (settings.units === "words")
       said.push("To a word: the sum over its pieces; from a word: the mean over its pieces.");
-    const kept = explorer.shown.map(({ kept: share }) => formatDecimal(share, 2)).join(" and ");
+    const kept = shown.map(({ kept: share }) => formatDecimal(share, 2)).join(" and ");
     if (settings.compare === "difference") said.push("Second minus first.");
     else if (settings.renormalise)
       said.push(`Rows are renormalised: divided by their sum over what is shown, ${kept} on average.`);
-    else if (explorer.shown.every(({ whole }) => whole)) said.push("Rows add up to 1.");
+    else if (shown.every(({ whole }) => whole)) said.push("Rows add up to 1.");
     else said.push(`Rows are not renormalised: they add up to ${kept} on average, the rest goes to what is not shown.`);
     if (settings.between !== "all") said.push("<s> and </s> are in neither sentence.");
     const mass = settings.mass[form];
@@ -272,113 +264,114 @@ export class HeadControls {
 
 /** Below the head: what is pointed at, and the strongest pairs. */
 export class HeadReadout {
-  constructor(explorer, panes) {
+  /** @param {Explorer} explorer */
+  constructor(explorer) {
     this.explorer = explorer;
-    this.panes = panes;
-    this.ramp = ramp();
+    this.ramp = makeRamp();
     this.legend = element("div", { class: "x-legend" });
     this.line = element("div", { class: "x-readout", "data-readout": "head" });
     this.strongest = element("ol", { class: "x-strongest", "aria-label": "Strongest pairs" });
     this.element = element("div", {}, this.legend, this.line, this.strongest);
   }
 
+  /** @param {Set<Part>} parts */
   draw(parts) {
-    const { explorer } = this;
-    if (!explorer.shown) return;
-    if (["head", "theme", "open"].some((part) => parts.has(part))) this.sum();
-    if (["head", "focus", "pins", "open"].some((part) => parts.has(part))) this.read();
+    const { shown } = this.explorer;
+    if (!shown) return;
+    if (hasAny(parts, "head", "theme", "open")) this.sum(shown);
+    if (hasAny(parts, "head", "focus", "pins", "open")) this.read(shown);
   }
 
-  /** The legend and the strongest pairs. */
-  sum() {
+  /** Write the legend and the strongest pairs. @param {Shown[]} sides */
+  sum(sides) {
     const { explorer } = this;
-    const signed = explorer.shown[0].signed;
-    const peaks = explorer.shown.map(({ peak }) => peak);
-    const same = new Set(peaks.map((peak) => formatNumber(peak))).size === 1;
+    const { signed } = sides[0];
+    const peaks = [...new Set(sides.map(({ peak }) => formatNumber(peak)))];
+    const most = peaks.join(" and ");
     this.ramp.style.background = new Scale(explorer.theme, signed).gradient();
     this.legend.hidden = explorer.form !== "matrix";
-    const most = same ? formatNumber(peaks[0]) : peaks.map((peak) => formatNumber(peak)).join(" and ");
     this.legend.replaceChildren(signed ? `−${most}` : "0", this.ramp, `${signed ? "+" : ""}${most}, square-root scale`);
-    this.strongest.replaceChildren(
-      ...explorer.shown.flatMap((shown, side) =>
-        [
-          this.side(side, "li"),
-          ...shown.strongest(explorer.shown.length > 1 ? 4 : 6).map(([i, j]) =>
-            element(
-              "li",
-              {
-                "data-side": side,
-                "data-row": i,
-                "data-column": j,
-                "data-weight": shown.value(i, j),
-                "data-error": shown.error(i, j),
-              },
-              own(shown.rows[i].text),
-              "→",
-              own(shown.columns[j].text),
-              element("span", {}, formatDecimal(shown.value(i, j), 3, shown.signed)),
-            ),
+    this.strongest.replaceChildren();
+    for (const [side, shown] of sides.entries()) {
+      if (sides.length > 1) this.strongest.append(element("li", { class: "x-side" }, nameSide(side)));
+      for (const [i, j] of shown.strongest(sides.length > 1 ? 4 : 6)) {
+        this.strongest.append(
+          element(
+            "li",
+            listData(shown, side, i, j),
+            own(shown.rows[i].text),
+            "→",
+            own(shown.columns[j].text),
+            element("span", {}, formatDecimal(shown.value(i, j), 3, shown.signed)),
           ),
-        ].filter(Boolean),
-      ),
-    );
+        );
+      }
+    }
   }
 
-  /** Which of two sides it is. */
-  side(side, tag) {
-    return this.explorer.shown.length > 1 && element(tag, { class: "x-side" }, side ? "second" : "first");
-  }
-
-  /** What is pointed at, on every side that has it. */
-  read() {
+  /** Write what is pointed at, on every side that has it. @param {Shown[]} sides */
+  read(sides) {
     const { explorer } = this;
-    const parts = explorer.shown.flatMap((shown, side) => {
+    const lines = sides.flatMap((shown, side) => {
       const { row, column } = explorer.focus[side];
+      const name = sides.length > 1 && element("i", { class: "x-side" }, nameSide(side));
+      if (row !== null && column !== null) {
+        const weight = formatWithError(shown.value(row, column), shown.error(row, column), shown.signed);
+        const words = [own(shown.rows[row].text), " → ", own(shown.columns[column].text), " "];
+        const value = element("b", { class: "x-value" }, weight);
+        return [element("span", listData(shown, side, row, column), name, ...words, value)];
+      }
       if (row === null && column === null) return [];
-      if (row !== null && column !== null) return [this.cell(shown, side, row, column)];
-      return [this.list(shown, side, row, column)];
+      const data = { "data-side": side, "data-row": row, "data-column": column };
+      return [element("span", data, name, ...this.#listStrongest(shown, row, column))];
     });
     const idle =
       explorer.form === "lines"
         ? "Point at a token for its lines alone; click to keep them, and more tokens with them."
         : "Point at a cell for its weight; click to keep its row and column.";
-    this.line.replaceChildren(...(parts.length ? parts : [element("span", {}, idle)]));
-    this.line.dataset.idle = String(!parts.length);
+    this.line.replaceChildren(...(lines.length ? lines : [element("span", {}, idle)]));
+    this.line.dataset.idle = String(!lines.length);
   }
 
-  cell(shown, side, row, column) {
-    const [value, error] = [shown.value(row, column), shown.error(row, column)];
-    return element(
-      "span",
-      { "data-side": side, "data-row": row, "data-column": column, "data-weight": value, "data-error": error },
-      this.side(side, "i"),
-      own(shown.rows[row].text),
-      " → ",
-      own(shown.columns[column].text),
-      " ",
-      element("b", { class: "x-value" }, formatWithError(value, error, shown.signed)),
-    );
-  }
-
-  list(shown, side, row, column) {
-    const cells = shown.strongest(6, { row, column });
-    const [unit, verb] = row !== null ? [shown.rows[row], " looks at "] : [shown.columns[column], " is looked at by "];
-    const line = element(
-      "span",
-      { "data-side": side, "data-row": row, "data-column": column },
-      this.side(side, "i"),
-      own(unit.text),
-      verb,
-    );
-    cells.forEach(([i, j], place) => {
+  /**
+   * Return what a row looks at most, or what looks at a column most.
+   *
+   * @param {Shown} shown
+   * @param {number | null} row
+   * @param {number | null} column one of the two is null
+   */
+  #listStrongest(shown, row, column) {
+    const unit = row !== null ? shown.rows[row] : shown.columns[column ?? 0];
+    /** @type {(Node | string)[]} */
+    const nodes = [own(unit.text), row !== null ? " looks at " : " is looked at by "];
+    for (const [place, [i, j]] of shown.strongest(6, { row, column }).entries()) {
       const other = row !== null ? shown.columns[j] : shown.rows[i];
-      line.append(
-        place ? ", " : "",
-        own(other.text),
-        " ",
-        element("b", { class: "x-value" }, formatDecimal(shown.value(i, j), 3, shown.signed)),
-      );
-    });
-    return line;
+      const value = formatDecimal(shown.value(i, j), 3, shown.signed);
+      nodes.push(place ? ", " : "", own(other.text), " ", element("b", { class: "x-value" }, value));
+    }
+    return nodes;
   }
+}
+
+/** @param {number} side */
+function nameSide(side) {
+  return side ? "second" : "first";
+}
+
+/**
+ * Return a weight as attributes.
+ *
+ * @param {Shown} shown
+ * @param {number} side
+ * @param {number} row
+ * @param {number} column
+ */
+function listData(shown, side, row, column) {
+  return {
+    "data-side": side,
+    "data-row": row,
+    "data-column": column,
+    "data-weight": shown.value(row, column),
+    "data-error": shown.error(row, column),
+  };
 }

@@ -1,24 +1,43 @@
-// @ts-nocheck: not typed yet
 // A head as a matrix: rows look, columns are looked at. What is out of sight is not drawn.
 
 import { Scale } from "./colours.js";
-import { canvasOf, element, isRightToLeft, sized } from "./dom.js";
+import { element, getContext, isRightToLeft, makeCanvas, resizeCanvas } from "./dom.js";
+import { hasAny } from "./explorer.js";
+import { layOutMatrix, moveCell, scrollInto, zoomCells } from "./geometry.js";
 import { formatWithError } from "./numbers.js";
-import { parted } from "./weights.js";
+import { beginsSecond } from "./weights.js";
 
-const CELL_LEAST = 3; // pixels of a cell that is not zoomed
-const CELL_MOST = 34;
+/** @import { Explorer, Part } from "./explorer.js" */
+/** @import { MatrixLayout } from "./geometry.js" */
+/** @import { Shown, Unit } from "./weights.js" */
+
+/**
+ * Rows or columns as they are on screen: which are pinned, which is pointed at, how far they are scrolled, and how much of
+ * them is in sight.
+ * @typedef {{ turned: boolean, units: Unit[], pins: number[], at: number | null, scroll: number, room: number }} AxisView
+ */
+
 const CELL_TEXT = 11; // pixels of a cell from which on every label has room
-const CELLS_HIGH = 560; // pixels that the cells may take before they scroll
+const CELL_RULE = 14; // and hairlines between cells
 const graphemes =
   typeof Intl.Segmenter === "function" ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
 
 export class MatrixPane {
+  /** Pixels of a cell; null for as many as there is room for. @type {number | null} */
+  zoom = null;
+  /** Null until there is room. @type {MatrixLayout | null} */
+  layout = null;
+  /** Of texts, by font and text. @type {Map<string, number>} */
+  widths = new Map();
+  /** One pixel a weight, to be drawn as large as it is needed. */
+  canvas = document.createElement("canvas");
+
+  /** @param {Explorer} explorer @param {number} side */
   constructor(explorer, side) {
     this.explorer = explorer;
     this.side = side;
-    this.base = canvasOf("x-layer");
-    this.over = canvasOf("x-layer");
+    this.base = makeCanvas("x-layer");
+    this.over = makeCanvas("x-layer");
     this.extent = element("div", {});
     this.cell = element("div", { role: "gridcell", id: `x-active-cell-${side}` });
     this.row = element("div", { role: "row" }, this.cell);
@@ -40,8 +59,6 @@ export class MatrixPane {
       element("div", { class: "x-unseen" }, this.row),
     );
     this.element = element("div", { class: "x-matrix" }, this.base, this.over, this.scroller);
-    this.zoom = null; // pixels of a cell, or as many as there is room for
-    this.widths = new Map();
   }
 
   get shown() {
@@ -52,92 +69,93 @@ export class MatrixPane {
     return this.explorer.focus[this.side];
   }
 
+  /** @param {Set<Part>} parts */
   draw(parts) {
-    if (!this.shown || this.explorer.form !== "matrix") return;
-    if (["head", "theme", "size", "form", "open"].some((part) => parts.has(part))) {
-      this.picture();
-      if (this.layout()) this.paint();
-    } else if (parts.has("focus") || parts.has("pins")) {
+    const { shown } = this;
+    if (!shown || this.explorer.form !== "matrix") return;
+    if (hasAny(parts, "head", "theme", "size", "form", "open")) {
+      this.picture(shown);
+      this.resize(shown);
+      this.paint();
+    } else if (hasAny(parts, "focus", "pins")) {
       this.paintOver();
     }
   }
 
-  /** One pixel a weight, to be drawn as large as it is needed. */
-  picture() {
-    const { rows, columns, values, peak, signed, mass } = this.shown;
-    this.canvas ??= document.createElement("canvas");
+  /** Draw the weights, a pixel each. @param {Shown} shown */
+  picture(shown) {
+    const { rows, columns, values, peak, signed, mass } = shown;
     this.canvas.width = columns.length || 1;
     this.canvas.height = rows.length || 1;
-    const context = this.canvas.getContext("2d");
+    const context = getContext(this.canvas);
     const image = context.createImageData(this.canvas.width, this.canvas.height);
     const pixels = new Uint32Array(image.data.buffer);
     const scale = new Scale(this.explorer.theme, signed);
-    const paint = (at) => (pixels[at] = scale.pixels[scale.level(values[at], peak)]);
+    /** @param {number} at */
+    const paint = (at) => {
+      pixels[at] = scale.pixels[scale.level(values[at], peak)];
+    };
     if (mass >= 1) {
       for (let at = 0; at < values.length; at++) paint(at);
     } else {
       pixels.fill(scale.pixels[scale.level(0, peak)]);
-      for (let i = 0; i < rows.length; i++) for (const j of this.shown.edges(i)) paint(i * columns.length + j);
+      for (let i = 0; i < rows.length; i++) for (const j of shown.edges(i)) paint(i * columns.length + j);
     }
     context.putImageData(image, 0, 0);
-    this.scale = scale;
   }
 
-  layout() {
-    const { rows, columns } = this.shown;
-    const room = this.element.parentNode.clientWidth;
-    if (!room) return false;
-    const context = this.base.getContext("2d");
+  /** Make room for what is shown, where the pane has any. @param {Shown} shown */
+  resize({ rows, columns }) {
+    const room = this.element.parentElement?.clientWidth;
+    if (!room) return;
+    const context = getContext(this.base);
     context.font = this.font();
+    /** @param {Unit[]} units */
     const longest = (units) => units.reduce((most, { text }) => Math.max(most, this.width(context, text)), 0);
-    this.left = Math.ceil(Math.min(longest(rows), room * 0.28, 150)) + 10;
-    this.top = Math.ceil(Math.min(longest(columns), 130)) + 10;
-    const ratio = window.devicePixelRatio || 1;
-    const most = Math.min(
-      (room - this.left - 2) / columns.length,
-      Math.max(CELLS_HIGH / rows.length, CELL_LEAST),
-      CELL_MOST,
-    );
-    this.fit = Math.max(CELL_LEAST, Math.floor(most * ratio) / ratio);
-    this.size = this.zoom ?? this.fit;
-    this.wide = Math.min(columns.length * this.size, room - this.left);
-    this.high = Math.min(rows.length * this.size, CELLS_HIGH);
+    const layout = layOutMatrix({
+      rows: rows.length,
+      columns: columns.length,
+      rowLabels: longest(rows),
+      columnLabels: longest(columns),
+      room,
+      ratio: window.devicePixelRatio || 1,
+      zoom: this.zoom,
+    });
+    this.layout = layout;
+    const { left, top, size } = layout;
     Object.assign(this.scroller.style, {
-      left: `${this.left}px`,
-      top: `${this.top}px`,
-      width: `${this.wide}px`,
-      height: `${this.high}px`,
+      left: `${left}px`,
+      top: `${top}px`,
+      width: `${layout.scrollerWidth}px`,
+      height: `${layout.scrollerHeight}px`,
     });
-    Object.assign(this.extent.style, {
-      width: `${columns.length * this.size}px`,
-      height: `${rows.length * this.size}px`,
-    });
-    // What is scrolled needs room for its bars.
-    const [barX, barY] = [
-      rows.length * this.size > this.high ? 12 : 0,
-      columns.length * this.size > this.wide ? 12 : 0,
-    ];
-    this.scroller.style.width = `${Math.min(this.wide + barX, room - this.left)}px`;
-    this.scroller.style.height = `${this.high + barY}px`;
-    this.element.style.height = `${this.top + this.high + barY}px`;
-    this.element.style.width = `${this.left + this.wide + barX}px`;
-    this.scroller.setAttribute("aria-rowcount", rows.length);
-    this.scroller.setAttribute("aria-colcount", columns.length);
-    return true;
+    Object.assign(this.extent.style, { width: `${columns.length * size}px`, height: `${rows.length * size}px` });
+    Object.assign(this.element.style, { width: `${layout.width}px`, height: `${layout.height}px` });
+    this.scroller.setAttribute("aria-rowcount", String(rows.length));
+    this.scroller.setAttribute("aria-colcount", String(columns.length));
   }
 
   font(weight = "") {
-    const size = Math.max(10, Math.min(13, (this.size ?? 13) + (this.size < CELL_TEXT ? 3 : -1)));
+    const cell = this.layout?.size;
+    const size = cell === undefined ? 12 : Math.max(10, Math.min(13, cell + (cell < CELL_TEXT ? 3 : -1)));
     return `${weight} ${size}px ${this.explorer.sans}`.trim();
   }
 
+  /** Return the width of a text. @param {CanvasRenderingContext2D} context @param {string} text */
   width(context, text) {
     const key = context.font + text;
-    if (!this.widths.has(key)) this.widths.set(key, context.measureText(text).width);
-    return this.widths.get(key);
+    const width = this.widths.get(key) ?? context.measureText(text).width;
+    this.widths.set(key, width);
+    return width;
   }
 
-  /** A label that fits, cut between graphemes. */
+  /**
+   * Return a label that fits, cut between graphemes.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} text
+   * @param {number} room
+   */
   cut(context, text, room) {
     if (this.width(context, text) <= room) return text;
     const whole = graphemes ? Array.from(graphemes.segment(text), ({ segment }) => segment) : Array.from(text);
@@ -147,40 +165,33 @@ export class MatrixPane {
   }
 
   paint() {
-    if (!this.shown || !this.wide) return;
-    const context = sized(this.base, this.left + this.wide, this.top + this.high);
+    const { layout, shown } = this;
+    if (!shown || !layout) return;
+    const { left, top, size, wide, high } = layout;
+    const context = resizeCanvas(this.base, left + wide, top + high);
     const { scrollLeft: x, scrollTop: y } = this.scroller;
     const { line, soft, paper, accent } = this.explorer;
     context.imageSmoothingEnabled = false;
-    context.drawImage(
-      this.canvas,
-      x / this.size,
-      y / this.size,
-      this.wide / this.size,
-      this.high / this.size,
-      this.left,
-      this.top,
-      this.wide,
-      this.high,
-    );
+    context.drawImage(this.canvas, x / size, y / size, wide / size, high / size, left, top, wide, high);
     context.strokeStyle = line;
-    context.strokeRect(this.left - 0.5, this.top - 0.5, this.wide + 1, this.high + 1);
-    const every = this.size < CELL_TEXT ? Math.ceil(12 / this.size) : 1;
-    for (const axis of this.axes()) {
-      if (this.size >= 14) for (let i = 1; i < axis.units.length; i++) this.rule(context, axis, i, paper);
-      const second = axis.units.findIndex((_, i) => parted(axis.units, i));
-      if (second > 0) this.rule(context, axis, second, accent);
+    context.strokeRect(left - 0.5, top - 0.5, wide + 1, high + 1);
+    const every = size < CELL_TEXT ? Math.ceil(12 / size) : 1;
+    for (const axis of this.axes(shown, layout)) {
+      const { units } = axis;
+      if (size >= CELL_RULE) for (let i = 1; i < units.length; i++) this.rule(context, layout, axis, i, paper);
+      const second = units.findIndex((_, i) => beginsSecond(units, i));
+      if (second > 0) this.rule(context, layout, axis, second, accent);
       context.font = this.font();
       context.fillStyle = soft;
-      for (let i = 0; i < axis.units.length; i += every) this.label(context, axis, i);
+      for (let i = 0; i < units.length; i += every) this.label(context, layout, axis, i);
     }
     this.paintOver();
   }
 
-  /** Rows and columns as they are on screen: which are pinned, which is pointed at, what is scrolled and seen. */
-  axes() {
-    const { rows, columns } = this.shown;
+  /** Return rows and columns as they are on screen. @param {Shown} shown @param {MatrixLayout} layout @returns {[AxisView, AxisView]} */
+  axes({ rows, columns }, { wide, high }) {
     const { explorer, side, focus, scroller } = this;
+    /** @param {Unit[]} units @param {"rows" | "columns"} name */
     const pinned = (units, name) => units.flatMap((unit, i) => (explorer.isPinned(side, name, unit) ? [i] : []));
     return [
       {
@@ -189,7 +200,7 @@ export class MatrixPane {
         pins: pinned(rows, "rows"),
         at: focus.row,
         scroll: scroller.scrollTop,
-        room: this.high,
+        room: high,
       },
       {
         turned: true,
@@ -197,149 +208,169 @@ export class MatrixPane {
         pins: pinned(columns, "columns"),
         at: focus.column,
         scroll: scroller.scrollLeft,
-        room: this.wide,
+        room: wide,
       },
     ];
   }
 
-  /** A hairline before a row or a column. */
-  rule(context, { turned, scroll, room }, i, colour) {
-    const at = i * this.size - scroll;
+  /**
+   * Draw a hairline before a row or a column.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {MatrixLayout} layout
+   * @param {AxisView} axis
+   * @param {number} i
+   * @param {string} colour
+   */
+  rule(context, { left, top, size, wide, high }, { turned, scroll, room }, i, colour) {
+    const at = i * size - scroll;
     if (at <= 0 || at >= room) return;
     context.fillStyle = colour;
-    if (turned) context.fillRect(this.left + at - 0.5, this.top, 1, this.high);
-    else context.fillRect(this.left, this.top + at - 0.5, this.wide, 1);
+    if (turned) context.fillRect(left + at - 0.5, top, 1, high);
+    else context.fillRect(left, top + at - 0.5, wide, 1);
   }
 
-  label(context, { turned, units, scroll, room }, i) {
-    const at = (i + 0.5) * this.size - scroll;
+  /**
+   * Draw the label of a row or a column.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {MatrixLayout} layout
+   * @param {AxisView} axis
+   * @param {number} i
+   */
+  label(context, { left, top, size }, { turned, units, scroll, room }, i) {
+    const at = (i + 0.5) * size - scroll;
     if (at < 0 || at > room) return;
     const { text } = units[i];
     context.save();
     context.direction = isRightToLeft(text) ? "rtl" : "ltr";
     context.textBaseline = "middle";
     context.textAlign = turned ? "left" : "right";
-    context.translate(turned ? this.left + at : this.left - 6, turned ? this.top - 6 : this.top + at);
+    context.translate(turned ? left + at : left - 6, turned ? top - 6 : top + at);
     if (turned) context.rotate(-Math.PI / 2);
-    context.fillText(this.cut(context, text, (turned ? this.top : this.left) - 8), 0, 0.5);
+    context.fillText(this.cut(context, text, (turned ? top : left) - 8), 0, 0.5);
     context.restore();
   }
 
-  /** What is pinned and pointed at: frames around rows and columns, and their names. */
+  /** Draw what is pinned and pointed at: frames around rows and columns, and their names. */
   paintOver() {
-    if (!this.wide) return;
-    const context = sized(this.over, this.left + this.wide, this.top + this.high);
-    const { explorer, shown } = this;
-    const axes = this.axes();
+    const { explorer, layout, shown } = this;
+    if (!layout || !shown) return;
+    const { left, top, size, wide, high } = layout;
+    const context = resizeCanvas(this.over, left + wide, top + high);
+    const axes = this.axes(shown, layout);
+    /** @param {() => void} draw */
     const inCells = (draw) => {
       context.save();
       context.beginPath();
-      context.rect(this.left - 1, this.top - 1, this.wide + 2, this.high + 2);
+      context.rect(left - 1, top - 1, wide + 2, high + 2);
       context.clip();
       draw();
       context.restore();
     };
     for (const axis of axes) {
       for (const i of new Set(axis.at === null ? axis.pins : [...axis.pins, axis.at])) {
-        const at = i * this.size - axis.scroll;
+        const at = i * size - axis.scroll;
         context.strokeStyle = explorer.accent;
         inCells(() => {
-          if (axis.turned) context.strokeRect(this.left + at + 0.5, this.top + 0.5, this.size - 1, this.high - 1);
-          else context.strokeRect(this.left + 0.5, this.top + at + 0.5, this.wide - 1, this.size - 1);
+          if (axis.turned) context.strokeRect(left + at + 0.5, top + 0.5, size - 1, high - 1);
+          else context.strokeRect(left + 0.5, top + at + 0.5, wide - 1, size - 1);
         });
-        this.name(context, axis, i);
+        this.name(context, layout, axis, i);
       }
     }
     const [{ at: row, scroll: y }, { at: column, scroll: x }] = axes;
     if (row === null || column === null) return;
     context.strokeStyle = explorer.ink;
     context.lineWidth = 2;
-    inCells(() =>
-      context.strokeRect(this.left + column * this.size - x, this.top + row * this.size - y, this.size, this.size),
-    );
-    this.row.setAttribute("aria-rowindex", row + 1);
-    this.cell.setAttribute("aria-colindex", column + 1);
+    inCells(() => context.strokeRect(left + column * size - x, top + row * size - y, size, size));
+    this.row.setAttribute("aria-rowindex", String(row + 1));
+    this.cell.setAttribute("aria-colindex", String(column + 1));
     const weight = formatWithError(shown.value(row, column), shown.error(row, column), shown.signed);
     this.cell.textContent = `${shown.rows[row].text} to ${shown.columns[column].text}: ${weight}`;
   }
 
-  /** A label in bold over whatever labels are in its place. */
-  name(context, axis, i) {
-    const at = (i + 0.5) * this.size - axis.scroll;
+  /**
+   * Draw a label in bold over whatever labels are in its place.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {MatrixLayout} layout
+   * @param {AxisView} axis
+   * @param {number} i
+   */
+  name(context, layout, axis, i) {
+    const { left, top, size } = layout;
+    const at = (i + 0.5) * size - axis.scroll;
     if (at < 0 || at > axis.room) return;
-    const deep = Math.max(8, Math.min(10, this.size / 2 + 1));
+    const deep = Math.max(8, Math.min(10, size / 2 + 1));
     context.fillStyle = this.explorer.paper;
-    if (axis.turned) context.fillRect(this.left + at - deep, 0, 2 * deep, this.top - 2);
-    else context.fillRect(0, this.top + at - deep, this.left - 2, 2 * deep);
+    if (axis.turned) context.fillRect(left + at - deep, 0, 2 * deep, top - 2);
+    else context.fillRect(0, top + at - deep, left - 2, 2 * deep);
     context.font = this.font("600");
     context.fillStyle = this.explorer.accent;
-    this.label(context, axis, i);
+    this.label(context, layout, axis, i);
   }
 
+  /** Return the cell that an event is about, or null. @param {MouseEvent} event @returns {[row: number, column: number] | null} */
   at(event) {
-    const box = this.scroller.getBoundingClientRect();
-    const row = Math.floor((event.clientY - box.top + this.scroller.scrollTop) / this.size);
-    const column = Math.floor((event.clientX - box.left + this.scroller.scrollLeft) / this.size);
-    const { rows, columns } = this.shown;
-    return row >= 0 && column >= 0 && row < rows.length && column < columns.length ? [row, column] : null;
+    const { layout, scroller, shown } = this;
+    if (!layout || !shown) return null;
+    const box = scroller.getBoundingClientRect();
+    const row = Math.floor((event.clientY - box.top + scroller.scrollTop) / layout.size);
+    const column = Math.floor((event.clientX - box.left + scroller.scrollLeft) / layout.size);
+    const isInside = row >= 0 && column >= 0 && row < shown.rows.length && column < shown.columns.length;
+    return isInside ? [row, column] : null;
   }
 
+  /** @param {[row: number, column: number] | null} place */
   point(place) {
     if (!place) return;
     const [row, column] = place;
     if (row !== this.focus.row || column !== this.focus.column) this.explorer.point(this.side, row, column);
   }
 
+  /** @param {[row: number, column: number] | null} place */
   pin(place) {
-    if (!place) return;
-    const { rows, columns } = this.shown;
-    const [row, column] = [rows[place[0]], columns[place[1]]];
-    const both = this.explorer.isPinned(this.side, "rows", row) && this.explorer.isPinned(this.side, "columns", column);
-    this.explorer.pin(this.side, "rows", row, !both);
-    this.explorer.pin(this.side, "columns", column, !both);
+    const { explorer, shown, side } = this;
+    if (!place || !shown) return;
+    const [row, column] = [shown.rows[place[0]], shown.columns[place[1]]];
+    const arePinned = explorer.isPinned(side, "rows", row) && explorer.isPinned(side, "columns", column);
+    explorer.pin(side, "rows", row, !arePinned);
+    explorer.pin(side, "columns", column, !arePinned);
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
-    const { rows, columns } = this.shown;
-    let { row, column } = this.focus;
-    row ??= 0;
-    column ??= 0;
-    const moves = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      PageUp: [-10, 0],
-      PageDown: [10, 0],
-      Home: [0, -columns.length],
-      End: [0, columns.length],
-    };
-    if (moves[event.key]) {
-      row = Math.max(0, Math.min(rows.length - 1, row + moves[event.key][0]));
-      column = Math.max(0, Math.min(columns.length - 1, column + moves[event.key][1]));
-      this.point([row, column]);
-      this.reveal(row, column);
-    } else if (event.key === "Enter" || event.key === " ") this.pin([row, column]);
+    const { shown } = this;
+    if (!shown) return;
+    /** @type {[number, number]} */
+    const cell = [this.focus.row ?? 0, this.focus.column ?? 0];
+    const moved = moveCell(event.key, cell, [shown.rows.length, shown.columns.length]);
+    if (moved) {
+      this.point(moved);
+      this.reveal(moved);
+    } else if (event.key === "Enter" || event.key === " ") this.pin(cell);
     else return;
     event.preventDefault();
   }
 
-  /** Scroll a cell into sight. */
-  reveal(row, column) {
-    const into = (at, now, room) => Math.max(Math.min(now, at), at + this.size - room);
-    this.scroller.scrollTop = into(row * this.size, this.scroller.scrollTop, this.high);
-    this.scroller.scrollLeft = into(column * this.size, this.scroller.scrollLeft, this.wide);
+  /** Scroll a cell into sight. @param {[row: number, column: number]} cell */
+  reveal([row, column]) {
+    const { layout, scroller } = this;
+    if (!layout) return;
+    const { size, wide, high } = layout;
+    scroller.scrollTop = scrollInto(row * size, size, scroller.scrollTop, high);
+    scroller.scrollLeft = scrollInto(column * size, size, scroller.scrollLeft, wide);
   }
 
-  /** Cells larger (1), smaller (-1), or as large as there is room for (0). */
+  /** Draw cells larger (1), smaller (-1), or as large as there is room for (0). @param {number} step */
   enlarge(step) {
-    const sizes = [CELL_LEAST, 4, 6, 9, 13, 18, 25, CELL_MOST];
-    if (step === 0) this.zoom = null;
-    else if (step > 0) this.zoom = sizes.find((size) => size > this.size) ?? CELL_MOST;
-    else this.zoom = sizes.reverse().find((size) => size < this.size) ?? CELL_LEAST;
+    const { layout, shown } = this;
+    if (!layout || !shown) return;
+    this.zoom = step === 0 ? null : zoomCells(layout.size, step);
+    this.resize(shown);
     const { row, column } = this.focus;
-    if (!this.layout()) return;
-    if (row !== null && column !== null) this.reveal(row, column);
+    if (row !== null && column !== null) this.reveal([row, column]);
     this.paint();
   }
 }

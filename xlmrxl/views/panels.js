@@ -1,18 +1,32 @@
-// @ts-nocheck: not typed yet
 // Beside the map and the head: which heads look from here to there, what switching off does, taking away, and help.
 
 import { button, download, dropdown, element, own } from "./dom.js";
-import { csv, json, png, rows, svg } from "./figure.js";
+import { hasAny } from "./explorer.js";
+import { drawPng, drawSvg } from "./figure.js";
+import { makeHeadValues } from "./head_values.js";
 import { formatNumber, formatPercent } from "./numbers.js";
+import { listRows, writeCsv, writeJson } from "./records.js";
+import { toBytes } from "./weights.js";
+
+/** @import { Option } from "./dom.js" */
+/** @import { Explorer, HeadMapValues, Part } from "./explorer.js" */
+/** @import { What } from "./records.js" */
+/** @import { LinesPane } from "./lines.js" */
+/** @import { MatrixPane } from "./matrix.js" */
+/** @import { Ablation, Effect, Head } from "./protocol" */
 
 const NAMED = 8; // heads that are named
 
 /** Ranks heads by the attention from one token, or word, to another. */
 export class FindPanel {
+  /** What the lists offer. */
+  offered = "";
+
+  /** @param {Explorer} explorer */
   constructor(explorer) {
     this.explorer = explorer;
-    this.from = dropdown("From", [], () => {});
-    this.to = dropdown("to", [], () => {});
+    this.from = dropdown("From", /** @type {Option<string>[]} */ ([]), () => {});
+    this.to = dropdown("to", /** @type {Option<string>[]} */ ([]), () => {});
     this.find = button("Find heads", () => this.ask());
     this.list = element("ol", { class: "x-top-heads" });
     this.note = element("p", { class: "x-note", hidden: true });
@@ -26,10 +40,11 @@ export class FindPanel {
     );
   }
 
+  /** Return the tokens or words of the side that the map is of. */
   units() {
     const { sides, selected, settings } = this.explorer;
     const from = sides[selected.side][settings.units === "words" ? "words" : "tokens"];
-    return from.text.map((text, index) => ({ index, text, tokens: from.tokens ? from.tokens[index] : [index] }));
+    return from.text.map((text, index) => ({ index, text, tokens: from.tokens?.[index] ?? [index] }));
   }
 
   ask() {
@@ -38,67 +53,59 @@ export class FindPanel {
     this.explorer.set({ statistic: { queries, keys }, order: "highest", cells: null });
   }
 
+  /** @param {Set<Part>} parts */
   draw(parts) {
     const { explorer } = this;
-    if (["open", "settings"].some((part) => parts.has(part))) {
-      const units = this.units();
-      const key = JSON.stringify([explorer.selected.side, units.map(({ text }) => text)]);
-      if (key !== this.offered) {
-        this.offered = key;
-        const options = units.map(({ index, text }) => [index, `${index}  ${text}`, true]);
-        for (const list of [this.from, this.to]) list.offer(options);
-        const mask = units.findIndex(({ tokens }) => explorer.sides[explorer.selected.side].masks.includes(tokens[0]));
-        this.from.pick(String(mask < 0 ? Math.min(1, units.length - 1) : mask));
-        this.to.pick(String(Math.min(2, units.length - 1)));
-      }
-    }
-    if (parts.has("pins") || parts.has("focus")) {
+    const units = this.units();
+    if (hasAny(parts, "open", "settings")) this.offer(units);
+    if (hasAny(parts, "pins", "focus")) {
       // What was clicked last is what will be asked for.
       const { rows: queries, columns: keys } = explorer.pins[explorer.selected.side];
-      const units = this.units();
-      for (const [list, pins] of [
+      for (const [list, pins] of /** @type {const} */ ([
         [this.from, queries],
         [this.to, keys],
-      ]) {
+      ])) {
         const last = [...pins].pop();
         if (last !== undefined) list.pick(String(units.findIndex(({ tokens }) => tokens.includes(last))));
       }
     }
-    if (explorer.map && ["open", "map", "settings"].some((part) => parts.has(part))) this.name();
+    if (explorer.map && hasAny(parts, "open", "map", "settings")) this.name(explorer.map);
   }
 
-  /** The heads at the top of the map's order, whatever it is about. */
-  name() {
+  /** Offer tokens or words, where they are others. @param {ReturnType<FindPanel["units"]>} units */
+  offer(units) {
+    const { sides, selected } = this.explorer;
+    const key = JSON.stringify([selected.side, units.map(({ text }) => text)]);
+    if (key === this.offered) return;
+    this.offered = key;
+    const options = units.map(
+      ({ index, text }) => /** @type {Option<string>} */ ([String(index), `${index}  ${text}`, true]),
+    );
+    for (const list of [this.from, this.to]) list.offer(options);
+    const mask = units.findIndex(({ tokens }) => sides[selected.side].masks.includes(tokens[0]));
+    this.from.pick(String(mask < 0 ? Math.min(1, units.length - 1) : mask));
+    this.to.pick(String(Math.min(2, units.length - 1)));
+  }
+
+  /** Name the heads at the top of the map's order, whatever it is about. @param {HeadMapValues} map */
+  name({ name, values, signed }) {
     const { explorer } = this;
-    const { map, settings, heads } = explorer;
-    const named = map.values !== null;
-    this.note.hidden = this.list.hidden = !named;
-    if (!named) return;
-    const sign = settings.order === "lowest" ? 1 : -1;
-    const order = Array.from(map.values.keys()).filter((i) => Number.isFinite(map.values[i]));
-    order.sort((a, b) => sign * (map.values[a] - map.values[b]) || a - b);
-    this.note.replaceChildren(`${sign < 0 ? "Highest" : "Lowest"}: `, own(map.name));
+    const { settings, heads } = explorer;
+    this.note.hidden = values === null;
+    this.list.hidden = values === null;
+    if (!values) return;
+    const isLowest = settings.order === "lowest";
+    const { order } = makeHeadValues([values], isLowest ? "lowest" : "highest");
+    const named = order.slice(0, NAMED).filter((index) => Number.isFinite(values[index]));
+    this.note.replaceChildren(`${isLowest ? "Lowest" : "Highest"}: `, own(name));
     this.list.replaceChildren(
-      ...order.slice(0, NAMED).map((index) => {
+      ...named.map((index) => {
         const [layer, head] = [Math.floor(index / heads), index % heads];
-        const pressed = String(explorer.isChosen(layer, head));
-        return element(
-          "li",
-          {},
-          element(
-            "button",
-            {
-              type: "button",
-              click: () => explorer.select(layer, head),
-              "aria-pressed": pressed,
-              "data-layer": layer,
-              "data-head": head,
-              "data-value": map.values[index],
-            },
-            `L${layer} H${head}`,
-            element("span", {}, formatNumber(map.values[index], map.signed)),
-          ),
-        );
+        const data = { "data-layer": layer, "data-head": head, "data-value": values[index] };
+        const attributes = { ...data, "aria-pressed": String(explorer.isChosen(layer, head)) };
+        const node = button(`L${layer} H${head}`, () => explorer.select(layer, head), attributes);
+        node.append(element("span", {}, formatNumber(values[index], signed)));
+        return element("li", {}, node);
       }),
     );
   }
@@ -106,12 +113,15 @@ export class FindPanel {
 
 /** Switches heads and layers off and shows what becomes of the prediction. */
 export class OffPanel {
+  /** @param {Explorer} explorer */
   constructor(explorer) {
     this.explorer = explorer;
     this.head = button("", () => explorer.toggleOff(explorer.selected.layer, explorer.selected.head));
     this.layer = button("", () => explorer.toggleOff(explorer.selected.layer));
     this.none = button("Switch all on", () => explorer.switchOff({ heads: [], layers: [] }));
-    this.at = dropdown("Watch", [], (value) => explorer.switchOff({ at: value === "" ? null : [Number(value)] }));
+    this.at = dropdown("Watch", /** @type {Option<string>[]} */ ([]), (value) =>
+      explorer.switchOff({ at: value === "" ? null : [Number(value)] }),
+    );
     this.chips = element("div", { class: "x-chips" });
     this.note = element("p", { class: "x-note" });
     this.problem = element("p", { class: "x-problem", role: "alert", hidden: true });
@@ -128,133 +138,122 @@ export class OffPanel {
     );
   }
 
+  /** @param {Set<Part>} parts */
   draw(parts) {
     const { explorer } = this;
-    if (!["open", "settings", "off", "head"].some((part) => parts.has(part))) return;
+    if (!hasAny(parts, "open", "settings", "off", "head")) return;
     const can = explorer.can("ablate");
     this.element.hidden = !can && !explorer.meta.inside && explorer.meta.abilities.length > 0;
     const { selected, settings, ablation } = explorer;
     const { heads, layers, at } = settings.off;
-    const headOff = heads.some(([layer, head]) => layer === selected.layer && head === selected.head);
-    this.head.textContent = `L${selected.layer} H${selected.head} ${headOff ? "on again" : "off"}`;
+    const isHeadOff = heads.some(([layer, head]) => layer === selected.layer && head === selected.head);
+    this.head.textContent = `L${selected.layer} H${selected.head} ${isHeadOff ? "on again" : "off"}`;
     this.layer.textContent = `Layer ${selected.layer} ${layers.includes(selected.layer) ? "on again" : "off"}`;
-    this.head.disabled = this.layer.disabled = !can;
+    this.head.disabled = !can;
+    this.layer.disabled = !can;
     this.none.hidden = !heads.length && !layers.length;
     const { masks, tokens } = explorer.sides[0];
     this.at.hidden = !can || explorer.sides.length > 1;
-    this.at.offer([
-      ["", masks.length ? "the masks" : "the prediction"],
-      ...tokens.text.map((text, i) => [i, `${i}  ${text}`, true]),
-    ]);
+    const places = tokens.text.map((text, i) => /** @type {Option<string>} */ ([String(i), `${i}  ${text}`, true]));
+    this.at.offer([["", masks.length ? "the masks" : "the prediction"], ...places]);
     this.at.pick(at === null ? "" : String(at[0]));
-    const chip = (name, pressed) => button(`${name} ×`, pressed, { "aria-label": `Switch ${name} on` });
+    /** @param {string} name @param {() => void} onClick */
+    const makeChip = (name, onClick) => button(`${name} ×`, onClick, { "aria-label": `Switch ${name} on` });
     this.chips.replaceChildren(
-      ...heads.map(([layer, head]) => chip(`L${layer} H${head}`, () => explorer.toggleOff(layer, head))),
-      ...layers.map((layer) => chip(`layer ${layer}`, () => explorer.toggleOff(layer))),
+      ...heads.map(([layer, head]) => makeChip(`L${layer} H${head}`, () => explorer.toggleOff(layer, head))),
+      ...layers.map((layer) => makeChip(`layer ${layer}`, () => explorer.toggleOff(layer))),
     );
     this.chips.hidden = !this.chips.childElementCount;
-    this.note.textContent = can
-      ? ablation
-        ? ablation.waiting
-          ? "The model is run without them…"
-          : ""
-        : "Switch a head or a layer off to see what becomes of the prediction. On the map: x for a head, X for a layer."
-      : "Switching heads off needs the model: open the text in a notebook or in the app.";
+    this.note.textContent = this.explain();
     this.note.hidden = !this.note.textContent;
     this.problem.textContent = ablation?.error ?? "";
     this.problem.hidden = !ablation?.error;
-    if (ablation?.found) this.effects.replaceChildren(...ablation.found.map((found, side) => this.side(found, side)));
+    const found = ablation?.found?.map((effects, side) => this.side(effects, side));
+    if (found) this.effects.replaceChildren(...found);
     else if (!ablation) this.effects.replaceChildren();
   }
 
-  side(found, side) {
+  /** Return what a person should know who sees no effects yet. */
+  explain() {
+    const { explorer } = this;
+    if (!explorer.can("ablate")) {
+      return "Switching heads off needs the model: open the text in a notebook or in the app.";
+    }
+    if (explorer.ablation) return explorer.ablation.isWaiting ? "The model is run without them…" : "";
+    return "Switch a head or a layer off to see what becomes of the prediction. On the map: x for a head, X for a layer.";
+  }
+
+  /** Make what becomes of the predictions on a side. @param {Ablation} found @param {number} side */
+  side({ effects }, side) {
     const { sides } = this.explorer;
-    const caption =
-      sides.length > 1 &&
-      element(
-        "p",
-        { class: "x-caption" },
-        own(sides[side].text),
-        element("span", { translate: "no" }, sides[side].source.precision),
-      );
+    const { text, source } = sides[side];
+    const precision = element("span", { translate: "no" }, source.precision);
     return element(
       "div",
       { "data-side": side },
-      caption,
-      element("div", { class: "x-effects" }, ...found.effects.map((effect) => this.effect(effect))),
+      sides.length > 1 && element("p", { class: "x-caption" }, own(text), precision),
+      element("div", { class: "x-effects" }, ...effects.map((effect) => this.effect(effect))),
     );
   }
 
+  /** Make the table of one prediction. @param {Effect} effect */
   effect({ title, position, kl, outcomes }) {
     const most = Math.max(...outcomes.map(({ before, after }) => Math.max(before, after)), 1e-9);
-    const bars = kl !== null;
-    const width = (value) => `${Math.max(0, Math.min(100, (100 * value) / most)).toFixed(1)}%`;
-    const bar = (value) => {
+    const hasBars = kl !== null;
+    /** @param {number} value */
+    const makeBar = (value) => {
       const node = element("i", {});
-      node.style.width = width(value);
+      node.style.width = `${Math.max(0, Math.min(100, (100 * value) / most)).toFixed(1)}%`;
       return node;
     };
-    const shown = (value) => (bars ? formatPercent(value) : formatNumber(value));
+    /** @param {string} name @param {boolean} hasSwatch */
+    const makeHead = (name, hasSwatch) =>
+      element("th", { scope: "col" }, hasSwatch && element("i", { class: "x-swatch" }), name);
+    /** @param {string} name */
+    const makeUnseen = (name) => element("th", { scope: "col" }, element("span", { class: "x-unseen" }, name));
+    const write = hasBars ? formatPercent : formatNumber;
+    const caption = element("caption", {}, own(title), position === null ? "" : ` at ${position}`);
+    if (hasBars) caption.append(", KL ", element("b", {}, `${formatNumber(kl)} nats`));
+    const rows = outcomes.map(({ text, before, after }) => {
+      const bars =
+        hasBars && element("span", { class: "x-pair", "aria-hidden": "true" }, makeBar(before), makeBar(after));
+      return element(
+        "tr",
+        { "data-before": before, "data-after": after },
+        element("th", { scope: "row" }, own(text)),
+        element("td", {}, bars),
+        element("td", {}, write(before)),
+        element("td", {}, write(after)),
+      );
+    });
+    const names = [
+      makeUnseen("Prediction"),
+      makeUnseen("Bars"),
+      makeHead("before", hasBars),
+      makeHead("after", hasBars),
+    ];
+    const head = element("thead", {}, element("tr", {}, ...names));
     return element(
       "div",
       { class: "x-effect", "data-position": position, "data-kl": kl },
-      element(
-        "table",
-        {},
-        element(
-          "caption",
-          {},
-          own(title),
-          position === null ? "" : ` at ${position}`,
-          kl === null ? "" : ", KL ",
-          kl !== null && element("b", {}, `${formatNumber(kl)} nats`),
-        ),
-        element(
-          "thead",
-          {},
-          element(
-            "tr",
-            {},
-            element("th", { scope: "col" }, element("span", { class: "x-unseen" }, "Prediction")),
-            element("th", { scope: "col" }, element("span", { class: "x-unseen" }, "Bars")),
-            ...["before", "after"].map((name) =>
-              element("th", { scope: "col" }, bars && element("i", { class: "x-swatch" }), name),
-            ),
-          ),
-        ),
-        element(
-          "tbody",
-          {},
-          ...outcomes.map(({ text, before, after }) =>
-            element(
-              "tr",
-              { "data-before": before, "data-after": after },
-              element("th", { scope: "row" }, own(text)),
-              element(
-                "td",
-                {},
-                bars && element("span", { class: "x-pair", "aria-hidden": "true" }, bar(before), bar(after)),
-              ),
-              element("td", {}, shown(before)),
-              element("td", {}, shown(after)),
-            ),
-          ),
-        ),
-      ),
+      element("table", {}, caption, head, element("tbody", {}, ...rows)),
     );
   }
 }
 
-const TYPES = { svg: "image/svg+xml", csv: "text/csv", json: "application/json", html: "text/html" };
+/** @typedef {keyof typeof TYPES} Format */
+const TYPES = { svg: "image/svg+xml", png: "image/png", csv: "text/csv", json: "application/json", html: "text/html" };
 
 /** Takes what is shown away. */
 export class SavePanel {
+  /** @param {Explorer} explorer @param {() => (LinesPane | MatrixPane)[]} panes those that are shown */
   constructor(explorer, panes) {
     this.explorer = explorer;
     this.panes = panes;
-    this.what = dropdown("What", [], () => this.draw(new Set(["settings"])));
-    this.buttons = ["svg", "png", "csv", "json", "html"].map((form) =>
-      button(form.toUpperCase(), () => this.save(form), { "data-form": form }),
+    this.what = dropdown("What", /** @type {Option<What>[]} */ ([]), () => this.draw(new Set(["settings"])));
+    const formats = /** @type {Format[]} */ (Object.keys(TYPES));
+    this.buttons = formats.map((format) =>
+      button(format.toUpperCase(), () => this.save(format), { "data-form": format }),
     );
     this.problem = element("p", { class: "x-problem", role: "alert", hidden: true });
     this.note = element("p", { class: "x-note" });
@@ -268,62 +267,63 @@ export class SavePanel {
     );
   }
 
+  /** @param {Set<Part>} parts */
   draw(parts) {
-    if (!["open", "settings", "off", "head", "map"].some((part) => parts.has(part))) return;
+    if (!hasAny(parts, "open", "settings", "off", "head", "map")) return;
     const { explorer } = this;
-    const off = Boolean(explorer.ablation?.found);
-    this.what.offer([
+    /** @type {Option<What>[]} */
+    const offered = [
       ["head", explorer.title],
       ["map", "the map of heads"],
-      ...(off ? [["off", "what switching off does"]] : []),
-    ]);
+    ];
+    if (explorer.ablation?.found) offered.push(["off", "what switching off does"]);
+    this.what.offer(offered);
     if (!this.what.select.value) this.what.pick("head");
     for (const { dataset, style } of this.buttons) {
-      const hidden = dataset.form === "html" && !explorer.can("html");
-      style.display = hidden ? "none" : "";
+      style.display = dataset.form === "html" && !explorer.can("html") ? "none" : "";
     }
     const count = this.heads().length;
+    const chosen = count === 1 ? "the chosen head" : `the ${count} chosen heads`;
     this.note.textContent = explorer.can("html")
-      ? `SVG and PNG are drawn for paper. HTML is this explorer in one file that works offline, with ${count === 1 ? "the chosen head" : `the ${count} chosen heads`} inside.`
+      ? `SVG and PNG are drawn for paper. HTML is this explorer in one file that works offline, with ${chosen} inside.`
       : "SVG and PNG are drawn for paper.";
   }
 
-  /** The heads that a file of its own gets. */
+  /** Return the heads that a file of its own gets. @returns {Head[]} */
   heads() {
     const { explorer } = this;
     const request = explorer.request(0);
     const { layer, head } = explorer.selected;
-    return request.heads ?? [[layer, head]];
+    const isSeveral = request.type === "mean" || request.type === "max";
+    return (isSeveral ? request.heads : null) ?? [[layer, head]];
   }
 
-  async save(form) {
+  /** @param {Format} format */
+  async save(format) {
     const { explorer } = this;
-    const what = this.what.select.value;
-    const name = `attention-${what === "head" ? explorer.title.replace(/[^A-Za-z0-9]+/g, "-") : what}.${form}`;
+    const what = /** @type {What} */ (this.what.select.value);
+    const name = what === "head" ? explorer.title.replace(/[^A-Za-z0-9]+/g, "-") : what;
     this.problem.hidden = true;
     try {
-      download(name, await this.content(form, what), TYPES[form]);
+      download(`attention-${name}.${format}`, await this.content(format, what), TYPES[format]);
     } catch (error) {
-      this.problem.textContent = error.message;
+      this.problem.textContent = error instanceof Error ? error.message : String(error);
       this.problem.hidden = false;
     }
   }
 
-  async content(form, what) {
+  /** Return the content of a file. @param {Format} format @param {What} what @returns {Promise<BlobPart>} */
+  async content(format, what) {
     const { explorer } = this;
     if (what === "head" && !explorer.shown) throw new Error("No head is shown.");
-    if (form === "svg") return svg(explorer, what, this.panes());
-    if (form === "png") return png(svg(explorer, what, this.panes()));
-    if (form === "csv") return csv(await rows(explorer, what));
-    if (form === "json") return json(explorer, what);
+    if (format === "svg") return drawSvg(explorer, what, this.panes());
+    if (format === "png") return drawPng(drawSvg(explorer, what, this.panes()));
+    if (format === "csv") return writeCsv(await listRows(explorer, what));
+    if (format === "json") return writeJson(explorer, what);
     const { off, ...settings } = explorer.settings; // which needs the model
-    const { buffers } = await explorer.ask({
-      type: "html",
-      heads: this.heads(),
-      selected: explorer.selected,
-      settings,
-    });
-    return new Blob([buffers[0]], { type: TYPES.html });
+    const { selected } = explorer;
+    const { buffers } = await explorer.ask({ type: "html", heads: this.heads(), selected, settings });
+    return toBytes(buffers[0]);
   }
 }
 

@@ -1,101 +1,149 @@
-// @ts-nocheck: not typed yet
 // What is shown as lines of Python that give it again. Nothing here draws.
 
-import { brief } from "./settings.js";
+import { shortenTraits } from "./settings.js";
 
-/** A value of JSON as Python writes it; pairs of heads are tuples there. */
-function literal(value) {
+/** @import { Between, Head, MatrixRequest, Settings, Side, Selected } from "./protocol" */
+
+/** Return a value of JSON as Python writes it. @param {unknown} value @returns {string} */
+function writeLiteral(value) {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  if (typeof value === "object")
-    return `{${Object.entries(value)
-      .map(([name, item]) => `"${name}": ${literal(item)}`)
-      .join(", ")}}`;
+  if (Array.isArray(value)) return `[${value.map(writeLiteral).join(", ")}]`;
+  if (typeof value === "object" && value) {
+    const fields = Object.entries(value).map(([name, item]) => `"${name}": ${writeLiteral(item)}`);
+    return `{${fields.join(", ")}}`;
+  }
   return JSON.stringify(value);
 }
-const tuples = (heads) => `[${heads.map(([layer, head]) => `(${layer}, ${head})`).join(", ")}]`;
 
-/** The matrix, of `inspection`. */
-function matrixOf({ type, heads, layer, head, up_to: upTo }, settings, width) {
-  if (type === "head") return `inspection.attention(${layer}, ${head})`;
-  if (type === "rollout") return `inspection.rollout(${upTo})`;
-  const whole = settings.show.startsWith("layer-");
-  const chosen = whole ? `[(${heads[0][0]}, head) for head in range(${width})]` : heads ? tuples(heads) : "";
-  return `inspection.${type}_attention(${chosen})`;
+/** Return heads as Python takes them: pairs are tuples there. @param {Head[]} heads */
+function writeHeads(heads) {
+  return `[${heads.map(([layer, head]) => `(${layer}, ${head})`).join(", ")}]`;
 }
 
-/** Lines that take from `attention` what is shown of it. */
-function choiceOf({ second }, { units, special, between, renormalise }) {
+/**
+ * Return the matrix that was asked for, of `inspection`.
+ *
+ * @param {MatrixRequest} request
+ * @param {Settings} settings
+ * @param {number} width heads of a layer
+ */
+function writeMatrix(request, settings, width) {
+  if (request.type === "head") return `inspection.attention(${request.layer}, ${request.head})`;
+  if (request.type === "rollout") return `inspection.rollout(${request.up_to})`;
+  const { heads } = request;
+  const isLayer = settings.show.startsWith("layer-");
+  const all = heads ? writeHeads(heads) : "";
+  const chosen = isLayer && heads ? `[(${heads[0][0]}, head) for head in range(${width})]` : all;
+  return `inspection.${request.type}_attention(${chosen})`;
+}
+
+/**
+ * Return lines that take from `attention` what is shown of it.
+ *
+ * @param {Side} side
+ * @param {Settings} settings
+ */
+function writeChoice({ second }, { units, special, between, renormalise }) {
   const pair = second !== null && between !== "all" ? between : null;
   const lines = [];
   if (pair || !special || units === "words") {
-    for (const [name, sentence] of [
-      ["rows", pair?.[0]],
-      ["columns", pair?.[1]],
-    ]) {
-      const which = (of) =>
-        pair ? ` if ${of} == ${sentence === "A" ? 0 : 1}` : special ? "" : ` if ${of} is not None`;
-      if (units === "words")
-        lines.push(`${name} = [list(word.tokens) for word in inspection.words${which("word.segment")}]`);
-      else lines.push(`${name} = [i for i, segment in enumerate(inspection.segments)${which("segment")}]`);
-    }
-    if (units === "words")
+    const axes = /** @type {const} */ ([
+      ["rows", 0],
+      ["columns", 1],
+    ]);
+    for (const [name, place] of axes) lines.push(`${name} = ${writeUnits(units, pair, place, special)}`);
+    if (units === "words") {
       lines.push("attention = np.array([[attention[np.ix_(i, j)].sum(1).mean() for j in columns] for i in rows])");
-    else lines.push("attention = attention[rows][:, columns]");
+    } else {
+      lines.push("attention = attention[rows][:, columns]");
+    }
   }
   if (renormalise) lines.push("attention = attention / attention.sum(1, keepdims=True)");
   return lines;
 }
 
-/** What the map is about, if it is not the patterns: lines that make `statistic`, layers × heads. */
-function statisticOf(explorer, names) {
-  const { statistic } = explorer.settings;
-  const of = (name) => {
-    if (statistic === "importance") return `${name}.sweep().values`;
-    if (typeof statistic === "string") return `${name}.statistic("${statistic}")`;
-    return `${name}.pair(${literal(statistic.queries)}, ${literal(statistic.keys)})`;
-  };
-  if (statistic === null) return [];
-  const sides = explorer.mapSides.map((side) => of(names[side]));
-  if (statistic === "change")
-    return ["from xlmrxl.views.protocol import changes", "statistic = changes(first, second)", "print(statistic)"];
-  return [`statistic = ${sides.reverse().join(" - ")}  # layers × heads`, "print(statistic)"];
+/**
+ * Return the list of what is shown as rows or as columns.
+ *
+ * @param {Settings["units"]} units
+ * @param {Between | null} pair
+ * @param {0 | 1} place of the sentence in `pair`: 0 for rows, 1 for columns
+ * @param {boolean} special
+ */
+function writeUnits(units, pair, place, special) {
+  const segment = units === "words" ? "word.segment" : "segment";
+  let condition = special ? "" : ` if ${segment} is not None`;
+  if (pair) condition = ` if ${segment} == ${pair[place] === "A" ? 0 : 1}`;
+  if (units === "words") return `[list(word.tokens) for word in inspection.words${condition}]`;
+  return `[i for i, segment in enumerate(inspection.segments)${condition}]`;
 }
 
-/** See Explorer.python. */
-export function pythonOf(explorer, begun) {
-  const { sides, settings, selected } = explorer;
-  const two = sides.length > 1;
-  const names = two ? ["first", "second"] : ["inspection"];
-  const body = [
-    `attention = ${matrixOf(explorer.request(0), settings, explorer.heads)}`,
-    ...choiceOf(sides[0], settings),
-  ];
-  body[0] += "  # rows look, columns are looked at";
+/**
+ * Return lines that make `statistic`, layers × heads; none where the map is about the patterns.
+ *
+ * @param {Settings["statistic"]} statistic
+ * @param {string[]} names of the inspections that it is of
+ */
+function writeStatistic(statistic, names) {
+  if (statistic === null) return [];
+  if (statistic === "change") {
+    return ["from xlmrxl.views.protocol import changes", "statistic = changes(first, second)", "print(statistic)"];
+  }
+  const values = names.map((name) => {
+    if (statistic === "importance") return `${name}.sweep().values`;
+    if (typeof statistic === "string") return `${name}.statistic("${statistic}")`;
+    return `${name}.pair(${writeLiteral(statistic.queries)}, ${writeLiteral(statistic.keys)})`;
+  });
+  return [`statistic = ${values.reverse().join(" - ")}  # layers × heads`, "print(statistic)"];
+}
+
+/**
+ * What of the explorer the lines are about.
+ * @typedef {object} State
+ * @property {Side[]} sides
+ * @property {Settings} settings
+ * @property {Selected} selected
+ * @property {number} heads of a layer
+ * @property {MatrixRequest} request what the first side is asked for
+ * @property {number[]} mapSides of which the map is
+ */
+
+/**
+ * Return lines of Python that give what is shown.
+ *
+ * @param {State} state
+ * @param {string} begun lines that make `inspection`, or `first` and `second`
+ */
+export function writePython({ sides, settings, selected, heads: width, request, mapSides }, begun) {
+  const isTwo = sides.length > 1;
+  const names = isTwo ? ["first", "second"] : ["inspection"];
+  const matrix = `attention = ${writeMatrix(request, settings, width)}  # rows look, columns are looked at`;
+  const body = [matrix, ...writeChoice(sides[0], settings)];
   const lines = [];
-  if (!two) lines.push(...body, "print(attention)");
+  if (!isTwo) lines.push(...body, "print(attention)");
   else {
     lines.push("", "def shown(inspection):", ...[...body, "return attention"].map((line) => `    ${line}`), "");
     if (settings.compare === "difference") lines.push("attention = shown(second) - shown(first)", "print(attention)");
     else lines.push("attentions = [shown(first), shown(second)]", "print(*attentions)");
   }
-  lines.push(...statisticOf(explorer, names));
+  const named = mapSides.map((side) => names[side]);
+  lines.push(...writeStatistic(settings.statistic, named));
   const { heads, layers, at } = settings.off;
   if (heads.length || layers.length) {
     const off = [
-      heads.length ? tuples(heads) : "",
-      layers.length ? `layers=${literal(layers)}` : "",
-      at === null ? "" : `at=${literal(at)}`,
+      heads.length ? writeHeads(heads) : "",
+      layers.length ? `layers=${writeLiteral(layers)}` : "",
+      at === null ? "" : `at=${writeLiteral(at)}`,
     ];
     lines.push(...names.map((name) => `print(${name}.ablate(${off.filter(Boolean).join(", ")}))`));
   }
-  const told = [names[0], ...(two ? ["other=second"] : []), `selected=(${selected.layer}, ${selected.head})`];
-  const { settings: changed } = brief(settings, selected);
-  if (changed) told.push(`settings=${literal(changed)}`);
+  const traits = [names[0], ...(isTwo ? ["other=second"] : []), `selected=(${selected.layer}, ${selected.head})`];
+  const { settings: changed } = shortenTraits(settings, selected);
+  if (changed) traits.push(`settings=${writeLiteral(changed)}`);
   lines.push(
     "# In a notebook: from xlmrxl.widgets import AttentionExplorer",
-    `# AttentionExplorer(${told.join(", ")})`,
+    `# AttentionExplorer(${traits.join(", ")})`,
   );
   const numpy = lines.some((line) => line.includes("np.")) ? "import numpy as np\n" : "";
   return `${numpy}${begun}${lines.join("\n")}\n`;

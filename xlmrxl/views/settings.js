@@ -1,6 +1,8 @@
-// @ts-nocheck: not typed yet
 // The settings: their defaults, and how those that came from anywhere become ones that hold for what is shown.
 
+/** @import { BriefTraits, Head, Meta, Selected, Settings, Side, TokenPair } from "./protocol" */
+
+/** @type {Settings} */
 const DEFAULTS = {
   form: null,
   show: "head",
@@ -16,6 +18,7 @@ const DEFAULTS = {
   compare: "sides",
   off: { heads: [], layers: [], at: null },
 };
+/** @type {Record<string, unknown[]>} */
 const ALLOWED = {
   form: [null, "matrix", "lines"],
   show: ["head", "mean", "max", "layer-mean", "layer-max", "all-mean", "all-max", "rollout"],
@@ -29,72 +32,151 @@ const ALLOWED = {
 };
 const SHORT = 48; // tokens up to which lines can be told apart without choosing one
 
-export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-const isIndex = (value, count) => Number.isInteger(value) && value >= 0 && value < count;
+/** Return whether two values are the same JSON. @param {unknown} a @param {unknown} b */
+export function isSame(a, b) {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
 
-const listed = (value) => (Array.isArray(value) ? value : []);
-const once = (items) => [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
+/** Return whether a value is a place among `count` things. @param {unknown} value @param {number} count */
+function isIndex(value, count) {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < count;
+}
 
-/** All settings, from those that were given; what does not hold for the texts and heads of `meta` is left out. What is given may be anything: links have it. */
-export function completed(given, meta) {
-  const { sides, same_tokens: comparable, statistics, on_demand: onDemand } = meta;
-  const { layers, heads } = sides[0];
-  const settings = Object.fromEntries(
-    Object.entries(DEFAULTS).map(([name, value]) => [name, Object.hasOwn(Object(given), name) ? given[name] : value]),
+/** Return a value if it is a list, or an empty one. @param {unknown} value @returns {unknown[]} */
+function toList(value) {
+  return Array.isArray(value) ? value : [];
+}
+
+/** Return a value's fields, none where it has none. @param {unknown} value @returns {Record<string, unknown>} */
+function toRecord(value) {
+  return Object(value);
+}
+
+/** Return items without those that came before. @template T @param {T[]} items @returns {T[]} */
+function dropRepeated(items) {
+  return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
+}
+
+/** Return the heads in a value that exist. @param {unknown} value @param {Side} side @returns {Head[]} */
+function readHeads(value, { layers, heads }) {
+  const pairs = toList(value).filter(
+    (pair) => Array.isArray(pair) && isIndex(pair[0], layers) && isIndex(pair[1], heads),
   );
-  for (const [name, values] of Object.entries(ALLOWED))
-    if (!values.includes(settings[name])) settings[name] = DEFAULTS[name];
-  const isHead = (pair) => Array.isArray(pair) && isIndex(pair[0], layers) && isIndex(pair[1], heads);
-  const headsOf = (value) =>
-    once(
-      listed(value)
-        .filter(isHead)
-        .map(([layer, head]) => [layer, head]),
-    );
-  const length = Math.min(...sides.map(({ tokens }) => tokens.text.length));
-  const areTokens = (value) => listed(value).length > 0 && value.every((token) => isIndex(token, length));
-  settings.chosen = headsOf(settings.chosen);
-  const share = (value, otherwise) => (typeof value === "number" && value > 0 && value <= 1 ? value : otherwise);
-  const { matrix, lines } = Object(settings.mass);
-  settings.mass = { matrix: share(matrix, DEFAULTS.mass.matrix), lines: share(lines, DEFAULTS.mass.lines) };
-  const { heads: off, layers: whole, at } = Object(settings.off);
-  const wholeOff = once(listed(whole).filter((layer) => isIndex(layer, layers)));
-  settings.off = { heads: headsOf(off), layers: wholeOff, at: areTokens(at) ? once(at) : null };
-  const { statistic } = settings;
-  if (![...statistics, ...onDemand].some(({ name }) => name === statistic)) {
-    const { queries, keys } = Object(statistic);
-    settings.statistic = areTokens(queries) && areTokens(keys) ? { queries: once(queries), keys: once(keys) } : null;
-  }
-  if (!sides.some(({ second }) => second !== null)) settings.between = "all";
-  if (!comparable) settings.compare = "sides";
-  return settings;
+  return dropRepeated(/** @type {Head[]} */ (pairs).map(([layer, head]) => [layer, head]));
 }
 
-/** The head to show, from one that was given; the first there is where that is none. */
-export function validHead(given, { sides, inside }) {
-  const [layer, head] = inside?.[0] ?? [0, 0];
+/** Return the tokens in a value, or null where it is no list of tokens. @param {unknown} value @param {number} count */
+function readTokens(value, count) {
+  const list = toList(value);
+  const areTokens = list.length > 0 && list.every((token) => isIndex(token, count));
+  return areTokens ? dropRepeated(/** @type {number[]} */ (list)) : null;
+}
+
+/** Return a share of a row, above 0 and up to 1. @param {unknown} value @param {number} otherwise */
+function readShare(value, otherwise) {
+  return typeof value === "number" && value > 0 && value <= 1 ? value : otherwise;
+}
+
+/**
+ * Return what the map is about, or null where that does not hold.
+ *
+ * @param {unknown} value
+ * @param {Meta} meta
+ * @param {number} count of tokens
+ * @returns {string | TokenPair | null}
+ */
+function readStatistic(value, { statistics, on_demand: onDemand }, count) {
+  const known = [...statistics, ...onDemand].find(({ name }) => name === value);
+  if (known) return known.name;
+  const { queries, keys } = toRecord(value);
+  const pair = { queries: readTokens(queries, count), keys: readTokens(keys, count) };
+  return pair.queries && pair.keys ? { queries: pair.queries, keys: pair.keys } : null;
+}
+
+/**
+ * Return all settings. What does not hold for the texts and heads of `meta` is left out.
+ *
+ * @param {unknown} given may be anything: links have it
+ * @param {Meta} meta
+ * @returns {Settings}
+ */
+export function completeSettings(given, meta) {
+  const { sides, same_tokens: isComparable } = meta;
+  const fields = toRecord(given);
+  const entries = Object.entries(DEFAULTS).map(([name, value]) => {
+    const holds = Object.hasOwn(fields, name) && (ALLOWED[name]?.includes(fields[name]) ?? true);
+    return [name, holds ? fields[name] : value];
+  });
+  const { mass, off, chosen, statistic, ...settings } = Object.fromEntries(entries);
+  const count = Math.min(...sides.map(({ tokens }) => tokens.text.length));
+  const { matrix, lines } = toRecord(mass);
+  const { heads, layers, at } = toRecord(off);
+  const layersOff = toList(layers).filter((layer) => isIndex(layer, sides[0].layers));
+  return {
+    ...settings,
+    chosen: readHeads(chosen, sides[0]),
+    between: sides.some(({ second }) => second !== null) ? settings.between : "all",
+    mass: { matrix: readShare(matrix, DEFAULTS.mass.matrix), lines: readShare(lines, DEFAULTS.mass.lines) },
+    statistic: readStatistic(statistic, meta, count),
+    compare: isComparable ? settings.compare : "sides",
+    off: {
+      heads: readHeads(heads, sides[0]),
+      layers: dropRepeated(/** @type {number[]} */ (layersOff)),
+      at: readTokens(at, count),
+    },
+  };
+}
+
+/**
+ * Return the head to show, the first there is where the given one is none.
+ *
+ * @param {unknown} given may be anything
+ * @param {Pick<Meta, "sides" | "inside">} meta
+ * @returns {Selected}
+ */
+export function completeSelected(given, { sides, inside }) {
+  const fields = toRecord(given);
+  const [firstLayer, firstHead] = inside?.[0] ?? [0, 0];
   const { layers, heads } = sides[0];
-  const side = isIndex(given?.side, sides.length) ? given.side : 0;
-  const valid = isIndex(given?.layer, layers) && isIndex(given?.head, heads);
-  return valid ? { layer: given.layer, head: given.head, side } : { layer, head, side };
+  const isValid = isIndex(fields.layer, layers) && isIndex(fields.head, heads);
+  return {
+    layer: isValid ? Number(fields.layer) : firstLayer,
+    head: isValid ? Number(fields.head) : firstHead,
+    side: isIndex(fields.side, sides.length) ? Number(fields.side) : 0,
+  };
 }
 
-/** What of the traits differs from the defaults. */
-export function brief(settings, { layer, head, side }) {
-  const changed = (from, defaults) =>
-    Object.fromEntries(Object.entries(from).filter(([name, value]) => !same(value, defaults[name])));
-  const { mass, off, chosen, ...others } = changed(settings, DEFAULTS);
-  if (chosen && !same(chosen, [[layer, head]])) others.chosen = chosen;
-  if (mass) others.mass = changed(mass, DEFAULTS.mass);
-  if (off) others.off = changed(off, DEFAULTS.off);
+/**
+ * Return what of the traits differs from the defaults.
+ *
+ * @param {Settings} settings
+ * @param {Selected} selected
+ * @returns {BriefTraits}
+ */
+export function shortenTraits(settings, { layer, head, side }) {
+  /** @param {object} from @param {object} defaults */
+  const findChanged = (from, defaults) => {
+    const before = toRecord(defaults);
+    return Object.fromEntries(Object.entries(from).filter(([name, value]) => !isSame(value, before[name])));
+  };
+  const { mass, off, chosen, ...others } = findChanged(settings, DEFAULTS);
+  if (chosen && !isSame(chosen, [[layer, head]])) others.chosen = chosen;
+  if (mass) others.mass = findChanged(mass, DEFAULTS.mass);
+  if (off) others.off = findChanged(off, DEFAULTS.off);
   return {
     ...(layer || head || side ? { selected: { layer, head, ...(side ? { side } : {}) } } : {}),
     ...(Object.keys(others).length ? { settings: others } : {}),
   };
 }
 
-/** "lines" or "matrix". */
-export function formOf(settings, sides) {
+/**
+ * Return the form in which a head is shown.
+ *
+ * @param {Settings} settings
+ * @param {Side[]} sides
+ * @returns {"lines" | "matrix"}
+ */
+export function chooseForm(settings, sides) {
   const longest = Math.max(...sides.map(({ tokens }) => tokens.text.length));
   return settings.form ?? (longest <= SHORT ? "lines" : "matrix");
 }

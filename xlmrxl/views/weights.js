@@ -1,99 +1,149 @@
-// @ts-nocheck: not typed yet
 // From bytes to numbers, and from a head's weights to what is shown of them. Nothing here draws.
 
-/** The bytes of a buffer as a model hands it over: base64, DataView, ArrayBuffer or typed array. */
+/** @import { Bytes, Matrix, Segment, Settings, Side } from "./protocol" */
+
+/**
+ * A token or a word, as a row or a column of what is shown: `index` is its place among the tokens or words of the text,
+ * `tokens` are those that it consists of.
+ * @typedef {{ index: number, text: string, tokens: number[], segment: Segment }} Unit
+ */
+
+/** What of the settings decides what is shown of a matrix; `mass` is that of the form. @typedef {Pick<Settings, "units" | "between" | "special" | "renormalise"> & { mass: number }} ShownSettings */
+
+/** Return the bytes of a buffer as a model hands it over: base64, DataView, ArrayBuffer or typed array. @param {Bytes} value */
 export function toBytes(value) {
   if (typeof value === "string") return Uint8Array.from(atob(value), (c) => c.charCodeAt(0));
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  return new Uint8Array(/** @type {ArrayBuffer} */ (value.buffer), value.byteOffset, value.byteLength);
 }
 
-/** A deflated buffer as an ArrayBuffer. */
-export function inflate(value) {
+/** Inflate a buffer. @param {Bytes} value @returns {Promise<ArrayBuffer>} */
+function inflate(value) {
   const stream = new Blob([toBytes(value)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
 
+/** Unpack float32 numbers. @param {Bytes} value */
 export async function unpackFloats(value) {
   return new Float32Array(await inflate(value));
 }
 
-/** Levels with a scale for each of `count` rows, as values. */
-function levelled(scales, levels, count) {
+/**
+ * Return levels as values.
+ *
+ * @param {Float32Array} scales one for each row
+ * @param {Uint8Array} levels of all rows
+ */
+function scaleLevels(scales, levels) {
   const values = new Float32Array(levels.length);
-  const size = levels.length / count;
-  for (let row = 0, at = 0; row < count; row++) {
+  const size = levels.length / scales.length;
+  for (let row = 0, at = 0; row < scales.length; row++) {
     for (const end = at + size; at < end; at++) values[at] = levels[at] * scales[row];
   }
   return values;
 }
 
-/** `count` thumbnails of `size` cells each. */
+/** Unpack thumbnails. @param {Bytes} value @param {number} count @param {number} size cells of each */
 export async function unpackThumbnails(value, count, size) {
   const buffer = await inflate(value);
-  return levelled(new Float32Array(buffer, 0, count), new Uint8Array(buffer, 4 * count, count * size), count);
+  return scaleLevels(new Float32Array(buffer, 0, count), new Uint8Array(buffer, 4 * count, count * size));
 }
 
 const FINE = 65535; // the unit of the weights on special tokens
 
-/** A matrix of a side: {values, errors: how far those of a row may be from the model's}. */
+/** Unpack a matrix of a side. @param {Bytes} value @param {Side} side @returns {Promise<Matrix>} */
 export async function unpackMatrix(value, side) {
   const size = side.tokens.text.length;
   const special = side.tokens.segment.flatMap((segment, i) => (segment === null ? [i] : []));
   const buffer = await inflate(value);
   const scales = new Float32Array(buffer, 0, size);
   const fine = new Uint16Array(buffer, 4 * size, size * special.length);
-  const values = levelled(scales, new Uint8Array(buffer, 4 * size + 2 * fine.length, size * size), size);
+  const values = scaleLevels(scales, new Uint8Array(buffer, 4 * size + 2 * fine.length, size * size));
   fine.forEach((weight, at) => {
     values[Math.floor(at / special.length) * size + special[at % special.length]] = weight / FINE;
   });
   return { values, errors: scales.map((scale) => scale / 2) };
 }
 
-/** Several heads as one: their mean, or the maximum of each weight. The errors are those of what went in. */
+/**
+ * Combine several heads into one: their mean, or the maximum of each weight. The errors are those of what went in.
+ *
+ * @param {Matrix[]} matrices
+ * @param {"mean" | "max"} kind
+ * @returns {Matrix}
+ */
 export function combine(matrices, kind) {
   const [first, ...rest] = matrices;
   const values = first.values.slice();
   const errors = first.errors.slice();
-  const into = (to, from) => {
+  /** @param {Float32Array} to @param {Float32Array} from */
+  const add = (to, from) => {
     for (let at = 0; at < to.length; at++) to[at] = kind === "max" ? Math.max(to[at], from[at]) : to[at] + from[at];
   };
   for (const matrix of rest) {
-    into(values, matrix.values);
-    into(errors, matrix.errors);
+    add(values, matrix.values);
+    add(errors, matrix.errors);
   }
   if (kind === "max") return { values, errors };
   return { values: values.map((v) => v / matrices.length), errors: errors.map((v) => v / matrices.length) };
 }
 
-/** Rows and columns of what is shown: pieces or words, all of them or those of a sentence. */
-function unitsOf(side, settings, segment) {
+/**
+ * List the tokens or words that are shown as rows or columns.
+ *
+ * @param {Side} side
+ * @param {ShownSettings} settings
+ * @param {Segment} segment those of one sentence, null for all
+ * @returns {Unit[]}
+ */
+function listUnits(side, settings, segment) {
   const from = settings.units === "words" ? side.words : side.tokens;
-  const units = [];
-  from.text.forEach((text, index) => {
-    const own = from.segment[index];
-    if (segment === null ? own === null && !settings.special : own !== segment) return;
-    units.push({ index, text, tokens: from.tokens ? from.tokens[index] : [index], segment: own });
-  });
-  return units;
+  return from.text
+    .map((text, index) => ({ index, text, tokens: from.tokens?.[index] ?? [index], segment: from.segment[index] }))
+    .filter((unit) => (segment === null ? unit.segment !== null || settings.special : unit.segment === segment));
 }
 
-/** Whether a unit is the first of the second sentence, with the first before it. */
-export function parted(units, i) {
+/** Return whether a unit is the first of the second sentence, with the first before it. @param {Unit[]} units @param {number} i */
+export function beginsSecond(units, i) {
   return (
     i > 0 && units[i].segment === 1 && units[0].segment !== 1 && !units.slice(0, i).some(({ segment }) => segment === 1)
   );
 }
 
+/** @type {Record<string, Segment>} */
 const SENTENCE = { A: 0, B: 1 };
 
 /** What is shown of a matrix: units as rows (queries) and columns (keys), and their weights. */
 export class Shown {
-  /** matrix: {values, errors} of all tokens; side: an entry of meta.sides; settings: as in protocol.py. */
+  /** The sum of each row before it was divided by that, null where it was not. @type {Float32Array | null} */
+  sums = null;
+  /** What the sums may be off by. @type {number[] | null} */
+  sumErrors = null;
+  /** Of a difference, what was subtracted from what. @type {[Shown, Shown] | null} */
+  parts = null;
+  signed = false;
+  /** The share of its row that is drawn. */
+  mass = 1;
+  /** The share of each row that is shown, on average. */
+  kept = 1;
+  /** Whether all tokens are columns. */
+  whole = false;
+  /** The largest weight, or 1 where all are 0. */
+  peak = 1;
+  /** @type {number[][]} */
+  cachedEdges = [];
+
+  /**
+   * Take what is shown of the weights of all tokens.
+   *
+   * @param {Matrix} matrix
+   * @param {Side} side
+   * @param {ShownSettings} settings
+   */
   static of(matrix, side, settings) {
     const pair = side.second !== null && settings.between !== "all" ? settings.between : null;
-    const rows = unitsOf(side, settings, pair ? SENTENCE[pair[0]] : null);
-    const columns = unitsOf(side, settings, pair ? SENTENCE[pair[1]] : null);
+    const rows = listUnits(side, settings, pair ? SENTENCE[pair[0]] : null);
+    const columns = listUnits(side, settings, pair ? SENTENCE[pair[1]] : null);
     const shown = new Shown(rows, columns);
     const length = side.tokens.text.length;
     const sums = new Float32Array(rows.length);
@@ -118,10 +168,11 @@ export class Shown {
       shown.sums = sums;
     }
     shown.mass = settings.mass;
-    return shown.ready();
+    shown.peak = findPeak(shown.values);
+    return shown;
   }
 
-  /** What the second is more than the first, for the same units. */
+  /** Return what the second is more than the first, for the same units. @param {Shown} a @param {Shown} b */
   static difference(a, b) {
     const shown = new Shown(a.rows, a.columns);
     shown.values = b.values.map((value, i) => value - a.values[i]);
@@ -129,61 +180,76 @@ export class Shown {
     shown.signed = true;
     shown.kept = b.kept - a.kept;
     shown.mass = a.mass;
-    return shown.ready();
+    shown.peak = findPeak(shown.values);
+    return shown;
   }
 
+  /** @param {Unit[]} rows @param {Unit[]} columns */
   constructor(rows, columns) {
     this.rows = rows;
     this.columns = columns;
     this.values = new Float32Array(rows.length * columns.length);
     this.errors = new Float32Array(rows.length);
-    this.sums = null;
-    this.signed = false;
-    this.cached = [];
   }
 
-  ready() {
-    this.peak = this.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-    return this;
-  }
-
+  /** Return a weight. @param {number} i row @param {number} j column */
   value(i, j) {
     return this.values[i * this.columns.length + j];
   }
 
-  /** How far a value can be from the model's: levels are rounded, and what is summed or divided carries that on. */
+  /**
+   * Return how far a weight can be from the model's: levels are rounded, and what is summed or divided carries that on.
+   *
+   * @param {number} i row
+   * @param {number} j column
+   * @returns {number}
+   */
   error(i, j) {
     if (this.parts) return this.parts[0].error(i, j) + this.parts[1].error(i, j);
-    const error = this.raw(i, this.columns[j]);
+    const error = this.#rawError(i, this.columns[j]);
     if (!this.sums) return error;
-    this.sumErrors ??= this.rows.map((_, row) => this.columns.reduce((sum, column) => sum + this.raw(row, column), 0));
+    this.sumErrors ??= this.rows.map((_, row) =>
+      this.columns.reduce((sum, column) => sum + this.#rawError(row, column), 0),
+    );
     const least = this.sums[i] - this.sumErrors[i];
     return least > 0 ? Math.min(1, (error + this.value(i, j) * this.sumErrors[i]) / least) : 1;
   }
 
-  raw(i, column) {
+  /** Return the error before rows are divided by their sums. @param {number} i row @param {Unit} column */
+  #rawError(i, column) {
     return column.segment === null ? 0.5 / FINE : this.errors[i] * column.tokens.length;
   }
 
-  /** Of a row the columns with the largest weights, as few as reach the mass; largest first. */
+  /** Return the columns with the largest weights of a row, as few as reach the mass; largest first. @param {number} i */
   edges(i) {
-    if (!this.cached[i]) {
-      const width = this.columns.length;
-      const row = this.values.subarray(i * width, (i + 1) * width).map(Math.abs);
-      const order = Array.from(row.keys()).sort((a, b) => row[b] - row[a]);
-      const enough = this.mass * row.reduce((sum, v) => sum + v, 0) - 1e-6;
-      let count = 0;
-      for (let sum = 0; count < width && sum < enough && row[order[count]] > 0; count++) sum += row[order[count]];
-      this.cached[i] = order.slice(0, count);
-    }
-    return this.cached[i];
+    this.cachedEdges[i] ??= this.#findEdges(i);
+    return this.cachedEdges[i];
   }
 
-  /** The largest values, as [row, column]; of one row or one column if given. */
+  /** @param {number} i row */
+  #findEdges(i) {
+    const width = this.columns.length;
+    const row = this.values.subarray(i * width, (i + 1) * width).map(Math.abs);
+    const order = Array.from(row.keys()).sort((a, b) => row[b] - row[a]);
+    const enough = this.mass * row.reduce((sum, v) => sum + v, 0) - 1e-6;
+    let count = 0;
+    for (let sum = 0; count < width && sum < enough && row[order[count]] > 0; count++) sum += row[order[count]];
+    return order.slice(0, count);
+  }
+
+  /**
+   * Return the places of the largest values, largest first; of one row or one column if given.
+   *
+   * @param {number} count
+   * @param {{ row?: number | null, column?: number | null }} within
+   * @returns {[row: number, column: number][]}
+   */
   strongest(count, { row = null, column = null } = {}) {
     const width = this.columns.length;
+    /** @type {[row: number, column: number, size: number][]} */
     const best = [];
     let least = 0;
+    /** @param {number} i @param {number} j */
     const look = (i, j) => {
       const size = Math.abs(this.values[i * width + j]);
       if (size <= least) return;
@@ -199,4 +265,9 @@ export class Shown {
     }
     return best.map(([i, j]) => [i, j]);
   }
+}
+
+/** Return the largest absolute value, or 1 where all are 0. @param {Float32Array} values */
+function findPeak(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
 }
