@@ -103,7 +103,7 @@ class LoadedModel:
         """
         label = os.fspath(name)
         select_devices(list_devices(), device)
-        asked = None if precision == AUTO else find_precision(precision, auto=True)
+        asked = None if precision == AUTO else find_precision(precision, auto=True).name
         config = XLMRobertaXLConfig.from_pretrained(name, **where)
         tokenizer = XLMRobertaTokenizer.from_pretrained(name, **where)
         _check_vocabulary(label, tokenizer, config)
@@ -115,7 +115,7 @@ class LoadedModel:
             single = find_single_device(device_map)
             device, device_map = ("cpu", device_map) if single is None else (str(single), None)
         plan = make_plan(label, model, double_quant=double_quant, embeddings_8bit=embeddings_8bit)
-        wanted = checkpoint.settle_precision(asked and asked.name) or AUTO
+        wanted = checkpoint.settle_precision(asked) or AUTO
         choice = plan.choose(wanted, device, checkpoint.dtype)
         if not force and not choice.fits:
             raise CheckpointError(

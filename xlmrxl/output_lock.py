@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from errno import EACCES, EAGAIN, EDEADLK
 from pathlib import Path
 
+from xlmrxl.errors import InputError
+
 CONTENTION_ERRNOS = (EACCES, EAGAIN, EDEADLK)
 """What the system answers where another holds the lock. Anything else means that the file system has no locks."""
 
@@ -39,7 +41,7 @@ def lock_output(target: Path) -> Iterator[None]:
         target: what is to be written, whether it exists or not; its parent folder must exist.
 
     Raises:
-        ValueError: another job is writing it. Nothing has been touched.
+        InputError: another job is writing it. Nothing has been touched.
         OSError: no file can be made beside the target.
     """
     path = target.with_name(f".{target.name}.lock")
@@ -62,7 +64,7 @@ def check_unlocked(target: Path) -> None:
         target: as for `lock_output`.
 
     Raises:
-        ValueError: another job is writing it.
+        InputError: another job is writing it.
         OSError: no file can be made beside the target.
     """
     with lock_output(target):
@@ -79,7 +81,7 @@ def _acquire(path: Path, target: Path) -> int:
                     _lock(file)
                 except OSError as error:
                     if error.errno in CONTENTION_ERRNOS:
-                        raise ValueError(
+                        raise InputError(
                             f"Another job is writing {target}. Wait until it ends, or choose another target."
                         ) from None
                 if os.path.samestat(os.fstat(file), os.stat(path)):

@@ -281,9 +281,9 @@ def estimate_need(
                 continue
             counted.add(id(parameter))
             if kind == "weight" and is_quantizable(path, module):
-                weights += precision.count_bytes(*parameter.shape, double_quant)
+                weights += precision.count_bytes(parameter.shape[0], parameter.shape[1], double_quant)
             elif embeddings_8bit and path.endswith("word_embeddings"):
-                weights += Embedding8bit.count_bytes(*parameter.shape)
+                weights += Embedding8bit.count_bytes(parameter.shape[0], parameter.shape[1])
             else:
                 weights += parameter.numel() * precision.rest_bytes
     config = model.config

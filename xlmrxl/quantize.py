@@ -21,7 +21,6 @@ from xlmrxl.errors import CheckpointError, get_first_line
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.encoder import XLMRobertaXLModel
 from xlmrxl.model.loading import (
-    BASE_PREFIX,
     BUFFERS,
     EMBEDDINGS,
     HEADS,
@@ -32,7 +31,7 @@ from xlmrxl.model.loading import (
     match_names,
     open_checkpoint,
 )
-from xlmrxl.model.module import init_empty_weights
+from xlmrxl.model.module import BASE_PREFIX, init_empty_weights
 from xlmrxl.output_lock import lock_output
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.quantization.bnb_format import quantize_8bit

@@ -10,6 +10,8 @@ import difflib
 from collections.abc import Collection
 from typing import Any
 
+from xlmrxl.errors import InputError
+
 HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only", "force_download", "subfolder")
 """Arguments of every `from_pretrained` that say where to look, not what to build."""
 WITHOUT_EFFECT = frozenset(
@@ -49,7 +51,7 @@ def take_hub_options(kwargs: dict[str, Any]) -> dict[str, Any]:
         Those of `HUB_OPTIONS` that were given; `use_auth_token` is an older name of `token`.
 
     Raises:
-        ValueError: something that cannot be had here, with what to do instead.
+        InputError: something that cannot be had here, with what to do instead.
     """
     older = kwargs.pop("use_auth_token", None)
     if older is not None and kwargs.get("token") is None:
@@ -66,11 +68,11 @@ def refuse_unless_off(kwargs: dict[str, Any]) -> None:
     """Take out of keyword arguments what cannot be had.
 
     Raises:
-        ValueError: it is asked for.
+        InputError: it is asked for.
     """
     for name in MUST_BE_OFF.keys() & kwargs.keys():
         if kwargs.pop(name):
-            raise ValueError(f"{name} cannot be had here. {MUST_BE_OFF[name]}.")
+            raise InputError(f"{name} cannot be had here. {MUST_BE_OFF[name]}.")
 
 
 def refuse_save_options(function: str, kwargs: dict[str, Any]) -> None:
@@ -78,7 +80,7 @@ def refuse_save_options(function: str, kwargs: dict[str, Any]) -> None:
 
     Raises:
         TypeError: one is unknown.
-        ValueError: one cannot be had.
+        InputError: one cannot be had.
     """
     refuse_unless_off(kwargs)
     if unknown := sorted(kwargs.keys() - SAVE_WITHOUT_EFFECT):

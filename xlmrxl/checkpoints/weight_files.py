@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from xlmrxl.checkpoints.adapter import refuse_adapter
 from xlmrxl.checkpoints.hub import find_local_folder, resolve_file
 from xlmrxl.checkpoints.strict_json import read_json_object
-from xlmrxl.errors import CheckpointError, describe, get_first_line, shorten
+from xlmrxl.errors import CheckpointError, InputError, describe, get_first_line, shorten
 
 SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
@@ -170,7 +170,7 @@ def open_weights(
 
     Raises:
         CheckpointError: there are none, or a file is missing, damaged or not what its index says.
-        ValueError: the variant is no word.
+        InputError: the variant is no word.
     """
     layouts = [
         add_variant(layout, variant) for layout in LAYOUTS if safetensors in (None, layout.startswith(SAFETENSORS))
@@ -195,12 +195,12 @@ def add_variant(name: str, variant: str | None) -> str:
     """Return the name of a file of weights, or of their index, in a variant: `model.fp16.safetensors`.
 
     Raises:
-        ValueError: the variant is no word.
+        InputError: the variant is no word.
     """
     if variant is None:
         return name
     if not isinstance(variant, str) or not re.fullmatch(r"[\w-]{1,50}", variant):
-        raise ValueError(f"variant is {describe(variant)}; it is a word of letters, digits, _ and -, such as 'fp16'.")
+        raise InputError(f"variant is {describe(variant)}; it is a word of letters, digits, _ and -, such as 'fp16'.")
     stem, suffix = name.rsplit(".", 1)
     return f"{stem}.{variant}.{suffix}"
 
@@ -361,7 +361,7 @@ def save_weights(
 
     Raises:
         CheckpointError: it cannot be written, for instance for want of space.
-        ValueError: `max_shard_size` is not a size, or the variant is no word.
+        InputError: `max_shard_size` is not a size, or the variant is no word.
     """
     kind = SAFETENSORS if safe_serialization else BIN
     whole, index_name = add_variant(kind, variant), add_variant(kind + INDEX, variant)
@@ -426,7 +426,7 @@ def parse_size(size: int | str) -> int:
         return size
     match = re.fullmatch(r"(\d+)\s*([KMG]?)(i?)B", str(size).strip(), re.IGNORECASE)
     if not match or int(match[1]) < 1:
-        raise ValueError(f"{size!r} is not a size; write a number of bytes or something like '5GB' or '200MB'.")
+        raise InputError(f"{size!r} is not a size; write a number of bytes or something like '5GB' or '200MB'.")
     step = 1024 if match[3] else 1000
     return int(match[1]) * int(step ** " KMG".index(match[2].upper() or " "))
 

@@ -14,7 +14,7 @@ from xlmrxl.checkpoints.adapter import refuse_adapter
 from xlmrxl.checkpoints.hub import resolve_file
 from xlmrxl.checkpoints.keywords import refuse_save_options, suggest, take_hub_options
 from xlmrxl.checkpoints.strict_json import read_json_object
-from xlmrxl.errors import CheckpointError, describe
+from xlmrxl.errors import CheckpointError, InputError, describe
 
 CONFIG_NAME = "config.json"
 ACTIVATIONS = ("gelu", "relu", "silu", "swish", "gelu_new", "gelu_pytorch_tanh", "tanh")
@@ -94,7 +94,7 @@ class XLMRobertaXLConfig:
             `output_attentions`, `is_decoder`, `add_cross_attention`, …); what is unknown is kept and written again.
 
     Raises:
-        ValueError: for a setting that no model can be built from.
+        InputError: for a setting that no model can be built from.
     """
 
     model_type: ClassVar[str] = "xlm-roberta-xl"
@@ -170,7 +170,7 @@ class XLMRobertaXLConfig:
             kwargs.pop(name, None)
         for name, value in kwargs.items():
             if len(name) > MAX_NAME or hasattr(type(self), name):
-                raise ValueError(f"{describe(name)} cannot be the name of a setting.")
+                raise InputError(f"{describe(name)} cannot be the name of a setting.")
             setattr(self, name, value)
         self._check()
 
@@ -194,7 +194,7 @@ class XLMRobertaXLConfig:
         self.id2label = id2label
         self.label2id = {label: index for index, label in id2label.items()} if label2id is None else label2id
         if not isinstance(self.label2id, dict) or not all(_is_integer(index) for index in self.label2id.values()):
-            raise ValueError(f"label2id is {describe(label2id)}; it must give each label its number.")
+            raise InputError(f"label2id is {describe(label2id)}; it must give each label its number.")
 
     @property
     def num_labels(self) -> int:
@@ -260,7 +260,7 @@ class XLMRobertaXLConfig:
         if named is not None and not (
             isinstance(named, list) and all(isinstance(name, str) and len(name) <= MAX_NAME for name in named)
         ):
-            raise ValueError(f"architectures is {describe(named)}; it must be a list of names of classes.")
+            raise InputError(f"architectures is {describe(named)}; it must be a list of names of classes.")
 
     def _check_kinds(self) -> None:
         """Check each number and switch by itself."""
@@ -271,31 +271,31 @@ class XLMRobertaXLConfig:
             if (value := getattr(self, name)) is None and name in MAY_BE_NONE:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-                raise ValueError(f"{name} is {describe(value)}; it must be a number from {least} to {most}.")
+                raise InputError(f"{name} is {describe(value)}; it must be a number from {least} to {most}.")
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} is {describe(getattr(self, name))}; it must be true or false.")
+                raise InputError(f"{name} is {describe(getattr(self, name))}; it must be true or false.")
 
     def _check_sizes(self) -> None:
         """Check what depends on one another."""
         if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
+            raise InputError(
                 f"hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads "
                 f"({self.num_attention_heads})."
             )
         for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
             if (value := getattr(self, name)) is not None and value >= self.vocab_size:
-                raise ValueError(f"{name} is {value}, but the vocabulary has only {self.vocab_size} rows.")
+                raise InputError(f"{name} is {value}, but the vocabulary has only {self.vocab_size} rows.")
         if self.longest_input < 1:
-            raise ValueError(
+            raise InputError(
                 f"max_position_embeddings is {self.max_position_embeddings}; positions begin after pad_token_id "
                 f"({self.pad_token_id}), so it must be at least {self.pad_token_id + 2}."
             )
         for layer, heads in self.pruned_heads.items():
             if layer >= self.num_hidden_layers or any(head >= self.num_attention_heads for head in heads):
-                raise ValueError(f"pruned_heads names a head that is not there, in layer {layer}.")
+                raise InputError(f"pruned_heads names a head that is not there, in layer {layer}.")
             if len(set(heads)) == self.num_attention_heads:
-                raise ValueError(f"pruned_heads leaves no head in layer {layer}.")
+                raise InputError(f"pruned_heads leaves no head in layer {layer}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that config.json holds, as plain values."""
@@ -341,7 +341,7 @@ class XLMRobertaXLConfig:
 
         Raises:
             TypeError: an unknown argument.
-            ValueError: `push_to_hub=True`.
+            InputError: `push_to_hub=True`.
         """
         refuse_save_options("save_pretrained", kwargs)
         folder = Path(save_directory)
@@ -366,7 +366,7 @@ class XLMRobertaXLConfig:
 
         Raises:
             TypeError: what of `kwargs` is no setting, unless it is to be returned.
-            ValueError: a setting that no model can be built from.
+            InputError: a setting that no model can be built from.
         """
         unused = cls._take_unknown(config_dict, kwargs, return_unused_kwargs)
         config = cls(**{**config_dict, **kwargs})
@@ -484,12 +484,12 @@ def _is_integer(value: object) -> bool:
 
 def _check_integer(name: str, value: Any, least: int, most: int) -> None:
     if not _is_integer(value) or not least <= value <= most:
-        raise ValueError(f"{name} is {describe(value)}; it must be a whole number from {least:,} to {most:,}.")
+        raise InputError(f"{name} is {describe(value)}; it must be a whole number from {least:,} to {most:,}.")
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} is {describe(value)}; it must be one of {', '.join(map(repr, choices))}.")
+        raise InputError(f"{name} is {describe(value)}; it must be one of {', '.join(map(repr, choices))}.")
 
 
 def _read_labels(id2label: Any) -> dict[int, str]:
@@ -499,12 +499,12 @@ def _read_labels(id2label: Any) -> dict[int, str]:
     except (AttributeError, TypeError, ValueError):
         labels = {}
     if not 0 < len(labels) <= MAX_LABELS or sorted(labels) != list(range(len(labels))):
-        raise ValueError(
+        raise InputError(
             f"id2label is {describe(id2label)}; it must name the labels 0, 1, 2, …, and at most {MAX_LABELS:,} of them."
         )
     for index, label in labels.items():
         if isinstance(label, bool) or not isinstance(label, str | int | float) or len(str(label)) > MAX_NAME:
-            raise ValueError(
+            raise InputError(
                 f"id2label names label {index} {describe(label)}; a name has at most {MAX_NAME} characters."
             )
     return {index: str(label) for index, label in labels.items()}
@@ -519,5 +519,5 @@ def _read_pruned_heads(pruned: Any) -> dict[int, list[int]]:
     if heads is None or not all(
         layer >= 0 and all(_is_integer(head) and head >= 0 for head in those) for layer, those in heads.items()
     ):
-        raise ValueError(f"pruned_heads is {describe(pruned)}; it must be lists of heads by layer.")
+        raise InputError(f"pruned_heads is {describe(pruned)}; it must be lists of heads by layer.")
     return heads

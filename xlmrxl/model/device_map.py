@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from xlmrxl.errors import MissingDependencyError
+from xlmrxl.errors import InputError, MissingDependencyError
 
 STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
 
@@ -19,7 +19,7 @@ def find_single_device(device_map: Any) -> torch.device | None:
         device_map: a device, its name or number, or a map of everything to one; or one of `STRATEGIES`; or a dict.
 
     Raises:
-        ValueError: it is none of these.
+        InputError: it is none of these.
     """
     if isinstance(device_map, dict) and list(device_map) == [""]:
         device_map = device_map[""]
@@ -30,7 +30,7 @@ def find_single_device(device_map: Any) -> torch.device | None:
     try:
         return torch.device(device_map)
     except (TypeError, RuntimeError):
-        raise ValueError(
+        raise InputError(
             f"device_map is {device_map!r}; it must be one of {', '.join(STRATEGIES)}, a device, or a dict from "
             "modules to devices."
         ) from None

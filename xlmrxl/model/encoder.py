@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import save_on_cpu
 from torch.utils.checkpoint import checkpoint
 
+from xlmrxl.errors import InputError
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.outputs import BaseModelOutputWithPoolingAndCrossAttentions, Pasts
 from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
@@ -82,7 +83,7 @@ class XLMRobertaXLEmbeddings(nn.Module):
         table = self.position_embeddings.num_embeddings
         # Only a text that could be too long is looked at, so that the usual one costs no transfer from the GPU.
         if past_length + positions.shape[1] + self.padding_idx >= table and int(positions.max()) >= table:
-            raise ValueError(
+            raise InputError(
                 f"The text has {int(positions.max()) - self.padding_idx} tokens, but this model reads at most "
                 f"{table - self.padding_idx - 1}. Shorten it, or tokenize with truncation=True."
             )
@@ -163,7 +164,7 @@ class XLMRobertaXLSelfAttention(nn.Module):
         """Score the distance between query and key by learned embeddings (Shaw et al. 2018; Huang et al. 2020)."""
         queries, keys = query.shape[2], key.shape[2]
         if keys > self.max_position_embeddings:
-            raise ValueError(
+            raise InputError(
                 f"The text has {keys} tokens, but this model reads at most {self.max_position_embeddings}."
             )
         at_query = torch.arange(keys - queries, keys, device=query.device)[:, None]
@@ -213,7 +214,7 @@ class XLMRobertaXLAttention(nn.Module):
         total = self.self.num_attention_heads + len(self.pruned_heads)
         wrong = [head for head in heads if not 0 <= head < total]
         if wrong:
-            raise ValueError(f"There is no head {wrong[0]}: a layer has heads 0 to {total - 1}.")
+            raise InputError(f"There is no head {wrong[0]}: a layer has heads 0 to {total - 1}.")
         gone = self.pruned_heads | set(heads)
         if gone == self.pruned_heads:
             return
@@ -292,7 +293,7 @@ class XLMRobertaXLLayer(nn.Module):
         self.attention = XLMRobertaXLAttention(config)
         if config.add_cross_attention:
             if not config.is_decoder:
-                raise ValueError("add_cross_attention needs is_decoder=True in the config as well.")
+                raise InputError("add_cross_attention needs is_decoder=True in the config as well.")
             self.crossattention = XLMRobertaXLAttention(config, position_embedding_type="absolute")
         self.intermediate = XLMRobertaXLIntermediate(config)
         self.output = XLMRobertaXLOutput(config)
@@ -321,7 +322,7 @@ class XLMRobertaXLLayer(nn.Module):
         present: tuple[Tensor, ...] = rest.pop() if self.is_decoder else ()
         if self.is_decoder and encoder_hidden_states is not None:
             if not hasattr(self, "crossattention"):
-                raise ValueError("encoder_hidden_states were given, but the config lacks add_cross_attention=True.")
+                raise InputError("encoder_hidden_states were given, but the config lacks add_cross_attention=True.")
             cross_past = None if past_key_value is None else past_key_value[-2:]
             stream, *cross_weights, cross_present = self.crossattention(
                 stream,
@@ -493,11 +494,11 @@ class XLMRobertaXLModel(XLMRobertaXLPreTrainedModel):
             return_dict: whether to return a named output (the default) or a tuple.
 
         Raises:
-            ValueError: neither or both of ids and embeddings, a mask of a wrong shape, or a text too long.
+            InputError: neither or both of ids and embeddings, a mask of a wrong shape, or a text too long.
         """
         config = self.config
         if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("Give either input_ids or inputs_embeds, and not both.")
+            raise InputError("Give either input_ids or inputs_embeds, and not both.")
         use_cache = config.is_decoder and (config.use_cache if use_cache is None else use_cache)
         if self.encoder.gradient_checkpointing and self.training:
             use_cache = False
@@ -545,7 +546,7 @@ def make_additive_mask(mask: Tensor | None, like: Tensor, *, causal: bool, past_
     if mask.dim() == 3:
         mask = mask[:, None]
     elif mask.dim() != 2:
-        raise ValueError(
+        raise InputError(
             f"The attention mask has shape {tuple(mask.shape)}; it must be (batch, sequence) or "
             "(batch, sequence, sequence)."
         )
@@ -565,7 +566,7 @@ def expand_head_mask(mask: Tensor, layers: int, like: Tensor) -> Tensor:
     if mask.dim() == 2:
         mask = mask[:, None, :, None, None]
     if mask.dim() != 5 or mask.shape[0] != layers:
-        raise ValueError(
+        raise InputError(
             f"head_mask has shape {tuple(mask.shape)}; it must be (heads,) or (layers, heads) with {layers} layers."
         )
     return mask.to(like)
@@ -574,7 +575,7 @@ def expand_head_mask(mask: Tensor, layers: int, like: Tensor) -> Tensor:
 def _prune_linear(linear: nn.Linear, index: Tensor, dim: int) -> nn.Linear:
     """Return a linear layer with only some of its outputs (dim 0) or inputs (dim 1)."""
     if not isinstance(linear, nn.Linear):
-        raise ValueError("Heads of quantised layers cannot be pruned. Prune the model in 16 bits, then quantise it.")
+        raise InputError("Heads of quantised layers cannot be pruned. Prune the model in 16 bits, then quantise it.")
     index = index.to(linear.weight.device)
     weight = linear.weight.detach().index_select(dim, index)
     bias = linear.bias.detach() if dim == 1 else linear.bias.detach()[index]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xlmrxl.checkpoints.keywords import suggest
 from xlmrxl.checkpoints.strict_json import read_json_object
-from xlmrxl.errors import CheckpointError, shorten
+from xlmrxl.errors import CheckpointError, InputError, shorten
 from xlmrxl.model.outputs import ModelOutput
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class GenerationOptions:
 
         Raises:
             TypeError: an option that there is not.
-            ValueError: one that cannot be had, or a wrong value.
+            InputError: one that cannot be had, or a wrong value.
         """
         names = {field.name for field in fields(self)}
         changed = given if given is None or isinstance(given, Mapping) else _read_object(given)
@@ -146,23 +146,23 @@ class GenerationOptions:
         """Check each option.
 
         Raises:
-            ValueError: one has a value that it cannot have.
+            InputError: one has a value that it cannot have.
         """
         for name, least in (("max_length", 1), ("num_beams", 1), ("num_return_sequences", 1), ("min_length", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}.")
+                raise InputError(f"{name} is {value!r}; it must be a whole number from {least}.")
         for name in ("temperature", "repetition_penalty"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be greater than 0.")
+                raise InputError(f"{name} is {getattr(self, name)!r}; it must be greater than 0.")
         if self.top_p is not None and not 0 <= self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p!r}; it must be a probability.")
+            raise InputError(f"top_p is {self.top_p!r}; it must be a probability.")
         if self.early_stopping not in (True, False, "never"):
-            raise ValueError(f"early_stopping is {self.early_stopping!r}; it must be True, False or 'never'.")
+            raise InputError(f"early_stopping is {self.early_stopping!r}; it must be True, False or 'never'.")
         if self.num_return_sequences > 1 and not self.do_sample and self.num_beams == 1:
-            raise ValueError("Without sampling or beams there is one text for each prompt: set num_return_sequences=1.")
+            raise InputError("Without sampling or beams there is one text for each prompt: set num_return_sequences=1.")
         if self.num_beams > 1 and self.num_return_sequences > self.num_beams:
-            raise ValueError(
+            raise InputError(
                 f"num_return_sequences is {self.num_return_sequences}, but there are only {self.num_beams} beams."
             )
 
@@ -188,7 +188,7 @@ def _read_object(given: Any) -> dict[str, Any]:
             and not name.startswith("_")
             and name != "transformers_version"
         ):
-            raise ValueError(f"generation_config asks for {name}={value!r}, which generate cannot do here.")
+            raise InputError(f"generation_config asks for {name}={value!r}, which generate cannot do here.")
     # A later GenerationConfig has None where nothing was chosen.
     return {name: value for name, value in values.items() if name in names and value is not None}
 
@@ -251,13 +251,13 @@ def generate(
         **inputs: for each text, what else the model gets: `encoder_hidden_states`, `encoder_attention_mask`.
 
     Raises:
-        ValueError: the prompt is as long as the text may be, or empty.
+        InputError: the prompt is as long as the text may be, or empty.
     """
     if ids.dim() != 2 or not ids.numel():
-        raise ValueError(f"The ids have the shape {tuple(ids.shape)}; they must be (texts, length), and not empty.")
+        raise InputError(f"The ids have the shape {tuple(ids.shape)}; they must be (texts, length), and not empty.")
     longest = options.max_length if options.max_new_tokens is None else ids.shape[1] + options.max_new_tokens
     if longest <= ids.shape[1]:
-        raise ValueError(
+        raise InputError(
             f"The prompt has {ids.shape[1]} tokens, and max_length is {longest}. Raise it, or give max_new_tokens."
         )
     if options.pad_token_id is None and options.ends:

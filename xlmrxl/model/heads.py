@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from xlmrxl.checkpoints.hub import resolve_file
+from xlmrxl.errors import InputError
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.encoder import XLMRobertaXLModel
 from xlmrxl.model.generation import (
@@ -148,7 +149,7 @@ class XLMRobertaXLForMaskedLM(_LanguageModel):
         states = out.last_hidden_state
         if logits_mask is not None:
             if logits_mask.shape != states.shape[:2] or logits_mask.dtype != torch.bool:
-                raise ValueError(
+                raise InputError(
                     f"logits_mask must be booleans of shape {tuple(states.shape[:2])}, not {logits_mask.dtype} of "
                     f"shape {tuple(logits_mask.shape)}."
                 )
@@ -207,16 +208,16 @@ class XLMRobertaXLForCausalLM(_LanguageModel):
 
         Raises:
             TypeError: an option that there is not.
-            ValueError: one that cannot be had, or a prompt that leaves no room.
+            InputError: one that cannot be had, or a prompt that leaves no room.
         """
         if not self.config.is_decoder:
-            raise ValueError("Only a decoder generates text: load the model with is_decoder=True.")
+            raise InputError("Only a decoder generates text: load the model with is_decoder=True.")
         base = generation_config if isinstance(generation_config, GenerationOptions) else self.generation_config
         chosen = base.update(None if base is generation_config else generation_config, options)
         ids = inputs if inputs is not None else input_ids
         if ids is None:
             if chosen.bos_token_id is None:
-                raise ValueError("Give input_ids: the model has no bos_token_id to begin a text with.")
+                raise InputError("Give input_ids: the model has no bos_token_id to begin a text with.")
             ids = torch.full((1, 1), chosen.bos_token_id, device=self.device)
         encoder = {"encoder_hidden_states": encoder_hidden_states, "encoder_attention_mask": encoder_attention_mask}
         out = generate(
@@ -401,7 +402,7 @@ class XLMRobertaXLForMultipleChoice(_Head):
         """
         given = input_ids if input_ids is not None else inputs_embeds
         if given is None:
-            raise ValueError("Give either input_ids or inputs_embeds, and not both.")
+            raise InputError("Give either input_ids or inputs_embeds, and not both.")
 
         def flat(x: Tensor | None) -> Tensor | None:
             return None if x is None else x.flatten(0, 1)
@@ -477,7 +478,7 @@ class XLMRobertaXLForQuestionAnswering(_Head):
         """Build the layers in the sizes that the config gives."""
         super().__init__(config)
         if config.num_labels != 2:
-            raise ValueError(f"num_labels is {config.num_labels}; question answering has two, the start and the end.")
+            raise InputError(f"num_labels is {config.num_labels}; question answering has two, the start and the end.")
         self.num_labels = config.num_labels
         self.roberta = XLMRobertaXLModel(config, add_pooling_layer=False)
         self.qa_outputs = nn.Linear(config.hidden_size, config.num_labels)

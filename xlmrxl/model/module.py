@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from xlmrxl.checkpoints.keywords import suggest
-from xlmrxl.errors import describe
+from xlmrxl.errors import InputError, describe
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.quantization.bnb_layers import Embedding8bit
 from xlmrxl.quantization.layers import Quantized
@@ -201,20 +201,20 @@ class XLMRobertaXLModule(nn.Module):
             The word embeddings.
 
         Raises:
-            ValueError: a number is no positive whole number, leaves no row for the padding token, or the embeddings
+            InputError: a number is no positive whole number, leaves no row for the padding token, or the embeddings
                 are quantised.
         """
         for name, value in (("new_num_tokens", new_num_tokens), ("pad_to_multiple_of", pad_to_multiple_of)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} is {describe(value)}; it must be a whole number from 1.")
+                raise InputError(f"{name} is {describe(value)}; it must be a whole number from 1.")
         old = self.get_input_embeddings()
         if isinstance(old, Quantized):
-            raise ValueError("8-bit embeddings cannot be resized. Load them in 16 bits, resize, and quantise again.")
+            raise InputError("8-bit embeddings cannot be resized. Load them in 16 bits, resize, and quantise again.")
         count = old.num_embeddings if new_num_tokens is None else new_num_tokens
         if pad_to_multiple_of:
             count = -(-count // pad_to_multiple_of) * pad_to_multiple_of
         if count <= self.config.pad_token_id:
-            raise ValueError(f"A vocabulary of {count} has no row for the padding token {self.config.pad_token_id}.")
+            raise InputError(f"A vocabulary of {count} has no row for the padding token {self.config.pad_token_id}.")
         if count == old.num_embeddings:
             return old
         weight = self._resized(old.weight, count)
@@ -248,13 +248,13 @@ class XLMRobertaXLModule(nn.Module):
                 negative layer counts from the end.
 
         Raises:
-            ValueError: there is no such layer or head, or the layer is quantised.
+            InputError: there is no such layer or head, or the layer is quantised.
         """
         count = self.config.num_hidden_layers
         by_layer: dict[int, list[int]] = {}
         for layer, heads in heads_to_prune.items():
             if not -count <= layer < count:
-                raise ValueError(f"There is no layer {layer}: the model has layers 0 to {count - 1}.")
+                raise InputError(f"There is no layer {layer}: the model has layers 0 to {count - 1}.")
             by_layer[layer % count] = [*by_layer.get(layer % count, []), *heads]
         self.base_model._prune_heads(by_layer)
         for layer, heads in by_layer.items():
@@ -278,7 +278,7 @@ class XLMRobertaXLModule(nn.Module):
 
         Raises:
             TypeError: an option that there is not.
-            ValueError: `every_n_layers` is no whole number from 1.
+            InputError: `every_n_layers` is no whole number from 1.
         """
         options = dict(activation_checkpointing_kwargs or {})
         if unknown := sorted(options.keys() - CHECKPOINT_OPTIONS):
@@ -286,7 +286,7 @@ class XLMRobertaXLModule(nn.Module):
                 f"torch.utils.checkpoint has no option {unknown[0]!r}{suggest(unknown[0], CHECKPOINT_OPTIONS)}."
             )
         if isinstance(every_n_layers, bool) or not isinstance(every_n_layers, int) or every_n_layers < 1:
-            raise ValueError(f"every_n_layers is {every_n_layers!r}; it must be a whole number from 1.")
+            raise InputError(f"every_n_layers is {every_n_layers!r}; it must be a whole number from 1.")
         encoder = self._encoder()
         encoder.gradient_checkpointing, encoder.checkpoint_options = True, options
         encoder.checkpoint_every, encoder.checkpoint_offload = every_n_layers, offload

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_map
 
 from xlmrxl.checkpoints.keywords import refuse_save_options, take_hub_options
 from xlmrxl.checkpoints.weight_files import save_weights
-from xlmrxl.errors import CheckpointError
+from xlmrxl.errors import CheckpointError, InputError
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.loading import find_stored_precision, load_checkpoint, open_checkpoint, read_quantization
 from xlmrxl.model.module import XLMRobertaXLModule
@@ -58,7 +58,7 @@ class XLMRobertaXLPreTrainedModel(XLMRobertaXLModule):
         Raises:
             CheckpointError: it cannot be written.
             TypeError: an unknown argument.
-            ValueError: `push_to_hub=True`, or a size or a variant that cannot be.
+            InputError: `push_to_hub=True`, or a size or a variant that cannot be.
         """
         refuse_save_options("save_pretrained", kwargs)
         if not is_main_process:
@@ -159,12 +159,12 @@ class XLMRobertaXLPreTrainedModel(XLMRobertaXLModule):
         Raises:
             CheckpointError: nothing is there, or it does not fit this model.
             TypeError: an argument that is none, and no setting of the config.
-            ValueError: an argument that cannot be had, or a wrong value.
+            InputError: an argument that cannot be had, or a wrong value.
         """
         where = take_hub_options(kwargs)
         name = pretrained_model_name_or_path
         if name is None and (config is None or state_dict is None):
-            raise ValueError("Without the name of a checkpoint, give both config and state_dict.")
+            raise InputError("Without the name of a checkpoint, give both config and state_dict.")
         parts = {key: kwargs.pop(key) for key in inspect.signature(cls).parameters if key in kwargs}
         config = cls._read_config(name if config is None else config, where, kwargs)
         if attn_implementation is not None:
@@ -246,5 +246,5 @@ def _read_dtype(wanted: torch.dtype | str | None) -> torch.dtype | None:
         return None
     found = getattr(torch, wanted.removeprefix("torch."), None) if isinstance(wanted, str) else wanted
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise ValueError(f"{wanted!r} is not a type to load weights in; use torch.float32, torch.bfloat16 or 'auto'.")
+        raise InputError(f"{wanted!r} is not a type to load weights in; use torch.float32, torch.bfloat16 or 'auto'.")
     return found

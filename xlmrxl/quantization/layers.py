@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
+from xlmrxl.errors import InputError
 from xlmrxl.quantization.load_options import LoadOptions
 
 Layer = TypeVar("Layer", bound="QuantizedLinear")
@@ -60,7 +61,7 @@ class Quantized(nn.Module):
             for name, tensor in given.items():
                 same = tensor.shape == own[name].shape or (self.textual and name.startswith(self.textual))
                 if tensor.dtype != own[name].dtype or not same:
-                    raise ValueError(f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}")
+                    raise InputError(f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}")
             self.copy_from({**own, **given})
         except ValueError as error:
             error_msgs.append(
@@ -72,7 +73,7 @@ class Quantized(nn.Module):
         """Take over tensors as `tensors` gives them.
 
         Raises:
-            ValueError: they are not what they must be.
+            InputError: they are not what they must be.
         """
         for name, buffer in self.named_buffers(recurse=False):
             buffer.copy_(tensors[name])
@@ -134,7 +135,7 @@ class QuantizedLinear(Quantized):
             settings: the quantization_config of config.json.
 
         Raises:
-            ValueError: something is missing, or not what it must be; the message is a clause.
+            InputError: something is missing, or not what it must be; the message is a clause.
         """
         raise NotImplementedError
 

@@ -17,7 +17,7 @@ from string import Template
 from typing import Any
 
 from xlmrxl.checkpoints.hub import DEFAULT, find_local_folder
-from xlmrxl.errors import CheckpointError, get_first_line
+from xlmrxl.errors import CheckpointError, InputError, get_first_line
 from xlmrxl.output_lock import lock_output
 from xlmrxl.quantization.precision import AUTO, PRECISIONS
 from xlmrxl.space.reference import KINDS, MEMORY, NAME, PYTHONS, TORCHES, ZEROGPU
@@ -91,7 +91,7 @@ def build(
             the .git of a clone.
 
     Raises:
-        ValueError: something that Spaces do not offer, or another job is writing the target.
+        InputError: something that Spaces do not offer, or another job is writing the target.
         CheckpointError: the model is not there or does not fit, or the target cannot be written.
     """
     wanted = _check_choice("kind", kind, KINDS)
@@ -100,14 +100,14 @@ def build(
     if wanted == "zerogpu":
         _check_choice("torch", torch, TORCHES)
     elif not re.fullmatch(r"\d+\.\d+\.\d+", torch):
-        raise ValueError(f"torch is {torch!r}; it must be a version such as {TORCH}.")
+        raise InputError(f"torch is {torch!r}; it must be a version such as {TORCH}.")
     if name is not None and not re.fullmatch(NAME, name):
-        raise ValueError(f"name is {name!r}; it must be owner/name, as the Space is called on the Hub.")
+        raise InputError(f"name is {name!r}; it must be owner/name, as the Space is called on the Hub.")
     model = model or MODELS[wanted]
     precision = _check_choice("precision", precision or DEFAULT_PRECISIONS[wanted], (AUTO, *PRECISIONS))
     own = find_local_folder(model) if model != DEFAULT else None
     if own is None and model != DEFAULT and not re.fullmatch(NAME, model):
-        raise ValueError(f"model is {model!r}; it must be 'default', a folder, or owner/name on the Hub.")
+        raise InputError(f"model is {model!r}; it must be 'default', a folder, or owner/name on the Hub.")
     model_files, other_names = ({}, []) if own is None else _list_model_files(own)
     notes = [*_check_memory(model, precision, wanted)]
     if other_names:
@@ -226,7 +226,7 @@ def list_requirements(values: dict[str, str]) -> list[str]:
 
 def _check_choice(what: str, given: str, offered: tuple[str, ...]) -> str:
     if given not in offered:
-        raise ValueError(f"{what} is {given!r}; it must be one of {', '.join(offered)}.")
+        raise InputError(f"{what} is {given!r}; it must be one of {', '.join(offered)}.")
     return given
 
 

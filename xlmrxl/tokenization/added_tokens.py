@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xlmrxl.checkpoints.strict_json import read_json_object
-from xlmrxl.errors import CheckpointError, describe
+from xlmrxl.errors import CheckpointError, InputError, describe
 
 ADDED_NAME = "added_tokens.json"
 SPECIAL_NAME = "special_tokens_map.json"
@@ -54,13 +54,13 @@ class AddedToken:
             object.__setattr__(self, "normalized", not self.special)
         switches = (self.single_word, self.lstrip, self.rstrip, self.normalized, self.special)
         if not isinstance(self.content, str) or not 0 < len(self.content) <= MAX_LENGTH:
-            raise ValueError(f"A token is a text of 1 to {MAX_LENGTH:,} characters, not {describe(self.content)}.")
+            raise InputError(f"A token is a text of 1 to {MAX_LENGTH:,} characters, not {describe(self.content)}.")
         if not all(isinstance(switch, bool) for switch in switches):
-            raise ValueError(f"Every property of the token {describe(self.content)} must be true or false.")
+            raise InputError(f"Every property of the token {describe(self.content)} must be true or false.")
         try:
             self.content.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"The token {describe(self.content)} has half a character.") from None
+            raise InputError(f"The token {describe(self.content)} has half a character.") from None
 
     def __str__(self) -> str:
         """Return the token as it is written."""
@@ -209,7 +209,7 @@ def _read_token(path: Path, entry: Any) -> AddedToken:
     fields = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
     try:
         if not isinstance(entry, dict):
-            raise ValueError(f"A token is an object with a content, not {describe(entry)}.")
+            raise InputError(f"A token is an object with a content, not {describe(entry)}.")
         return AddedToken(**{"content": "", **{name: entry[name] for name in fields if name in entry}})
     except ValueError as error:
         raise CheckpointError(f"{path} cannot be used: {error} It is damaged: copy it again.") from None

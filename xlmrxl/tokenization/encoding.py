@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
+from xlmrxl.errors import InputError
 from xlmrxl.tokenization.token_rows import add_ends
 from xlmrxl.tokenization.vocabulary import BOS, EOS, PAD, Span, Subwords, Vocabulary
 
@@ -96,7 +97,7 @@ class Encoding:
 
     def _tokens_of(self, sequence_index: int) -> Iterable[int]:
         if sequence_index not in range(self.n_sequences):
-            raise ValueError(f"sequence_index is {sequence_index}; this encoding is of {self.n_sequences} text(s).")
+            raise InputError(f"sequence_index is {sequence_index}; this encoding is of {self.n_sequences} text(s).")
         return (i for i, sequence in enumerate(self.sequence_ids) if sequence == sequence_index)
 
 
@@ -233,7 +234,7 @@ class BatchEncoding(dict[str, Any]):
         n_sequences: 1 for texts, 2 for pairs.
 
     Raises:
-        ValueError: a field makes no tensor.
+        InputError: a field makes no tensor.
     """
 
     _encodings: Sequence[Encoding] | None = None
@@ -363,13 +364,13 @@ class BatchEncoding(dict[str, Any]):
             prepend_batch_axis: whether the fields are of one text, and the tensors get an axis for the batch.
 
         Raises:
-            ValueError: another type, or a field that makes no tensor.
+            InputError: another type, or a field that makes no tensor.
         """
         if tensor_type is None:
             return self
         kind = getattr(tensor_type, "value", tensor_type)
         if kind not in ("pt", "np"):
-            raise ValueError(f"return_tensors is {kind!r}; it can be 'pt' or 'np'.")
+            raise InputError(f"return_tensors is {kind!r}; it can be 'pt' or 'np'.")
         for name, value in self.items():
             if not hasattr(value, "shape"):
                 self[name] = _make_tensor(name, [value] if prepend_batch_axis else value, kind)
@@ -384,7 +385,7 @@ class BatchEncoding(dict[str, Any]):
 
     def _row(self, index: int) -> Encoding:
         if self._encodings is None:
-            raise ValueError(
+            raise InputError(
                 "This encoding does not know the text it came from: it was padded or put together afterwards. Ask the "
                 "one that the tokenizer returned."
             )
@@ -403,14 +404,14 @@ def _make_tensor(name: str, value: Any, kind: str) -> Any:
     """Return a field as a tensor of torch or an array of numpy; without any number, of integers."""
     rows = value if isinstance(value, list | tuple) else [value]
     if len({len(row) for row in rows if hasattr(row, "__len__") and not isinstance(row, str)}) > 1:
-        raise ValueError(f"The rows of {name} differ in length, so they make no tensor: pass padding=True.")
+        raise InputError(f"The rows of {name} differ in length, so they make no tensor: pass padding=True.")
     try:
         if kind == "np":
             import numpy as np  # noqa: PLC0415 - not needed for lists
 
             array = np.array(value)
             if array.dtype == object:
-                raise ValueError("there are None or objects among its values")
+                raise InputError("there are None or objects among its values")
             return array if array.size else array.astype(np.int64)
         import torch  # noqa: PLC0415 - takes a second, and is not needed for lists
 
@@ -422,5 +423,5 @@ def _make_tensor(name: str, value: Any, kind: str) -> Any:
             return torch.from_numpy(np.array(rows))
         tensor = torch.tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"The field {name} makes no tensor: {error}.") from None
+        raise InputError(f"The field {name} makes no tensor: {error}.") from None
     return tensor if tensor.numel() else tensor.long()

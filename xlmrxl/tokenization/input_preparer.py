@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from xlmrxl.errors import InputError
 from xlmrxl.tokenization.encoding import BatchEncoding
 from xlmrxl.tokenization.token_rows import (
     PADDINGS,
@@ -72,7 +73,7 @@ class InputPreparer(TokenTable):
         `prepend_batch_axis` gives tensors an axis for the batch. All else is as in a call of the tokenizer.
 
         Raises:
-            ValueError: options that cannot be met.
+            InputError: options that cannot be met.
         """
         first, second = list(ids), None if pair_ids is None else list(pair_ids)
         pad, cut, limit = self._read_lengths(padding, truncation, max_length, verbose)
@@ -81,7 +82,7 @@ class InputPreparer(TokenTable):
         overflow: list[int] = []
         if cut and excess > 0:
             if limit < added:
-                raise ValueError("max_length is smaller than the number of special tokens; raise it.")
+                raise InputError("max_length is smaller than the number of special tokens; raise it.")
             first, second, overflow = self.truncate_sequences(first, second, excess, cut, stride)
         row = add_ends(first, second, (BOS, EOS) if add_special_tokens else None)
         columns = self._make_columns([row], return_token_type_ids, return_attention_mask)
@@ -119,7 +120,7 @@ class InputPreparer(TokenTable):
             What is left of both, and what was cut off, which is not said of a pair cut by "longest_first".
 
         Raises:
-            ValueError: there are fewer tokens.
+            InputError: there are fewer tokens.
         """
         first, second = list(ids), None if pair_ids is None else list(pair_ids)
         cut = read_choice("truncation_strategy", truncation_strategy, TRUNCATIONS)
@@ -155,7 +156,7 @@ class InputPreparer(TokenTable):
         """Return 1 where a special token would be added, or where one stands already; else 0."""
         if already_has_special_tokens:
             if token_ids_1 is not None:
-                raise ValueError("Ids that have their special tokens are one row: leave token_ids_1 out.")
+                raise InputError("Ids that have their special tokens are one row: leave token_ids_1 out.")
             special = set(self.all_special_ids)
             return [int(i in special) for i in read_ids(token_ids_0)]
         second = None if token_ids_1 is None else [0] * len(token_ids_1)
@@ -192,7 +193,7 @@ class InputPreparer(TokenTable):
         tokenizer, but that tensors or arrays come out where such went in, and that `verbose` is without effect.
 
         Raises:
-            ValueError: no ids to pad, or fields that make no tensor.
+            InputError: no ids to pad, or fields that make no tensor.
         """
         if isinstance(encoded_inputs, Mapping):
             given = dict(encoded_inputs.items())
@@ -200,13 +201,13 @@ class InputPreparer(TokenTable):
             names = list(encoded_inputs[0]) if encoded_inputs else []
             for i, example in enumerate(encoded_inputs):
                 if set(example) != set(names):
-                    raise ValueError(
+                    raise InputError(
                         f"Encoding {i} has the fields {', '.join(example)}, and the first one {', '.join(names)}."
                     )
             given = {name: [example[name] for example in encoded_inputs] for name in names}
         main = self.model_input_names[0]
         if main not in given:
-            raise ValueError(f"There are no {main} to pad, only {', '.join(given) or 'nothing'}.")
+            raise InputError(f"There are no {main} to pad, only {', '.join(given) or 'nothing'}.")
         if return_tensors is None:
             return_tensors = _kind_of_tensor(given[main])
         columns = {name: to_lists(value) for name, value in given.items()}
@@ -234,7 +235,7 @@ class InputPreparer(TokenTable):
         """Return what padding and truncation mean, and the length that they go to.
 
         Raises:
-            ValueError: options that cannot be met.
+            InputError: options that cannot be met.
         """
         pad = read_choice("padding", padding, PADDINGS)
         cut = read_choice("truncation", truncation, TRUNCATIONS)
@@ -243,7 +244,7 @@ class InputPreparer(TokenTable):
             cut = "longest_first"
         limit = self.model_max_length if max_length is None else max_length
         if cut and pad and multiple and limit <= LIMITLESS and limit % multiple:
-            raise ValueError(f"max_length, {limit}, is no multiple of pad_to_multiple_of, {multiple}.")
+            raise InputError(f"max_length, {limit}, is no multiple of pad_to_multiple_of, {multiple}.")
         return pad, cut, limit
 
     def _make_columns(self, ids: list[list[int]], types: bool | None, attention: bool | None) -> dict[str, list[Any]]:

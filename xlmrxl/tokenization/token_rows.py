@@ -9,7 +9,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any, TypeVar, overload
 
-from xlmrxl.errors import describe
+from xlmrxl.errors import InputError, describe
 
 T = TypeVar("T")
 
@@ -35,11 +35,11 @@ def read_choice(name: str, value: bool | str | None, choices: Mapping[Any, str |
     """Return what an option means.
 
     Raises:
-        ValueError: it is none of the choices.
+        InputError: it is none of the choices.
     """
     value = getattr(value, "value", value)  # of an enumeration, as transformers has them
     if value not in choices:
-        raise ValueError(f"{name} is {value!r}; it can be {', '.join(map(repr, choices))}.")
+        raise InputError(f"{name} is {value!r}; it can be {', '.join(map(repr, choices))}.")
     return choices[value]
 
 
@@ -61,19 +61,19 @@ def truncated_lengths(first: int, second: int | None, max_length: int, strategy:
         strategy: "longest_first", "only_first" or "only_second".
 
     Raises:
-        ValueError: the strategy cannot make them fit.
+        InputError: the strategy cannot make them fit.
     """
     if max_length < 0:
-        raise ValueError("max_length is smaller than the number of special tokens; raise it.")
+        raise InputError("max_length is smaller than the number of special tokens; raise it.")
     if strategy == "only_second" and second is None:
-        raise ValueError("truncation is 'only_second', but there is no second text.")
+        raise InputError("truncation is 'only_second', but there is no second text.")
     second = second or 0
     if strategy == "longest_first":
         short = min(first, second, max_length // 2)
         return (max_length - short, short) if first > second else (short, max_length - short)
     keep = (max_length - second, second) if strategy == "only_first" else (first, max_length - first)
     if min(keep) < 0:
-        raise ValueError(f"truncation is {strategy!r}, but the other text alone is too long. Try 'longest_first'.")
+        raise InputError(f"truncation is {strategy!r}, but the other text alone is too long. Try 'longest_first'.")
     return keep
 
 
@@ -87,12 +87,12 @@ def cut_windows(count: int, length: int, stride: int, side: str) -> list[range]:
         side: "right" if windows go from the first token on, "left" if from the last one back.
 
     Raises:
-        ValueError: the windows would not move on.
+        InputError: the windows would not move on.
     """
     if length >= count:
         return [range(count)]
     if stride >= length:
-        raise ValueError(
+        raise InputError(
             f"Overflowing windows of {length} tokens (max_length without special tokens and the other text) cannot "
             f"share {stride} with their neighbours: raise max_length or lower stride."
         )
@@ -135,7 +135,7 @@ def pad_rows(
         The length that the rows have now, unless they were longer.
 
     Raises:
-        ValueError: the side is neither.
+        InputError: the side is neither.
     """
     check_side("padding_side", side)
     if length is None:
@@ -153,10 +153,10 @@ def check_side(name: str, side: Any) -> None:
     """Refuse what is no side.
 
     Raises:
-        ValueError: it is neither "right" nor "left".
+        InputError: it is neither "right" nor "left".
     """
     if side not in ("right", "left"):
-        raise ValueError(f"{name} is 'right' or 'left', not {describe(side)}.")
+        raise InputError(f"{name} is 'right' or 'left', not {describe(side)}.")
 
 
 def to_lists(values: Any) -> Any:
@@ -172,7 +172,7 @@ def read_ids(ids: Any) -> list[int]:
     """Return a row of ids, or a single one, as a list.
 
     Raises:
-        ValueError: an id is negative or no integer, or there are several rows.
+        InputError: an id is negative or no integer, or there are several rows.
     """
     ids = to_lists(ids)
     row = [ids] if isinstance(ids, int) else list(ids)
@@ -180,7 +180,7 @@ def read_ids(ids: Any) -> list[int]:
         if type(i) is int and i >= 0:
             continue
         if isinstance(i, list):
-            raise ValueError("One row of ids is needed, not a batch; batch_decode takes several.")
+            raise InputError("One row of ids is needed, not a batch; batch_decode takes several.")
         if isinstance(i, bool) or not hasattr(i, "__index__") or i < 0:
-            raise ValueError(f"An id is an integer from 0, not {i!r}.")
+            raise InputError(f"An id is an integer from 0, not {i!r}.")
     return list(map(operator.index, row))

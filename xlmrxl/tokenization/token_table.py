@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
-from xlmrxl.errors import describe
+from xlmrxl.errors import InputError, describe
 from xlmrxl.tokenization.added_tokens import LISTS_OF_SPECIAL, AddedToken, assign_ids
 from xlmrxl.tokenization.token_rows import read_ids, to_lists
 from xlmrxl.tokenization.tokenizer_json import SPACE
@@ -41,7 +41,7 @@ class FixedToken:
     def __set__(self, instance: Any, value: Any) -> None:
         """Refuse any other value."""
         if (str(value) if isinstance(self._value, str) else value) != self._value:
-            raise ValueError(_FIXED.format(self._name, repr(self._value), describe(value)))
+            raise InputError(_FIXED.format(self._name, repr(self._value), describe(value)))
 
 
 class TokenTable:
@@ -167,7 +167,7 @@ class TokenTable:
             How many are new.
 
         Raises:
-            ValueError: one is empty or no text.
+            InputError: one is empty or no text.
         """
         if not new_tokens:
             return 0
@@ -188,16 +188,16 @@ class TokenTable:
             How many are new.
 
         Raises:
-            ValueError: another name, or another token for one of the family's.
+            InputError: another name, or another token for one of the family's.
         """
         new: list[str | AddedToken] | None = None
         for name, value in special_tokens_dict.items():
             if name in LISTS_OF_SPECIAL:
                 if isinstance(value, str):
-                    raise ValueError(f"{name} is {describe(value)}; it is a list of tokens.")
+                    raise InputError(f"{name} is {describe(value)}; it is a list of tokens.")
                 new = [*(new or []), *(value.values() if isinstance(value, Mapping) else value)]
             elif name not in self.SPECIAL_TOKENS_ATTRIBUTES:
-                raise ValueError(f"There is no special token {describe(name)}; use {LISTS_OF_SPECIAL[0]}.")
+                raise InputError(f"There is no special token {describe(name)}; use {LISTS_OF_SPECIAL[0]}.")
             else:
                 setattr(self, name, value)  # refuses another one
         if not new:
@@ -247,7 +247,7 @@ class TokenTable:
     @mask_token_id.setter
     def mask_token_id(self, value: int) -> None:
         if value != self.mask_token_id:
-            raise ValueError(_FIXED.format("mask_token_id", self.mask_token_id, describe(value)))
+            raise InputError(_FIXED.format("mask_token_id", self.mask_token_id, describe(value)))
 
     @property
     def all_special_ids(self) -> list[int]:
@@ -283,7 +283,7 @@ class TokenTable:
         The vocabulary of a model may have more rows than there are tokens; such an id reads as `<unk>`.
 
         Raises:
-            ValueError: an id is negative or no integer.
+            InputError: an id is negative or no integer.
         """
         row = read_ids(ids)
         if isinstance(ids, int):
@@ -317,7 +317,7 @@ class TokenTable:
             use_source_tokenizer: without effect, likewise.
 
         Raises:
-            ValueError: an id is negative or no integer, or there are several rows.
+            InputError: an id is negative or no integer, or there are several rows.
         """
         special = set(self.all_special_ids) if skip_special_tokens else ()
         known = self._vocabulary
@@ -352,14 +352,14 @@ def check_text(text: Any, name: str) -> str:
 
     Raises:
         TypeError: it is none.
-        ValueError: it has half a character.
+        InputError: it has half a character.
     """
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, not {type(text).__name__}.")
     try:
         text.isascii() or text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
+        raise InputError(
             f"{name} has a lone surrogate, U+{ord(text[error.start]):04X}, at position {error.start}. "
             "It is half a character; read the text again with the right encoding."
         ) from None

@@ -24,7 +24,7 @@ from typing import Any
 from xlmrxl.checkpoints.hub import resolve_file
 from xlmrxl.checkpoints.keywords import refuse_save_options, suggest, take_hub_options
 from xlmrxl.checkpoints.strict_json import read_json_object
-from xlmrxl.errors import CheckpointError, describe
+from xlmrxl.errors import CheckpointError, InputError, describe
 from xlmrxl.tokenization.added_tokens import ADDED_NAME, LISTS_OF_SPECIAL, SPECIAL_NAME, AddedToken, read_added_tokens
 from xlmrxl.tokenization.encoding import BatchEncoding, LazyEncodings, Row, RowReader, Text
 from xlmrxl.tokenization.input_preparer import LIMITLESS, InputPreparer
@@ -76,7 +76,7 @@ class XLMRobertaTokenizer(InputPreparer):
     Raises:
         CheckpointError: a file is absent, or is no vocabulary of this family.
         TypeError: an unknown argument.
-        ValueError: an argument that cannot be had, with what to do instead.
+        InputError: an argument that cannot be had, with what to do instead.
     """
 
     vocab_files_names = {"vocab_file": VOCAB_NAME, "tokenizer_file": FAST_NAME}  # noqa: RUF012 - as transformers
@@ -113,7 +113,7 @@ class XLMRobertaTokenizer(InputPreparer):
         check_side("padding_side", padding_side)
         check_side("truncation_side", truncation_side)
         if vocab_file is None and tokenizer_file is None:
-            raise ValueError(f"Give a vocabulary: {VOCAB_NAME} as vocab_file, or {FAST_NAME} as tokenizer_file.")
+            raise InputError(f"Give a vocabulary: {VOCAB_NAME} as vocab_file, or {FAST_NAME} as tokenizer_file.")
         self.vocab_file = None if vocab_file is None else os.fspath(vocab_file)
         self.model_max_length = model_max_length
         self.padding_side = padding_side
@@ -160,7 +160,7 @@ class XLMRobertaTokenizer(InputPreparer):
 
         Raises:
             TypeError: an unknown argument.
-            ValueError: one that would change the result and cannot be had.
+            InputError: one that would change the result and cannot be had.
         """
         for name, value in kwargs.items():
             if name in self.SPECIAL_TOKENS_ATTRIBUTES:
@@ -168,7 +168,7 @@ class XLMRobertaTokenizer(InputPreparer):
                     setattr(self, name, value)  # refuses another token than the family's
             elif name in _MUST_BE_OFF:
                 if value:
-                    raise ValueError(f"{name} cannot be {describe(value)} here. {_MUST_BE_OFF[name]}.")
+                    raise InputError(f"{name} cannot be {describe(value)} here. {_MUST_BE_OFF[name]}.")
             elif name not in _WITHOUT_EFFECT:
                 known = {*self.init_kwargs, *_WITHOUT_EFFECT, *_MUST_BE_OFF}
                 raise TypeError(f"The tokenizer has no argument {name!r}{suggest(name, known)}.")
@@ -207,7 +207,7 @@ class XLMRobertaTokenizer(InputPreparer):
         Raises:
             CheckpointError: a file is missing, cannot be reached or cannot be read.
             TypeError: an unknown argument.
-            ValueError: an argument that cannot be had, with what to do instead.
+            InputError: an argument that cannot be had, with what to do instead.
         """
         where = {**take_hub_options(kwargs), "subfolder": subfolder}
 
@@ -247,7 +247,7 @@ class XLMRobertaTokenizer(InputPreparer):
 
         Raises:
             TypeError: an unknown argument.
-            ValueError: `push_to_hub=True`.
+            InputError: `push_to_hub=True`.
         """
         refuse_save_options("save_pretrained", kwargs)
         options: dict[str, Any] = {
@@ -342,13 +342,13 @@ class XLMRobertaTokenizer(InputPreparer):
 
         Raises:
             TypeError: something other than text.
-            ValueError: a lone surrogate, or options that cannot be met.
+            InputError: a lone surrogate, or options that cannot be met.
         """
         if text_target is not None:
             options = {name: value for name, value in locals().items() if name not in _TEXTS}
             return self._encode_with_targets((text, text_pair), (text_target, text_pair_target), options)
         if text_pair_target is not None:
-            raise ValueError("There is a text_pair_target, but no text_target.")
+            raise InputError("There is a text_pair_target, but no text_target.")
         if pad_to_max_length and padding is False:
             padding = "longest" if max_length is None else "max_length"
         pairs, batched = _read_texts(text, text_pair, is_split_into_words)
@@ -527,7 +527,7 @@ def _read_texts(text: Any, pair: Any, words: bool) -> tuple[list[tuple[Text, Tex
     if not isinstance(text, list | tuple):
         raise TypeError(f"text must be a str or a list of them, not {type(text).__name__}.")
     if pair is not None and (not isinstance(pair, list | tuple) or len(pair) != len(text)):
-        raise ValueError(f"text is a list of {len(text)}, so text_pair must be a list of {len(text)} as well.")
+        raise InputError(f"text is a list of {len(text)}, so text_pair must be a list of {len(text)} as well.")
     pairs: list[tuple[Text, Text | None]] = []
     for i, item in enumerate(text):
         if pair is not None:

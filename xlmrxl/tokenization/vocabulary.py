@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from sentencepiece import SentencePieceNormalizer, SentencePieceProcessor
 
-from xlmrxl.errors import CheckpointError, describe
+from xlmrxl.errors import CheckpointError, InputError, describe
 from xlmrxl.tokenization.added_tokens import AddedToken, TokenMatcher
 from xlmrxl.tokenization.tokenizer_json import (
     FIRST_TOKENS,
@@ -108,14 +108,14 @@ class Vocabulary:
         """Return a vocabulary with more tokens, by id. This one stays as it is: encodings go on referring to it.
 
         Raises:
-            ValueError: an id or a token is another one's already.
+            InputError: an id or a token is another one's already.
         """
         own = self.special_tokens()
         added = dict(self.added)
         for i, token in tokens.items():
             there = self.token(i) if i < self.size or i in self.added else token.content
             if there != token.content or (self.has(token.content) and self.id(token.content) != i):
-                raise ValueError(
+                raise InputError(
                     f"The token {describe(token.content)} cannot have the id {i}: there is {describe(self.token(i))}, "
                     f"or {describe(token.content)} has another id."
                 )
