@@ -15,7 +15,8 @@ import xlmrxl
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"version", "errors", "progress", "output_lock"},
+    {"version", "errors"},
+    {"progress", "output_lock"},
     {"checkpoints", "palette"},
     {"rendering"},
     {"quantization", "tokenization"},
