@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import pkgutil
@@ -14,9 +15,9 @@ import click
 import xlmrxl
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-PACKAGES = ("tasks", "inspection", "figures", "model", "tokenization", "quantization", "checkpoints", "tables", "views",
-            "space", "widgets")  # fmt: skip
-"""The packages of the reference, in order; the modules beside them come first."""
+LAYERS = Path(__file__).parents[1] / "tests" / "test_imports.py"
+UNDESCRIBED = {"cli", "default"}
+"""The packages without a page: the commands have one of their own."""
 CODE = re.compile(r"\*\*[^*\n]+\*\*|``(?:(?!\n\n).)+?``|`(?:(?!\n\n)[^`])+`", re.DOTALL)
 NAMES = re.compile(r"^([ ]+(?:\w+, )*\w+,)\n[ ]+(?=(?:\w+, )*\w+[:,])", re.MULTILINE)
 MARKUP = re.compile(r"([*|\\]|(?<=\w)_(?!\w))")
@@ -26,7 +27,12 @@ LINK = re.compile(r"\[([^\]]+)\]\((https?://[^)]+)\)")
 def write_pages(folder: Path) -> None:
     """Write every generated page into a folder, and remove those of an earlier build."""
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"commands.md": write_commands(), "benchmarks.md": write_benchmarks(), **write_reference()}
+    pages = {
+        "commands.md": write_commands(),
+        "benchmarks.md": write_benchmarks(),
+        "layers.md": write_layers(),
+        **write_reference(),
+    }
     for path in folder.glob("*.md"):
         if path.name not in pages:
             path.unlink()
@@ -53,7 +59,8 @@ def write_reference() -> dict[str, str]:
     order = {f"xlmrxl.{name}": number for number, name in enumerate(("session", "loaded_model", "plan", "quantize"))}
     beside.sort(key=lambda name: (order.get(name, len(order)), name))
     pages = {"reference_xlmrxl.md": write_modules("The modules of xlmrxl", beside)}
-    for package in PACKAGES:
+    inner = {info.name for info in pkgutil.iter_modules(xlmrxl.__path__) if info.ispkg}
+    for package in sorted(inner - UNDESCRIBED | {"widgets"}):
         name = f"xlmrxl.{package}"
         pages[f"reference_{package}.md"] = write_modules(name, list_modules(name))
     return pages
@@ -105,6 +112,21 @@ def skip_foreign(app: object, what: str, name: str, thing: object, skip: bool, o
     """Leave out what comes from another package: its own documentation has it."""
     home = getattr(thing, "__module__", None)
     return True if isinstance(home, str) and not home.startswith(("xlmrxl", "builtins")) and callable(thing) else None
+
+
+# --- how it works -----------------------------------------------------------------------------------------------------
+
+
+def write_layers(source: Path = LAYERS) -> str:
+    """Return the layers of packages and modules, from the test that holds who may import whom."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    found = next(
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "LAYERS"
+    )
+    layers = [", ".join(sorted(layer)) for layer in ast.literal_eval(found)]
+    return "```text\n" + "\n→ ".join(layers) + "\n```\n"
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
