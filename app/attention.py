@@ -18,7 +18,8 @@ from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
-from xlmrxl.views.protocol import AttentionView, with_base64
+from xlmrxl.views.attention_view import AttentionView
+from xlmrxl.views.protocol import join_buffers
 
 WAYS = [("side by side", attending.BESIDE), ("as one pair", attending.PAIR)]
 KEPT = 8
@@ -33,9 +34,13 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
     stops = Stops()
 
     def view(session: Session, seen: Seen, told: Progress | None = None) -> AttentionView:
-        # Elsewhere each part of a sweep is another call, and takes what it costs to have a GPU.
-        sweep = run is here or handlers.is_small(session)
-        return kept.get(session, seen, lambda: AttentionView(*attending.inspections(session, seen, told), sweep=sweep))
+        # Elsewhere each part of the heads' importance is another call, and takes what it costs to have a GPU.
+        importance = run is here or handlers.is_small(session)
+        return kept.get(
+            session,
+            seen,
+            lambda: AttentionView(*attending.inspections(session, seen, told), head_importance=importance),
+        )
 
     @run
     def first(text: Any, second: Any, way: Any, told: Progress | None = None) -> Outcome[dict[str, Any]]:
@@ -43,7 +48,7 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
             session = served.session
             seen = attending.seen(text, second, way)
             return {
-                "first": with_base64(*view(session, seen, told).first()),
+                "first": join_buffers(*view(session, seen, told).first()),
                 "about": [*seen, attending.named(session)],
                 "python": attending.python(session, seen),
                 "citation": quoting.citation(session),
@@ -56,7 +61,7 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
         def view_answer() -> dict[str, Any]:
             session = served.session
             seen, request = attending.asked_about(session, packet)
-            return with_base64(*view(session, seen).answer(request))
+            return join_buffers(*view(session, seen).answer(request))
 
         return handlers.attempt(view_answer, "answering a view")
 

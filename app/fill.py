@@ -34,7 +34,7 @@ from xlmrxl.app.render import layers
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.app.together import Together
-from xlmrxl.inspection.logit_lens import Lens
+from xlmrxl.inspection.logit_lens import LogitLens
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
 from xlmrxl.tasks.fill_results import FillResult
@@ -49,7 +49,7 @@ class _Work(NamedTuple):
     """What a tab does with the model."""
 
     fill: Callable[..., Outcome[FillResult | Lines]]
-    look: Callable[..., Outcome[Lens]]
+    look: Callable[..., Outcome[LogitLens]]
 
 
 class _Boxes(NamedTuple):
@@ -212,7 +212,7 @@ def _work(served: Served, run: Run) -> _Work:
         )
 
     @run
-    def look(text: Any, top_k: Any, told: Progress | None = None) -> Outcome[Lens]:
+    def look(text: Any, top_k: Any, told: Progress | None = None) -> Outcome[LogitLens]:
         return handlers.attempt(lambda: filling.layers(served.session, text, top_k, told), "looking through the lens")
 
     return _Work(fill, look)
@@ -281,9 +281,9 @@ def _result(session: Session, found: FillResult | Lines, top_k: int, method: str
     return found.to_html() + render.actions_html("fill", python, quoting.citation(session), about)
 
 
-def _layers(session: Session, found: Lens) -> str:
+def _layers(session: Session, found: LogitLens) -> str:
     """What the layers say, with what can be taken away."""
-    python = quoting.python(session, f"session.inspect({found.text!r}).lens", top_k=LAYER_FILLS)
+    python = quoting.python(session, f"session.inspect({found.text!r}).logit_lens", top_k=LAYER_FILLS)
     about = [found.text, LAYER_FILLS]
     return layers.layers_html(found) + render.actions_html("fill", python, quoting.citation(session), about)
 

@@ -20,11 +20,11 @@ from xlmrxl.app.links import Linked, recorded
 from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, replied, watched
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
-from xlmrxl.inspection.parallel import Parallel
+from xlmrxl.inspection.parallel import ParallelInspection
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
 from xlmrxl.tasks.result import to_json_value
-from xlmrxl.views.states import UNITS, VIEWS, drawn
+from xlmrxl.views.states import STATE_VIEWS, UNITS, draw
 
 KEPT = 8
 """Groups of texts whose inspections stay in memory."""
@@ -45,7 +45,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
     """Build the tab inside the current `gr.Blocks`, its events, and the endpoint `/hidden_states`."""
     work, stops = _work(served, run), Stops()
     layers = served.session.model.config.num_hidden_layers
-    offered = [(VIEWS[name].name, name) for name in hidden.state_views(served.session)]
+    offered = [(STATE_VIEWS[name].title, name) for name in hidden.list_state_views(served.session)]
 
     with gr.Column(elem_classes="x-input"):
         text = gr.Textbox(
@@ -62,19 +62,19 @@ def states_tab(served: Served, run: Run = here) -> Linked:
             view = gr.Dropdown(
                 offered, value="projection", label="View", filterable=False, min_width=180, elem_id="states-view"
             )
-            layer = gr.Slider(
+            state = gr.Slider(
                 0,
                 layers,
-                value=hidden.state_shown(served.session),
+                value=hidden.first_state(served.session),
                 step=1,
                 label="State: 0 the embeddings, then each layer",
                 min_width=220,
                 visible=False,
-                elem_id="states-layer",
+                elem_id="states-state",
             )
-            of = gr.Radio(list(UNITS), value="tokens", label="Points", min_width=220, elem_id="states-of")
-            corrected = gr.Checkbox(
-                label="Without what all share (the mean)", min_width=180, visible=False, elem_id="states-corrected"
+            unit = gr.Radio(list(UNITS), value="tokens", label="Points", min_width=220, elem_id="states-unit")
+            remove_mean = gr.Checkbox(
+                label="Without what all share (the mean)", min_width=180, visible=False, elem_id="states-remove-mean"
             )
             button = gr.Button("Look inside", variant="primary", elem_id="states-button", min_width=140, scale=0)
             stops.button("states-stop")
@@ -100,26 +100,30 @@ def states_tab(served: Served, run: Run = here) -> Linked:
     def look(
         text: Any,
         view: Any,
-        layer: Any,
-        of: Any,
-        corrected: Any,
+        state: Any,
+        unit: Any,
+        remove_mean: Any,
         slid: Any,
         dark: Any,
         request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008 - Gradio finds it there
     ) -> tuple[Any, ...]:
-        asked = (text, view, layer, of, corrected, slid, dark)
+        asked = (text, view, state, unit, remove_mean, slid, dark)
         outcome = watched(stops, run, request, progress, "Looking inside", lambda told: work.make(*asked, told))
         if outcome.result is None:
             return problem(outcome), gr.skip(), gr.skip()
         figure, value = outcome.result
-        return render.note_html(VIEWS[view].what), gr.Plot(figure, visible=True), gr.HTML(value=value, visible=True)
+        return (
+            render.note_html(STATE_VIEWS[view].description),
+            gr.Plot(figure, visible=True),
+            gr.HTML(value=value, visible=True),
+        )
 
     def look_at_example(
         view: Any,
-        layer: Any,
-        of: Any,
-        corrected: Any,
+        state: Any,
+        unit: Any,
+        remove_mean: Any,
         slid: Any,
         dark: Any,
         event: gr.EventData,
@@ -129,22 +133,22 @@ def states_tab(served: Served, run: Run = here) -> Linked:
         outcome = chosen(PARALLEL, event)
         if (found := outcome.result) is None:
             return gr.skip(), problem(outcome), gr.skip(), gr.skip()
-        return found.text, *look(found.text, view, layer, of, corrected, slid, dark, request, progress)
+        return found.text, *look(found.text, view, state, unit, remove_mean, slid, dark, request, progress)
 
-    settings = [view, layer, of, corrected, slid, dark]
+    settings = [view, state, unit, remove_mean, slid, dark]
     quiet: dict[str, Any] = {
         "api_visibility": "private",
         "concurrency_id": MODEL,
         "show_progress_on": figure,
         "js": "(...inputs) => window.xlmrxl.addPageSettings(inputs)",
     }
-    again = [layer.release, of.input, corrected.input]
-    turned = view.input(controls, view, [layer, of, corrected], api_visibility="private", queue=False)
+    again = [state.release, unit.input, remove_mean.input]
+    turned = view.input(controls, view, [state, unit, remove_mean], api_visibility="private", queue=False)
     linked = Linked(
-        {"view": view, "layer": layer, "of": of, "corrected": corrected, "text": text},
-        lambda values: dict(zip([layer, of, corrected], controls(values.get("view", view.value)), strict=True)),
+        {"view": view, "state": state, "unit": unit, "remove_mean": remove_mean, "text": text},
+        lambda values: dict(zip([state, unit, remove_mean], controls(values.get("view", view.value)), strict=True)),
         model=lambda session: {
-            layer: gr.update(maximum=session.model.config.num_hidden_layers, value=hidden.state_shown(session))
+            state: gr.update(maximum=session.model.config.num_hidden_layers, value=hidden.first_state(session))
         },
     )
     for shown in (
@@ -159,39 +163,46 @@ def states_tab(served: Served, run: Run = here) -> Linked:
 
 
 def _work(served: Served, run: Run) -> _Work:
-    kept: Kept[Parallel] = Kept(served, KEPT)
+    kept: Kept[ParallelInspection] = Kept(served, KEPT)
 
-    def read(session: Session, lines: tuple[str, ...], told: Progress | None = None) -> Parallel:
-        return kept.get(session, lines, lambda: hidden.parallel(session, lines, told))
+    def read(session: Session, lines: tuple[str, ...], told: Progress | None = None) -> ParallelInspection:
+        return kept.get(session, lines, lambda: hidden.inspect_lines(session, lines, told))
 
     @run
     def make(
-        text: Any, view: Any, layer: Any, of: Any, corrected: Any, slid: Any, dark: Any, told: Progress | None = None
+        text: Any,
+        view: Any,
+        state: Any,
+        unit: Any,
+        remove_mean: Any,
+        slid: Any,
+        dark: Any,
+        told: Progress | None = None,
     ) -> Outcome[tuple[Any, dict[str, Any]]]:
         """The figure, and what the page knows of it to take it away."""
 
         def work() -> tuple[Any, dict[str, Any]]:
             session = served.session
-            asked = hidden.states_asked(session, text, view, layer, of, corrected, slid)
-            result = hidden.states_result(read(session, asked.lines, told), asked, told)
+            asked = hidden.check_request(session, text, view, state, unit, remove_mean, slid)
+            result = hidden.make_view(read(session, asked.lines, told), asked, told)
             value = {
-                "about": [text, view, asked.layer, of, corrected],
-                "python": hidden.python(session, asked),
+                "about": [text, view, asked.state, unit, remove_mean],
+                "python": hidden.write_python(session, asked),
                 "citation": quoting.citation(session),
             }
-            return drawn(asked.view, result, asked.layer, dark is True), value
+            return draw(asked.view, result, asked.state, dark is True), value
 
         return handlers.attempt(work, "showing hidden states")
 
     @run
-    def give(text: Any, view: Any, layer: Any, of: Any, corrected: Any) -> Outcome[StatesJson]:
+    def give(text: Any, view: Any, state: Any, unit: Any, remove_mean: Any) -> Outcome[StatesJson]:
         def work() -> StatesJson:
             session = served.session
-            state = hidden.state_shown(session) if layer is None else layer
-            asked = hidden.states_asked(session, text, view, state, of, corrected)
+            shown = hidden.first_state(session) if state is None else state
+            asked = hidden.check_request(session, text, view, shown, unit, remove_mean)
             short_enough(session, *asked.lines)
-            content = to_json_value(hidden.states_result(read(session, asked.lines), asked).content())
-            return {"view": asked.view, "what": VIEWS[asked.view].what, "result": content}
+            content = to_json_value(hidden.make_view(read(session, asked.lines), asked).content())
+            return {"view": asked.view, "what": STATE_VIEWS[asked.view].description, "result": content}
 
         return handlers.attempt(work, "giving hidden states")
 
@@ -199,11 +210,11 @@ def _work(served: Served, run: Run) -> _Work:
     def write(packet: Any) -> Outcome[dict[str, str]]:
         def work() -> dict[str, str]:
             session = served.session
-            kind, asked = hidden.saving(session, packet)
-            result = hidden.states_result(read(session, asked.lines), asked)
+            kind, asked = hidden.check_saving(session, packet)
+            result = hidden.make_view(read(session, asked.lines), asked)
             if kind in ("csv", "json"):
                 return {"text": result.to_csv() if kind == "csv" else result.to_json()}
-            figure = drawn(asked.view, result, asked.layer, dark=False)
+            figure = draw(asked.view, result, asked.state, dark=False)
             return {
                 "text": figure.to_json() if kind == "figure" else figure.to_html(include_plotlyjs=True, config=PLAIN)
             }
@@ -215,31 +226,32 @@ def _work(served: Served, run: Run) -> _Work:
 
 def controls(view: Any) -> tuple[Any, ...]:
     """Only what the view uses is there to be set; the projection has a slider of its own."""
-    uses = VIEWS[view].uses if isinstance(view, str) and view in VIEWS else ()
-    sliding = "layer" in uses and view != "projection"
+    uses = STATE_VIEWS[view].options if isinstance(view, str) and view in STATE_VIEWS else ()
+    sliding = "state" in uses and view != "projection"
     return (
         gr.update(visible=sliding),
-        gr.update(visible="of" in uses),
-        gr.update(visible="corrected" in uses),
+        gr.update(visible="unit" in uses),
+        gr.update(visible="remove_mean" in uses),
     )
 
 
 def _endpoint(work: _Work) -> None:
     def api(
-        text: str, view: str = "projection", layer: int | None = None, of: str = "tokens", corrected: bool = False
+        text: str, view: str = "projection", state: int | None = None, unit: str = "tokens", remove_mean: bool = False
     ) -> StatesJson:
         """Give one view of the hidden states of a text, or of several in one line each.
 
         text: up to 6 lines, which may have 128 tokens together.
-        view: projection, cosine, lens, norms, change, cka, languages or alignment; the last two need two lines or more.
-        layer: of cosine and alignment the state, from 0, the embeddings, to the number of layers; if not given, the one
+        view: projection, cosine, logit_lens, norms, change, cka, languages or alignment; the last two need two lines or
+            more.
+        state: of cosine and alignment, from 0, the embeddings, to the number of layers; if not given, the one
             two thirds up.
-        of: what the points of projection, cosine and languages are: tokens, words or texts.
-        corrected: whether the mean, which all share, is taken off first, in cosine, languages and alignment.
+        unit: what the points of projection, cosine and languages are: tokens, words or texts.
+        remove_mean: whether the mean, which all share, is taken off first, in cosine, languages and alignment.
         Returns the name of the view, what it is in a sentence, and the content of its result, as `to_dict` has it in
             Python.
         """
-        return answered(work.give(text, view, layer, of, corrected))
+        return answered(work.give(text, view, state, unit, remove_mean))
 
     endpoint(api, api_name="hidden_states", concurrency_id=MODEL)
 

@@ -11,7 +11,7 @@ import plotly
 from xlmrxl.app.languages import INTERFACE
 from xlmrxl.palette import PALETTE, css_variables
 from xlmrxl.rendering.style import style_sheet
-from xlmrxl.views.export import json_in_html
+from xlmrxl.views.export import write_json
 from xlmrxl.views.protocol import EXPLORER
 
 STATIC = Path(__file__).parent / "static"
@@ -102,6 +102,6 @@ def head() -> str:
     addresses = {name: f"gradio_api/file={path.as_posix()}" for name, path in fetched.items()}
     return (
         f"<style>{style_sheet()}</style>"  # as it is: what Gradio is given as css it takes apart
-        f"<script>window.xlmrxlAddresses = {json_in_html({**addresses, 'languages': INTERFACE})};</script>"
+        f"<script>window.xlmrxlAddresses = {write_json({**addresses, 'languages': INTERFACE})};</script>"
         f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
     )

@@ -22,13 +22,14 @@ from measure import Results, make_parser
 
 from xlmrxl import load
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.views.protocol import AttentionView, with_base64
+from xlmrxl.views.attention_view import AttentionView
+from xlmrxl.views.protocol import join_buffers
 
 
 def count_bytes(reply: dict[str, Any], buffers: list[bytes]) -> tuple[int, int]:
     """Return the bytes as binary buffers with JSON beside them, and as JSON with base64."""
     beside = len(json.dumps(reply, ensure_ascii=False).encode())
-    return beside + sum(map(len, buffers)), len(json.dumps(with_base64(reply, buffers), ensure_ascii=False).encode())
+    return beside + sum(map(len, buffers)), len(json.dumps(join_buffers(reply, buffers), ensure_ascii=False).encode())
 
 
 def count_head_bytes(view: AttentionView) -> list[tuple[int, int]]:

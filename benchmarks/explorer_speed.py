@@ -25,7 +25,7 @@ from playwright.sync_api import sync_playwright
 
 from xlmrxl import XLMRobertaXLConfig, XLMRobertaXLForMaskedLM, load
 from xlmrxl.session import Session
-from xlmrxl.views.protocol import AttentionView
+from xlmrxl.views.attention_view import AttentionView
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
 

@@ -34,9 +34,9 @@ def make_text(tokens: int, session: xlmrxl.Session) -> str:
 
 def ablate_one_by_one(inspection: Inspection, at_masks_only: bool) -> torch.Tensor:
     """Return the (layers, heads) divergences at the masks, by one forward a head."""
-    model = inspection.session.model
+    model = inspection.loaded_model.model
     ids = torch.tensor([[token.id for token in inspection.tokens]])
-    wanted = ids == inspection.session.tokenizer.mask_token_id
+    wanted = ids == inspection.loaded_model.tokenizer.mask_token_id
 
     def logs(**options: torch.Tensor) -> torch.Tensor:
         if at_masks_only:
@@ -66,7 +66,7 @@ def main() -> None:
     for tokens in arguments.tokens:
         inspection = session.inspect(make_text(tokens, session))
         work: list[Callable[[], object]] = [
-            lambda inspection=inspection: inspection.sweep(progress=False).importance,
+            lambda inspection=inspection: inspection.head_importance(progress=False).importance,
             lambda inspection=inspection: ablate_one_by_one(inspection, False),
             lambda inspection=inspection: ablate_one_by_one(inspection, True),
         ]

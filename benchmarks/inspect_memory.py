@@ -55,7 +55,7 @@ def main() -> None:
             inspection = session.inspect(text, keep=keep, progress=False)
             made = read_resident("VmHWM") - before
             reset_peak()
-            inspection.rank((1, 2), progress=False)
+            inspection.rank_heads((1, 2), progress=False)
             ranked = read_resident("VmHWM") - before
             rows.append([len(inspection.tokens), keep, inspection.nbytes / 1e6, made / 1e6, ranked / 1e6])
             del inspection

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import traitlets
 
 from xlmrxl.checkpoints.hub import DEFAULT
-from xlmrxl.inspection.inspection import Inspection
+from xlmrxl.inspection.inspection import Inspection, inspect
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
-from xlmrxl.views.export import save_html
-from xlmrxl.views.protocol import AttentionView
+from xlmrxl.views.attention_view import AttentionView
 from xlmrxl.widgets.task import MODEL, Name, TaskWidget, log, opened, read_module, sentence
 
 
@@ -53,7 +52,7 @@ class AttentionExplorer(TaskWidget):
     Args:
         model: a session, an inspection that is there already, or the name of a model to load.
         text: what is read.
-        second: the second text of a pair, read together with the first.
+        text_pair: the second text of a pair, read together with the first.
         other: what stands beside it: another text (in another language), an inspection, or a session that reads the
             same text (in another precision).
         selected: the (layer, head) to begin with.
@@ -62,7 +61,7 @@ class AttentionExplorer(TaskWidget):
     """
 
     text = traitlets.Unicode("", help="What is read.").tag(sync=True)
-    second = traitlets.Unicode("", help="The second text of a pair.").tag(sync=True)
+    text_pair = traitlets.Unicode("", help="The second text of a pair.").tag(sync=True)
     other = traitlets.Unicode("", help="The text that stands beside it; empty for none.").tag(sync=True)
     selected = HeadTrait(help="The head that was chosen last: .layer, .head and .side; set it to (layer, head).").tag(
         sync=True, to_json=lambda head, _: head._asdict(), from_json=lambda value, _: Head.of(value)
@@ -78,13 +77,13 @@ class AttentionExplorer(TaskWidget):
     found = traitlets.Dict(help="What the page draws; read the other traits instead.").tag(sync=True)
 
     _esm = read_module("attention")
-    _question_traits = ("text", "second", "other")
+    _question_traits = ("text", "text_pair", "other")
 
     def __init__(
         self,
         model: Session | Inspection | Name = DEFAULT,
         text: str = "",
-        second: str | None = None,
+        text_pair: str | None = None,
         *,
         other: str | Inspection | Session | None = None,
         selected: tuple[int, int] = (0, 0),
@@ -96,17 +95,17 @@ class AttentionExplorer(TaskWidget):
         known: Session | Inspection = opened(model)
         given = known if isinstance(known, Inspection) else None
         beside = other if isinstance(other, Inspection) else None
-        self._session = known.session if isinstance(known, Inspection) else known
+        self._session = known.loaded_model if isinstance(known, Inspection) else known
         if given is not None:
-            text, second = given.text, given.second
+            text, text_pair = given.text, given.text_pair
         # What stands beside the text is read by another model, or it is another text, or both.
         self._beside = self._session
         if beside is not None:
-            self._beside = beside.session
+            self._beside = beside.loaded_model
             other = beside.text if beside.text != text or self._beside is self._session else ""
         elif isinstance(other, Session):
             self._beside, other = other, ""
-        self._given = {"text": text, "second": second or "", "other": other or ""}, given, beside
+        self._given = {"text": text, "text_pair": text_pair or "", "other": other or ""}, given, beside
         super().__init__(
             **self._given[0],
             selected=selected,
@@ -120,19 +119,19 @@ class AttentionExplorer(TaskWidget):
     def _question(self) -> dict[str, Any] | None:
         if not self.text.strip():
             return None
-        return {"text": self.text, "second": self.second, "other": self.other}
+        return {"text": self.text, "text_pair": self.text_pair, "other": self.other}
 
     def _answer(self, question: dict[str, Any], progress: Progress | bool) -> tuple[AttentionView, dict[str, Any]]:
         asked, first, beside = self._given
         if question != asked:
             first = beside = None
-        text, second, other = question.values()
+        text, text_pair, other = question.values()
         if first is None:
-            first = self._session.inspect(text, second or None, keep=self._keep, progress=progress)
+            first = inspect(self._session, text, text_pair or None, keep=self._keep, progress=progress)
         if beside is None and other.strip():
-            beside = self._beside.inspect(other, keep=self._keep, progress=progress)
+            beside = inspect(self._beside, other, keep=self._keep, progress=progress)
         elif beside is None and self._beside is not self._session:
-            beside = self._beside.inspect(text, second or None, keep=self._keep, progress=progress)
+            beside = inspect(self._beside, text, text_pair or None, keep=self._keep, progress=progress)
         view = AttentionView(first, beside)
         meta, buffers = view.first()
         return view, {"meta": meta, "buffers": buffers}
@@ -191,4 +190,4 @@ class AttentionExplorer(TaskWidget):
         if self._view is None:
             raise ValueError(self.error or "There is no text to show the attention of: set text.")
         with MODEL:
-            return save_html(path, self._view, heads, selected=self.selected._asdict(), settings=self.settings)
+            return self._view.save_html(path, heads, selected=self.selected._asdict(), settings=self.settings)

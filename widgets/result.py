@@ -11,13 +11,13 @@ from xlmrxl.figures import Figure
 from xlmrxl.inspection.parallel import default_state
 from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Result
-from xlmrxl.views.states import drawn
+from xlmrxl.views.states import draw
 from xlmrxl.widgets.drawing import Drawing
 from xlmrxl.widgets.task import read_module, style
 
 
 class ResultView(Drawing, anywidget.AnyWidget):
-    """Show a grid, curves, a projection, a lens or an alignment.
+    """Show a labelled matrix, curves, a projection, a logit lens or an alignment.
 
     Args:
         result: what an inspection gave.
@@ -46,7 +46,7 @@ class ResultView(Drawing, anywidget.AnyWidget):
         return found
 
     def _drawn(self, dark: bool) -> Figure:
-        return drawn("", self._result(), self.layer, dark)
+        return draw("", self._result(), self.state, dark)
 
     def _draw(self, _: Any = None) -> None:
         with self.hold_sync():

@@ -9,12 +9,12 @@ import traitlets
 
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.figures import Figure
-from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.inspection.parallel import Parallel, default_state, parallel
+from xlmrxl.inspection.inspection import Inspection, inspect
+from xlmrxl.inspection.parallel import ParallelInspection, default_state, inspect_parallel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.views.states import UNITS, VIEWS, Asked, View, drawn
+from xlmrxl.views.states import STATE_VIEWS, UNITS, StateOptions, StateView, draw
 from xlmrxl.widgets.drawing import Drawing
 from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
 
@@ -31,26 +31,29 @@ class HiddenStateExplorer(Drawing, TaskWidget):
     Args:
         model: a session; inspections that are there already, one, several, or a `Parallel`; or the name of a model.
         texts: one, several, or a dict from languages to texts.
-        view: one of `VIEWS`.
-        layer: the state that is shown; two thirds up if not given.
-        position: the token whose lens or curve is shown; the masks, or all tokens, if not given.
-        of: `"tokens"`, `"words"` or `"texts"`: what the points are.
+        view: one of `STATE_VIEWS`.
+        state: the state that is shown; two thirds up if not given.
+        position: the token whose logit lens or curve is shown; the masks, or all tokens, if not given.
+        unit: `"tokens"`, `"words"` or `"texts"`: what the points are.
         targets: words for the view `targets`.
     """
 
     texts = traitlets.List(traitlets.Unicode(), help="What is read.").tag(sync=True)
     languages = traitlets.List(traitlets.Unicode(), help="What the texts are called; may be left empty.").tag(sync=True)
-    view = traitlets.Enum(list(VIEWS), "projection", help="What is shown.").tag(sync=True)
-    layer = traitlets.Int(
+    view = traitlets.Enum(list(STATE_VIEWS), "projection", help="What is shown.").tag(sync=True)
+    state = traitlets.Int(
         0, min=0, help="The state that is shown: 0 the embeddings, i what layer i - 1 gives, the last one the end."
     ).tag(sync=True)
     position = traitlets.Int(
-        None, allow_none=True, min=0, help="The token whose lens or curve is shown, counted from 0 (<s>); None for all."
+        None,
+        allow_none=True,
+        min=0,
+        help="The token whose logit lens or curve is shown, counted from 0 (<s>); None for all.",
     ).tag(sync=True)
-    of = traitlets.Enum(list(UNITS), "tokens", help="What the points are.").tag(sync=True)
-    which = traitlets.Int(0, min=0, help="The text that a view of one text shows, counted from 0.").tag(sync=True)
-    beside = traitlets.Int(1, min=0, help="The text that it is aligned with.").tag(sync=True)
-    corrected = traitlets.Bool(False, help="Whether the mean, which all share, is taken off.").tag(sync=True)
+    unit = traitlets.Enum(list(UNITS), "tokens", help="What the points are.").tag(sync=True)
+    text_index = traitlets.Int(0, min=0, help="The text that a view of one text shows, counted from 0.").tag(sync=True)
+    other_index = traitlets.Int(1, min=0, help="The text that it is aligned with.").tag(sync=True)
+    remove_mean = traitlets.Bool(False, help="Whether the mean, which all share, is taken off.").tag(sync=True)
     targets = traitlets.List(traitlets.Unicode(), help="Words whose way through the layers is shown.").tag(sync=True)
     dark = traitlets.Bool(False, help="Whether the page is dark; the page says so itself.").tag(sync=True)
     inspections = traitlets.Any((), help="Of the texts, for everything else one may ask.")
@@ -58,26 +61,26 @@ class HiddenStateExplorer(Drawing, TaskWidget):
 
     _esm = read_module("states")
     _question_traits = (
-        *("texts", "languages", "view", "layer", "position", "of", "which", "beside", "corrected"),
+        *("texts", "languages", "view", "state", "position", "unit", "text_index", "other_index", "remove_mean"),
         *("targets", "dark"),
     )
 
     def __init__(
         self,
-        model: Session | Inspection | Sequence[Inspection] | Parallel | Name = DEFAULT,
+        model: Session | Inspection | Sequence[Inspection] | ParallelInspection | Name = DEFAULT,
         texts: str | Sequence[str] | Mapping[str, str] = (),
         *,
         view: str = "projection",
-        layer: int | None = None,
+        state: int | None = None,
         position: int | None = None,
-        of: str = "tokens",
+        unit: str = "tokens",
         targets: str | Sequence[str] = (),
     ) -> None:
         known = opened(model)
         given = _given(known)
         languages: list[str] = []
         if given is not None:
-            self._session = given.inspections[0].session
+            self._session = given.inspections[0].loaded_model
             languages, texts = list(given.languages), [one.text for one in given.inspections]
         else:
             self._session = cast("Session", known)
@@ -91,9 +94,9 @@ class HiddenStateExplorer(Drawing, TaskWidget):
             texts=texts,
             languages=languages,
             view=view,
-            layer=default_state(layers) if layer is None else layer,
+            state=default_state(layers) if state is None else state,
             position=position,
-            of=of,
+            unit=unit,
             targets=check_texts(targets, "targets"),
         )
         self.on_msg(self._reply)
@@ -102,24 +105,24 @@ class HiddenStateExplorer(Drawing, TaskWidget):
         texts = self._question_texts()
         if not texts[0]:
             return None
-        used = VIEWS[self.view].uses
-        settings = {name: getattr(self, name) for name in used if (self.view, name) != ("projection", "layer")}
+        used = STATE_VIEWS[self.view].options
+        settings = {name: getattr(self, name) for name in used if (self.view, name) != ("projection", "state")}
         return {"texts": texts, "view": self.view, "dark": self.dark, **settings}
 
-    def _answer(self, question: dict[str, Any], progress: Progress | bool) -> tuple[Parallel, Result]:
+    def _answer(self, question: dict[str, Any], progress: Progress | bool) -> tuple[ParallelInspection, Result]:
         texts = self._read(question["texts"], progress)
         settings = {name: value for name, value in question.items() if name not in ("texts", "dark")}
-        view = VIEWS[self.view]
-        if not view.offered(texts):
-            raise ValueError(f"The view {self.view!r} needs {view.needs}.")
-        asked = Asked(
+        view = STATE_VIEWS[self.view]
+        if view.needs is not None and not view.is_available(texts):
+            raise ValueError(f"The view {self.view!r} needs {view.needs.description}.")
+        asked = StateOptions(
             texts,
-            self.layer,
+            self.state,
             self.position,
-            self.of,
-            self.which,
-            self.beside,
-            self.corrected,
+            self.unit,
+            self.text_index,
+            self.other_index,
+            self.remove_mean,
             tuple(self.targets),
             progress,
         )
@@ -131,49 +134,53 @@ class HiddenStateExplorer(Drawing, TaskWidget):
             self._results[key] = view.make(asked)
         return texts, self._results[key]
 
-    def _read(self, wanted: tuple[tuple[str, ...], tuple[str, ...]], progress: Progress | bool) -> Parallel:
+    def _read(self, wanted: tuple[tuple[str, ...], tuple[str, ...]], progress: Progress | bool) -> ParallelInspection:
         """The inspections of some texts, with what the texts are called."""
         before, found = self._texts
         if found is None or wanted != before:
             texts, languages = wanted
             names = languages if len(languages) == len(texts) else [f"text {n}" for n in range(1, len(texts) + 1)]
             if len(texts) == 1:
-                found = Parallel([self._session.inspect(texts[0], progress=progress)], names[:1])
+                found = ParallelInspection([inspect(self._session, texts[0], progress=progress)], names[:1])
             else:
-                found = parallel(self._session, texts, list(names), progress=progress)
+                found = inspect_parallel(self._session, texts, list(names), progress=progress)
             self._texts = wanted, found
             self._results.clear()
         return found
 
-    def _check(self, asked: Asked, view: View) -> None:
+    def _check(self, asked: StateOptions, view: StateView) -> None:
         for name, count in (
-            ("layer", asked.texts.layers + 1),
-            ("which", len(asked.texts.inspections)),
-            ("beside", len(asked.texts.inspections)),
-            ("position", len(asked.texts.inspections[min(asked.which, len(asked.texts.inspections) - 1)].tokens)),
+            ("state", asked.texts.layers + 1),
+            ("text_index", len(asked.texts.inspections)),
+            ("other_index", len(asked.texts.inspections)),
+            ("position", len(asked.texts.inspections[min(asked.text_index, len(asked.texts.inspections) - 1)].tokens)),
         ):
             value = getattr(asked, name)
-            if name in view.uses and value is not None and value >= count:
+            if name in view.options and value is not None and value >= count:
                 raise ValueError(f"{name} is {value}; here it can be 0 to {count - 1}.")
 
-    def _shown(self, answer: tuple[Parallel, Result] | None) -> dict[str, Any]:
+    def _shown(self, answer: tuple[ParallelInspection, Result] | None) -> dict[str, Any]:
         wanted, texts = self._texts
         if answer is None and (texts is None or self._question_texts() != wanted):
             return {"inspections": (), "found": {}}
         # A view that cannot be had leaves the others to choose from.
         texts, result = answer or (texts, None)
         assert texts is not None
-        view = VIEWS[self.view]
+        view = STATE_VIEWS[self.view]
         found = {
             "view": self.view,
-            "what": view.what,
-            "uses": view.uses,
-            "views": [[name, each.name] for name, each in VIEWS.items() if each.offered(texts) or name == self.view],
+            "what": view.description,
+            "uses": view.options,
+            "views": [
+                [name, each.title]
+                for name, each in STATE_VIEWS.items()
+                if each.is_available(texts) or name == self.view
+            ],
             "layers": texts.layers,
             "names": texts.names,
             "units": view.units,
             "tokens": [[token.piece for token in one.tokens] for one in texts.inspections],
-            "figure": "" if result is None else drawn(self.view, result, self.layer, self.dark).to_json(),
+            "figure": "" if result is None else draw(self.view, result, self.state, self.dark).to_json(),
         }
         return {"result": result, "inspections": texts.inspections, "found": found}
 
@@ -187,12 +194,12 @@ class HiddenStateExplorer(Drawing, TaskWidget):
         return found
 
     def _drawn(self, dark: bool) -> Figure:
-        return drawn(self.view, self._result(), self.layer, dark)
+        return draw(self.view, self._result(), self.state, dark)
 
 
-def _given(model: Any) -> Parallel | None:
+def _given(model: Any) -> ParallelInspection | None:
     """Inspections that are there already, with what their texts are called."""
-    if isinstance(model, Parallel):
+    if isinstance(model, ParallelInspection):
         return model
     found = [model] if isinstance(model, Inspection) else list(model) if isinstance(model, list | tuple) else []
     if not found:
@@ -202,4 +209,4 @@ def _given(model: Any) -> Parallel | None:
         names = [precision if len({m for m, _ in models}) == 1 else model for model, precision in models]
     else:
         names = [f"text {n}" for n in range(1, len(found) + 1)]
-    return Parallel(found, names)
+    return ParallelInspection(found, names)

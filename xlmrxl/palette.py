@@ -49,6 +49,7 @@ class Palette:
     warning: Themed
 
     def __post_init__(self) -> None:
+        """Check that no step is missing."""
         for steps in (self.hue, self.grey):
             if len(steps) != len(STEPS):
                 raise InputError(f"The palette {self.name} has {len(steps)} steps of a colour; it needs {len(STEPS)}.")

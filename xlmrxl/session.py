@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, overload
 
 from xlmrxl.inspection.inspection import Inspection, inspect
-from xlmrxl.inspection.parallel import Parallel, parallel
+from xlmrxl.inspection.parallel import ParallelInspection, inspect_parallel
 from xlmrxl.loaded_model import LoadedModel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.answer import AnswerResult, answer
@@ -181,15 +181,28 @@ class Session(LoadedModel):
             raise TypeError("Give one question and one context, or as many of the one as of the other.")
         return answer(self, question, context, **options)
 
-    def inspect(self, text: str, second: str | None = None, **options: Any) -> Inspection:
-        """What the model does inside with a text, or a pair; see `inspection.inspection.inspect`."""
-        return inspect(self, text, second, **options)
+    def inspect(
+        self, text: str, text_pair: str | None = None, *, keep: str = "recompute", progress: Progress | bool = True
+    ) -> Inspection:
+        """Run the model once over a text, or over a pair, and keep what it takes to look into it.
 
-    def parallel(
-        self, texts: Sequence[str] | Mapping[str, str], languages: Sequence[str] | None = None, **options: Any
-    ) -> Parallel:
-        """Several texts inspected together, the same in several languages; see `inspection.languages.parallel`."""
-        return parallel(self, texts, languages, **options)
+        The arguments are those of `inspection.inspection.inspect`.
+        """
+        return inspect(self, text, text_pair, keep=keep, progress=progress)
+
+    def inspect_parallel(
+        self,
+        texts: Sequence[str] | Mapping[str, str],
+        languages: Sequence[str] | None = None,
+        *,
+        keep: str = "recompute",
+        progress: Progress | bool = True,
+    ) -> ParallelInspection:
+        """Inspect several texts together, the same in several languages.
+
+        The arguments are those of `inspection.parallel.inspect_parallel`.
+        """
+        return inspect_parallel(self, texts, languages, keep=keep, progress=progress)
 
 
 load = Session.load

@@ -127,12 +127,15 @@ def attention(found: list[Inspection], layer: Any, head: Any) -> AttentionJson:
 
 def statistics(one: Inspection) -> StatisticsJson:
     """Every statistic of every head; None where it is not defined."""
-    from xlmrxl.inspection.attention import STATISTICS  # noqa: PLC0415 - torch comes along
+    from xlmrxl.inspection.head_statistics import list_statistics  # noqa: PLC0415 - torch comes along
     from xlmrxl.tasks.result import to_json_value  # noqa: PLC0415
 
     return {
         "tokens": [token.piece for token in one.tokens],
         "layers": one.layers,
         "heads": one.heads,
-        "statistics": {name: to_json_value(one.statistic(name, progress=False).tolist()) for name in STATISTICS},
+        "statistics": {
+            name: to_json_value(one.statistic(name, progress=False).tolist())
+            for name in list_statistics("weights", "value_norms")
+        },
     }

@@ -14,7 +14,7 @@ from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.texts import mask_span
 
 if TYPE_CHECKING:
-    from xlmrxl.inspection.logit_lens import Lens
+    from xlmrxl.inspection.logit_lens import LogitLens
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
     from xlmrxl.tasks.fill_results import FillResult
@@ -267,7 +267,7 @@ def outcome(session: Session, text: Any, top_k: Any, method: Any = SUBWORDS, **h
     return attempt(lambda: fill(session, text, top_k, method, **how), "filling")
 
 
-def layers(session: Session, text: Any, top_k: Any, told: Progress | None = None) -> Lens:
+def layers(session: Session, text: Any, top_k: Any, told: Progress | None = None) -> LogitLens:
     """What each state of the model would have put at the masks of `text`. Raises ValueError as `fill` does."""
     asked = fill_asked(text, top_k, SUBWORDS)
     count = text.count(MASK)
@@ -283,10 +283,10 @@ def layers(session: Session, text: Any, top_k: Any, told: Progress | None = None
             return False
         return lambda done, total: told(number * total + done, 2 * total)
 
-    return session.inspect(text, progress=half(0)).lens(top_k=asked.options.top_k, progress=half(1))
+    return session.inspect(text, progress=half(0)).logit_lens(top_k=asked.options.top_k, progress=half(1))
 
 
-def layers_json(lens: Lens) -> LensJson:
+def layers_json(lens: LogitLens) -> LensJson:
     """What the endpoint answers: by mask, where the lens goes by state."""
     states = lens.content()["states"]
     return {

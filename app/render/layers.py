@@ -18,7 +18,7 @@ from xlmrxl.rendering.formats import format_percent
 from xlmrxl.tasks.fill_results import render_fill, render_labels_note
 
 if TYPE_CHECKING:
-    from xlmrxl.inspection.logit_lens import Lens, LensCell
+    from xlmrxl.inspection.logit_lens import LogitLens, LogitLensCell
 
 LAYERS = (
     "The logit lens (nostalgebraist, 2020), here on an encoder: the final layer norm and the masked-LM head are put on "
@@ -35,7 +35,7 @@ def layers_button_html(text: str, now: bool = False) -> str:
     )
 
 
-def layers_html(lens: Lens) -> str:
+def layers_html(lens: LogitLens) -> str:
     """What each state would have put at each mask, from the embeddings to the last."""
     masks = "".join(_layers(lens, place) for place in range(len(lens.positions)))
     marks = render_labels_note([fill for states in lens.cells for cell in states for fill in cell.fills])
@@ -45,7 +45,7 @@ def layers_html(lens: Lens) -> str:
     )
 
 
-def _layers(lens: Lens, place: int) -> str:
+def _layers(lens: LogitLens, place: int) -> str:
     cells = [states[place] for states in lens.cells]
     last = len(cells) - 1
     final = cells[-1].fills[0].id
@@ -61,7 +61,7 @@ def _layers(lens: Lens, place: int) -> str:
     )
 
 
-def _state(cell: LensCell, state: int, final: int) -> str:
+def _state(cell: LogitLensCell, state: int, final: int) -> str:
     html = ""
     for rank, fill in enumerate(cell.fills):
         kind = ' class="x-final"' if rank == 0 and fill.id == final else ""

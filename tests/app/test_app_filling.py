@@ -37,7 +37,7 @@ from xlmrxl.app.handlers.filling import (
 from xlmrxl.app.render import layers
 from xlmrxl.app.served import Served
 from xlmrxl.app.together import Together
-from xlmrxl.inspection.logit_lens import Lens, LensCell
+from xlmrxl.inspection.logit_lens import LogitLens, LogitLensCell
 from xlmrxl.rendering.formats import format_percent
 from xlmrxl.session import Session
 from xlmrxl.tasks.compare_precisions import Comparison, Difference
@@ -250,9 +250,9 @@ def filled(text: str, fill: Fill) -> FillResult:
     return FillResult(TINY, text, tokens, (MaskFills(1, (fill,), 1.0),))
 
 
-def lens_of(*states: Fill, text: str = "a <mask>") -> Lens:
-    cells = tuple((LensCell(number, 1, (fill,), (), 1.0),) for number, fill in enumerate(states))
-    return Lens(TINY, text, None, (1,), ("<mask>",), (), cells)
+def lens_of(*states: Fill, text: str = "a <mask>") -> LogitLens:
+    cells = tuple((LogitLensCell(number, 1, (fill,), (), 1.0),) for number, fill in enumerate(states))
+    return LogitLens(TINY, text, None, (1,), ("<mask>",), (), cells)
 
 
 def test_everything_new_is_escaped() -> None:

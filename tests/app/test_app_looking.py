@@ -23,7 +23,7 @@ from xlmrxl.app.handlers.attending import MAX_TOKENS
 from xlmrxl.app.handlers.hidden import MAX_LINES
 from xlmrxl.app.kept import Kept
 from xlmrxl.app.served import Served
-from xlmrxl.inspection.attention import STATISTICS
+from xlmrxl.inspection.head_statistics import list_statistics
 from xlmrxl.session import Session
 
 TEXT = "The <mask> is here."
@@ -69,9 +69,9 @@ def test_reading_says_how_far_it_is_and_can_be_stopped(session: Session) -> None
             raise Stopped
 
     with pytest.raises(Stopped):
-        hidden.parallel(session, ("a", "b", "c"), stop)
+        hidden.inspect_lines(session, ("a", "b", "c"), stop)
     (pair,) = attending.inspections(session, attending.seen("a", "b", "pair"))
-    assert (pair.text, pair.second) == ("a", "b")
+    assert (pair.text, pair.text_pair) == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_reading_says_how_far_it_is_and_can_be_stopped(session: Session) -> None
     ],
 )
 def test_what_is_wrong_with_a_view_is_said(session: Session, asked: tuple, word: str) -> None:
-    outcome = handlers.attempt(lambda: hidden.states_asked(session, *asked), "asking")
+    outcome = handlers.attempt(lambda: hidden.check_request(session, *asked), "asking")
     assert outcome.result is None
     assert word in outcome.problem
     assert outcome.problem.endswith(".")
@@ -100,9 +100,9 @@ def test_what_is_wrong_with_a_view_is_said(session: Session, asked: tuple, word:
 
 def test_the_plane_stands_somewhere_whatever_a_link_says(session: Session) -> None:
     for slid in ("", "99", "-1", "1.0", "²", "٢", None, 2, [1], float("nan"), {}):
-        assert hidden.states_asked(session, "a", "projection", 1, "tokens", False, slid).layer == 1
-    assert hidden.states_asked(session, "a", "projection", 1, "tokens", False, "2").layer == 2
-    assert hidden.states_asked(session, "a", "cosine", 1, "tokens", False, "2").layer == 1
+        assert hidden.check_request(session, "a", "projection", 1, "tokens", False, slid).state == 1
+    assert hidden.check_request(session, "a", "projection", 1, "tokens", False, "2").state == 2
+    assert hidden.check_request(session, "a", "cosine", 1, "tokens", False, "2").state == 1
 
 
 # What is kept
@@ -153,27 +153,27 @@ def test_a_failure_is_not_kept(session: Session) -> None:
 # What is copied
 
 
-@pytest.mark.parametrize("corrected", [False, True])
-@pytest.mark.parametrize("of", ["tokens", "words", "texts"])
-def test_the_copied_lines_give_what_each_view_shows(session: Session, of: str, corrected: bool) -> None:
+@pytest.mark.parametrize("remove_mean", [False, True])
+@pytest.mark.parametrize("unit", ["tokens", "words", "texts"])
+def test_the_copied_lines_give_what_each_view_shows(session: Session, unit: str, remove_mean: bool) -> None:
     shown = set()
-    for view in hidden.state_views(session):
-        asked = hidden.states_asked(session, LINES, view, 1, of, corrected)
-        texts = hidden.parallel(session, asked.lines)
-        expected = hidden.states_result(texts, asked).to_dict()
+    for view in hidden.list_state_views(session):
+        asked = hidden.check_request(session, LINES, view, 1, unit, remove_mean)
+        texts = hidden.inspect_lines(session, asked.lines)
+        expected = hidden.make_view(texts, asked).to_dict()
         names: dict[str, Any] = {}
-        exec(hidden.python(session, asked), names)
+        exec(hidden.write_python(session, asked), names)
         assert names["result"].to_dict() == expected, view
         shown.add(json.dumps(expected["source"]["settings"]) + view)
-    assert len(shown) == len(hidden.state_views(session)) == 8
+    assert len(shown) == len(hidden.list_state_views(session)) == 8
 
 
 def test_the_copied_lines_of_a_single_sentence(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     evil = "it's \"quoted\" \\ 'and' <mask> {text}"
-    asked = hidden.states_asked(session, evil, "projection", 1, "tokens", False)
+    asked = hidden.check_request(session, evil, "projection", 1, "tokens", False)
     names: dict[str, Any] = {}
-    exec(hidden.python(session, asked), names)
-    expected = hidden.states_result(hidden.parallel(session, (evil,)), asked)
+    exec(hidden.write_python(session, asked), names)
+    expected = hidden.make_view(hidden.inspect_lines(session, (evil,)), asked)
     assert names["result"].to_dict() == expected.to_dict()
     assert capsys.readouterr().out == f"{expected}\n"
 
@@ -185,7 +185,7 @@ def test_the_copied_lines_read_what_is_looked_into(session: Session, second: str
     exec(attending.python(session, seen), names)
     read = [names[name] for name in ("first", "second", "inspection") if name in names]
     expected = attending.inspections(session, seen)
-    assert [(one.text, one.second) for one in read] == [(one.text, one.second) for one in expected]
+    assert [(one.text, one.text_pair) for one in read] == [(one.text, one.text_pair) for one in expected]
     assert all(np.array_equal(a.attention(1, 2), b.attention(1, 2)) for a, b in zip(read, expected, strict=True))
 
 
@@ -207,7 +207,7 @@ def test_both_tabs_have_examples_in_many_languages_and_scripts(session: Session)
         attending.short_enough(xlmrxl.load(), example.text, example.second)
         assert attending.seen(example.text, example.second, example.way).text == example.text
     for example in PARALLEL:
-        assert len(hidden.states_asked(session, example.text, "projection", 0, "tokens", False).lines) <= MAX_LINES
+        assert len(hidden.check_request(session, example.text, "projection", 0, "tokens", False).lines) <= MAX_LINES
 
 
 # Endpoints
@@ -242,7 +242,7 @@ def test_statistics_are_of_the_models_weights(client: Any, session: Session) -> 
     assert answer["tokens"] == pieces
     assert (answer["layers"], answer["heads"]) == weights.shape[:2]
     given = {name: np.array(values, dtype=float) for name, values in answer["statistics"].items()}
-    assert set(given) == set(STATISTICS)
+    assert set(given) == set(list_statistics("weights", "value_norms"))
     places = np.arange(len(pieces))
     apart = np.abs(places[1:-1, None] - places)
     assert np.allclose(given["entropy"], -(weights * np.log(weights)).sum(-1).mean(-1), atol=1e-5)
@@ -265,15 +265,15 @@ def test_hidden_states_are_the_models(client: Any, session: Session) -> None:
 
 
 def test_every_view_of_hidden_states_is_answered(client: Any, session: Session) -> None:
-    for view in hidden.state_views(session):
+    for view in hidden.list_state_views(session):
         answer = client.predict(LINES, view, 1, "words", True, api_name="/hidden_states")
-        asked = hidden.states_asked(session, LINES, view, 1, "words", True)
-        expected = hidden.states_result(hidden.parallel(session, asked.lines), asked).to_dict()
+        asked = hidden.check_request(session, LINES, view, 1, "words", True)
+        expected = hidden.make_view(hidden.inspect_lines(session, asked.lines), asked).to_dict()
         del expected["source"]
         assert answer["result"] == approximate(expected, rel=1e-3, abs=1e-4), view
         assert answer["what"].endswith(".")
     middle = client.predict(TEXT, "cosine", api_name="/hidden_states")["result"]["title"]
-    assert f"state {hidden.state_shown(session)}" in middle
+    assert f"state {hidden.first_state(session)}" in middle
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_endpoints_are_documented(client: Any) -> None:
     for name, parameters in {
         "/attention": ["text", "second", "way", "layer", "head"],
         "/attention_statistics": ["text"],
-        "/hidden_states": ["text", "view", "layer", "of", "corrected"],
+        "/hidden_states": ["text", "view", "state", "unit", "remove_mean"],
     }.items():
         assert [each["parameter_name"] for each in named[name]["parameters"]] == parameters
         assert [each["parameter_has_default"] for each in named[name]["parameters"][1:]].count(False) == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from xlmrxl.views.protocol import EXPLORER, AttentionView, with_base64
+from xlmrxl.views.attention_view import AttentionView
+from xlmrxl.views.protocol import EXPLORER, join_buffers
 
 ADDRESS = "http://127.0.0.1"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -67,9 +68,9 @@ def mount(page: Any, view: AttentionView, **traits: Any) -> float:
         The milliseconds, by the browser's clock, from its data at hand to the frame after map and head are painted.
     """
     page.route(f"{ADDRESS}/**", serve)
-    page.expose_function("ask", lambda request: with_base64(*view.answer(request)))
+    page.expose_function("ask", lambda request: join_buffers(*view.answer(request)))
     page.goto(ADDRESS)
-    taken: float = page.evaluate(MOUNT, {"first": with_base64(*view.first()), "traits": traits})
+    taken: float = page.evaluate(MOUNT, {"first": join_buffers(*view.first()), "traits": traits})
     return taken
 
 

@@ -20,8 +20,7 @@ from explorer_page import change, inside, mount, shown, wait_for
 
 import xlmrxl
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.views.export import save_html
-from xlmrxl.views.protocol import AttentionView
+from xlmrxl.views.attention_view import AttentionView
 
 pytestmark = pytest.mark.browser
 
@@ -354,7 +353,9 @@ def test_trying_all_heads_says_how_far_it_is_and_can_be_stopped(open_page, model
     assert [head for part in slow.swept for head in part] == every
     assert max(map(len, slow.swept)) <= 12
     values = inside(page, "[...explorer.map.values]")
-    assert values == pytest.approx(inspection.sweep(progress=False).values.ravel().tolist(), rel=1e-3, abs=1e-6)
+    assert values == pytest.approx(
+        inspection.head_importance(progress=False).values.ravel().tolist(), rel=1e-3, abs=1e-6
+    )
     best = page.locator(".x-top-heads button").first
     assert float(best.get_attribute("data-value")) == max(values)
 
@@ -681,7 +682,7 @@ def test_what_is_saved_is_what_is_shown(paired, pair: AttentionView) -> None:
 
     change(paired, settings={"form": "lines"})
     root = ElementTree.fromstring(saved(paired, "svg"))
-    count = len(inspection.edges(2, 5, 0.7))
+    count = len(inspection.strongest_pairs(2, 5, 0.7))
     assert len(list(root.iter(f"{SVG}path"))) == pytest.approx(count, abs=count * 0.05 + 1)
     assert saved(paired, "png").startswith(b"\x89PNG\r\n")
 
@@ -734,7 +735,7 @@ def test_html_from_the_page_and_from_python_work_from_disk(open_page, pair: Atte
     assert page.get_by_role("button", name="L0 H0 off").is_disabled()
     assert page.locator(".x-panes").is_hidden()
 
-    save_html(tmp_path / "all.html", pair)
+    pair.save_html(tmp_path / "all.html")
     page = open_page(offline=True)
     page.goto((tmp_path / "all.html").as_uri())
     wait_for(page, "explorer?.shown")

@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from xlmrxl import figures
 from xlmrxl.figures.style import shown_piece
-from xlmrxl.inspection.labelled_matrix import Axis, Curves, Grid
+from xlmrxl.inspection.labelled_matrix import Axis, Curves, LabelledMatrix
 from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Source
 
@@ -34,12 +34,12 @@ SOURCE = Source("m<i>o</i>del", "main", "4bit", "0.1.0", {"of": "<u>words</u>"})
 N = len(WORDS)
 VALUES = np.random.default_rng(0).uniform(0.1, 1, (N, N)).astype(np.float32)
 POINTS = np.random.default_rng(1).normal(size=(4, N, 2)).astype(np.float32)
-HEAT = Grid(SOURCE, "cosine", "<b>title</b>", VALUES, Axis("token", tuple(WORDS)), Axis("word", tuple(WORDS)))
+HEAT = LabelledMatrix(SOURCE, "cosine", "<b>title</b>", VALUES, Axis("token", tuple(WORDS)), Axis("word", tuple(WORDS)))
 LINES = Curves(SOURCE, "cosine", "<b>title</b>", VALUES[:, :4], tuple(WORDS), Axis.numbered("state", 4))
 PLANE = Projection(
     SOURCE, "pca", "common", "state", "words", (0, 1, 2, 3), tuple(WORDS), ("<i>en</i>",) * N, POINTS, None
 )
-DRAWN = {"heat": figures.grid(HEAT), "lines": figures.curves(LINES), "plane": figures.projection(PLANE)}
+DRAWN = {"heat": figures.heatmap(HEAT), "lines": figures.curves(LINES), "plane": figures.projection(PLANE)}
 SHOWN = {shown_piece(word) for word in WORDS}
 
 

@@ -100,9 +100,9 @@ def states(page: Any) -> None:
     page.locator("#states-text textarea").fill("She <b>came</b>.\nقال #1 & 2")
     page.locator("#states-view input").click()
     page.get_by_role("option", name="Similarity of tokens", exact=True).click()
-    page.locator("#states-layer input[type=number]").wait_for()
-    page.locator("#states-layer input[type=number]").fill("2")
-    page.locator("#states-layer input[type=number]").press("Enter")
+    page.locator("#states-state input[type=number]").wait_for()
+    page.locator("#states-state input[type=number]").fill("2")
+    page.locator("#states-state input[type=number]").press("Enter")
     page.get_by_role("radio", name="words").check()
     page.get_by_label("Without what all share").check()
     press(page, "Look inside")
@@ -110,7 +110,7 @@ def states(page: Any) -> None:
 
 def drawn(page: Any) -> Any:
     page.wait_for_function(f"() => {PLOT}?.layout?.title?.text?.includes('state 2')")
-    page.wait_for_function("() => window.xlmrxl.getLink('states').includes('corrected=true')")
+    page.wait_for_function("() => window.xlmrxl.getLink('states').includes('remove_mean=true')")
     return page.evaluate(f"[{PLOT}.layout.title.text, {PLOT}.calcdata[0][0].z.map((row) => [...row])]")
 
 
@@ -186,7 +186,7 @@ STRANGE = {
     "scripts in values": "#"
     + "&".join(["tab=fill", *(f"{name}={quote(SCRIPT)}" for name in ("text", "method", "fills"))]),
     "a slider out of range": "#tab=fill&text=The+%3Cmask%3E.&fills=99999&method=nonsense&several=perhaps",
-    "a slider that is no number": "#tab=states&text=a&view=cosine&layer=NaN&of=heads&corrected=1",
+    "a slider that is no number": "#tab=states&text=a&view=cosine&state=NaN&unit=heads&remove_mean=1",
     "a state out of range": "#tab=states&text=a&view=projection&state=%7B%22state%22%3A1e9%7D",
     "a state that is none": "#tab=states&text=a&view=projection&state=%7B%22state%22%3A%5B1%5D%7D",
     "broken escapes": "#tab=fill&text=%E0%A4%A&%%%=%&=&&&",

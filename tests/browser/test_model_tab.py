@@ -105,11 +105,11 @@ def test_another_model_answers_in_all_tabs_and_on_pages_opened_later(
     tab.locator("#states-view input").click()
     tab.get_by_role("option", name="Alignment").click()
     for page in (tab, later):
-        slider = page.locator("#states-layer input[type=range]")
+        slider = page.locator("#states-state input[type=range]")
         expect(slider).to_have_attribute("max", "3", timeout=20_000)
     expect(later.locator("#header")).to_contain_text(f"Model {deeper.name},")
     expect(later.locator("#states-figure")).to_be_visible()
-    expect(later.locator("#states-layer input[type=number]")).to_have_value("3")
+    expect(later.locator("#states-state input[type=number]")).to_have_value("3")
     later.close()
 
 

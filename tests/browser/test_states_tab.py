@@ -61,13 +61,13 @@ def test_another_view_shows_its_controls_and_the_models_numbers(tab, session: Se
     title(tab, "Tokens in a plane")
     choose(tab, "Similarity of tokens")
     title(tab, "osine")
-    assert tab.locator("#states-layer").is_visible()
-    tab.locator("#states-layer input[type=number]").fill("1")
-    tab.locator("#states-layer input[type=number]").press("Enter")
+    assert tab.locator("#states-state").is_visible()
+    tab.locator("#states-state input[type=number]").fill("1")
+    tab.locator("#states-state input[type=number]").press("Enter")
     tab.get_by_role("button", name="Look inside", exact=True).click()
     title(tab, "state 1")
     shown = tab.evaluate(f"document.querySelector('{PLOT}').calcdata[0][0].z.map((row) => [...row])")
-    expected = states.cosines([session.inspect(text)], 1).values
+    expected = states.cosine_similarity([session.inspect(text)], 1).values
     assert np.abs(np.array(shown, dtype=float) - expected).max() < 1e-3
 
 
@@ -193,15 +193,15 @@ def test_another_view_is_what_the_link_opens(tab, session: Session) -> None:
     slide(tab, 2)
     choose(tab, "Alignment")
     tab.wait_for_function("() => window.xlmrxl.getLink('states').includes('view=alignment')")
-    tab.locator("#states-corrected input").check()
-    tab.wait_for_function("() => window.xlmrxl.getLink('states').includes('corrected=true')")
+    tab.locator("#states-remove-mean input").check()
+    tab.wait_for_function("() => window.xlmrxl.getLink('states').includes('remove_mean=true')")
     again = tab.context.browser.new_context().new_page()
     again.goto(tab.evaluate("window.xlmrxl.getLink('states')"))
     again.locator(f"{PLOT} .main-svg").first.wait_for()
     assert again.locator("#states-view input").input_value() == "Alignment"
-    assert again.locator("#states-corrected input").is_checked()
-    asked = hidden.states_asked(session, text, "alignment", hidden.state_shown(session), "tokens", True)
-    expected = hidden.states_result(hidden.parallel(session, asked.lines), asked)
+    assert again.locator("#states-remove-mean input").is_checked()
+    asked = hidden.check_request(session, text, "alignment", hidden.first_state(session), "tokens", True)
+    expected = hidden.make_view(hidden.inspect_lines(session, asked.lines), asked)
     with again.expect_download() as download:
         again.locator('#states-save [data-file="json"]').click()
     found = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))

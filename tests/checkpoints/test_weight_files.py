@@ -357,7 +357,7 @@ def test_a_config_that_wants_tuples(folder: Path):
     (folder / "config.json").write_text(json.dumps(values | {"return_dict": False}))
     session = xlmrxl.load(folder)
     assert session.fill_mask("The <mask>").masks == expected
-    assert session.inspect("The house", progress=False).lens([1], progress=False)
+    assert session.inspect("The house", progress=False).logit_lens([1], progress=False)
     XLMRobertaXLForSequenceClassification.from_pretrained(folder).save_pretrained(folder)
     assert xlmrxl.load(folder).classify("The house").labels
 

@@ -14,14 +14,13 @@ import pytest
 import xlmrxl
 from xlmrxl import Session, figures
 from xlmrxl.errors import InputError
-from xlmrxl.figures import style as look
-from xlmrxl.figures.links import letters
-from xlmrxl.inspection import labelled_matrix as grid
-from xlmrxl.inspection import states
+from xlmrxl.figures import style as figure_style
+from xlmrxl.figures.alignment import measure_width
+from xlmrxl.inspection import labelled_matrix, states
 from xlmrxl.inspection.difference import difference, drift
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.inspection.labelled_matrix import Axis, Curves, Grid
-from xlmrxl.inspection.parallel import Parallel, retrieval
+from xlmrxl.inspection.labelled_matrix import Axis, Curves, LabelledMatrix
+from xlmrxl.inspection.parallel import ParallelInspection, retrieval
 from xlmrxl.inspection.projection import project
 from xlmrxl.palette import CATEGORIES, PALETTE, PALETTES, Palette
 
@@ -40,8 +39,8 @@ def seen(session: Session) -> Inspection:
 
 
 @pytest.fixture(scope="module")
-def together(session: Session) -> Parallel:
-    return session.parallel(
+def together(session: Session) -> ParallelInspection:
+    return session.inspect_parallel(
         {
             "English": "The dog sleeps in the garden.",
             "Deutsch": "Der Hund schläft im Garten.",
@@ -69,28 +68,30 @@ def page(figure: figures.Figure) -> dict:
     return decoded(found)
 
 
-def everything(session: Session, seen: Inspection, together: Parallel, dark: bool) -> dict[str, figures.Figure]:
+def everything(
+    session: Session, seen: Inspection, together: ParallelInspection, dark: bool
+) -> dict[str, figures.Figure]:
     """One figure of every kind."""
-    lens = seen.lens([1, 2, 3], ["a"], progress=False)
+    lens = seen.logit_lens([1, 2, 3], ["a"], progress=False)
     return {
-        "cosines": figures.grid(states.cosines(seen, 1), dark=dark),
-        "cka": figures.grid(states.cka(seen), dark=dark),
-        "norms": figures.grid(states.norms(seen), dark=dark),
-        "statistic": figures.grid(grid.statistic(seen, "entropy"), dark=dark),
-        "sweep": figures.grid(seen.sweep(progress=False), dark=dark),
-        "difference": figures.grid(difference(seen, seen, states.norms), dark=dark),
-        "drift": figures.curves(drift(seen, seen).curves(), dark=dark),
+        "cosines": figures.heatmap(states.cosine_similarity(seen, 1), dark=dark),
+        "cka": figures.heatmap(states.cka(seen), dark=dark),
+        "norms": figures.heatmap(states.state_norms(seen), dark=dark),
+        "statistic": figures.heatmap(labelled_matrix.statistic_matrix(seen, "entropy"), dark=dark),
+        "sweep": figures.heatmap(seen.head_importance(progress=False), dark=dark),
+        "difference": figures.heatmap(difference(seen, seen, states.state_norms), dark=dark),
+        "drift": figures.curves(drift(seen, seen).to_curves(), dark=dark),
         "similarity": figures.curves(together.similarity(), dark=dark),
         "projection": figures.projection(together.project(), dark=dark),
-        "lens": figures.lens(lens, dark=dark),
-        "targets": figures.lens_targets(lens, measure="rank", dark=dark),
+        "lens": figures.logit_lens(lens, dark=dark),
+        "targets": figures.logit_lens_targets(lens, measure="rank", dark=dark),
         "alignment": figures.alignment(together.alignment(), dark=dark),
     }
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_figure_is_seen_on_its_page_and_says_where_it_is_from(
-    session: Session, seen: Inspection, together: Parallel, dark: bool
+    session: Session, seen: Inspection, together: ParallelInspection, dark: bool
 ):
     for name, figure in everything(session, seen, together, dark).items():
         found = page(figure)
@@ -104,7 +105,7 @@ def test_every_figure_is_seen_on_its_page_and_says_where_it_is_from(
         assert "fp32" in caption
         style = layout["template"]["layout"]
         assert style["paper_bgcolor"] == style["plot_bgcolor"] == "rgba(0,0,0,0)"
-        assert style["font"]["color"] == look.INK[dark][0]
+        assert style["font"]["color"] == figure_style.INK[dark][0]
         assert contrast(style["font"]["color"], "#0e1214" if dark else "#f8f9f9") > 7
         assert contrast(layout["title"]["subtitle"]["font"]["color"], "#0e1214" if dark else "#f8f9f9") > 4.5
         assert layout["height"] > 150
@@ -145,13 +146,13 @@ def test_colours(palette: Palette):
 def test_numbers_of_a_heat_map(session: Session, seen: Inspection, made: str):
     other = session.inspect(TEXT, progress=False)
     result = {
-        "cosines": lambda: states.cosines(seen, 2, remove=0),
+        "cosines": lambda: states.cosine_similarity(seen, 2, remove=0),
         "cka": lambda: states.cka(seen),
-        "statistic": lambda: grid.statistic(seen, "distance"),
-        "attention": lambda: grid.attention(seen, 1, 2),
-        "difference": lambda: difference(seen, other, states.norms),
+        "statistic": lambda: labelled_matrix.statistic_matrix(seen, "distance"),
+        "attention": lambda: labelled_matrix.attention_matrix(seen, 1, 2),
+        "difference": lambda: difference(seen, other, states.state_norms),
     }[made]()
-    (trace,) = page(figures.grid(result))["data"]
+    (trace,) = page(figures.heatmap(result))["data"]
     assert np.array_equal(trace["z"], result.values)
     assert trace["z"].dtype == np.float32
     scale = [colour for _, colour in trace["colorscale"]]
@@ -166,15 +167,17 @@ def test_numbers_of_a_heat_map(session: Session, seen: Inspection, made: str):
 
 def test_a_diagonal_of_ones_does_not_widen_the_scale(seen: Inspection):
     result = states.cka(seen)
-    (trace,) = page(figures.grid(result))["data"]
+    (trace,) = page(figures.heatmap(result))["data"]
     other = result.values[~np.eye(len(result.values), dtype=bool)]
     assert trace["zmax"] == other.max() < 1
     assert np.array_equal(np.diag(trace["z"]), np.diag(result.values))
 
 
 def test_lengths_far_apart_are_coloured_by_their_logarithm(seen: Inspection):
-    result = replace(states.norms(seen), values=states.norms(seen).values * np.array([[1], [100], [1000], [10000]]))
-    (trace,) = page(figures.grid(result))["data"]
+    result = replace(
+        states.state_norms(seen), values=states.state_norms(seen).values * np.array([[1], [100], [1000], [10000]])
+    )
+    (trace,) = page(figures.heatmap(result))["data"]
     assert np.array_equal(trace["customdata"], result.values)
     assert trace["z"] == pytest.approx(np.log10(result.values))
     assert "customdata" in trace["hovertemplate"]
@@ -185,14 +188,14 @@ def test_lengths_far_apart_are_coloured_by_their_logarithm(seen: Inspection):
 
 def test_what_is_not_defined_stays_empty(seen: Inspection):
     axis = Axis("text", ("a", "b"))
-    hole = Grid(seen.source, "cosine", "", np.array([[1, np.nan], [np.nan, 1]]), axis, axis)
-    (trace,) = page(figures.grid(hole))["data"]
+    hole = LabelledMatrix(seen.source, "cosine", "", np.array([[1, np.nan], [np.nan, 1]]), axis, axis)
+    (trace,) = page(figures.heatmap(hole))["data"]
     assert np.isnan(trace["z"][0, 1])
     assert trace["zmin"] < trace["zmax"]
 
 
 def test_labels_of_a_heat_map(seen: Inspection):
-    layout = page(figures.grid(states.norms(seen)))["layout"]
+    layout = page(figures.heatmap(states.state_norms(seen)))["layout"]
     alias = layout["xaxis"]["labelalias"]
     assert len(alias) == len(seen.tokens)
     assert alias["0"] == "&lt;s&gt;"
@@ -201,13 +204,13 @@ def test_labels_of_a_heat_map(seen: Inspection):
     assert layout["yaxis"]["title"]["text"] == "state (0 embeddings, 3 final)"
     assert layout["yaxis"]["autorange"] == "reversed"
     # A number that is a word is that word, not its place.
-    words = Grid(seen.source, "x", "", np.ones((2, 2)), Axis("word", ("7", "8")), Axis("head", ("0", "1")))
-    assert page(figures.grid(words))["layout"]["yaxis"]["labelalias"] == {"0": "7", "1": "8"}
-    many = Grid(seen.source, "x", "", np.ones((1, 200)), Axis("state", ("0",)), Axis("token", ("a",) * 200))
-    assert page(figures.grid(many))["layout"]["xaxis"]["dtick"] == 4
+    words = LabelledMatrix(seen.source, "x", "", np.ones((2, 2)), Axis("word", ("7", "8")), Axis("head", ("0", "1")))
+    assert page(figures.heatmap(words))["layout"]["yaxis"]["labelalias"] == {"0": "7", "1": "8"}
+    many = LabelledMatrix(seen.source, "x", "", np.ones((1, 200)), Axis("state", ("0",)), Axis("token", ("a",) * 200))
+    assert page(figures.heatmap(many))["layout"]["xaxis"]["dtick"] == 4
 
 
-def test_numbers_of_curves(session: Session, together: Parallel):
+def test_numbers_of_curves(session: Session, together: ParallelInspection):
     result = together.similarity()
     found = page(figures.curves(result))
     assert [trace["name"] for trace in found["data"]] == list(result.names)
@@ -218,14 +221,14 @@ def test_numbers_of_curves(session: Session, together: Parallel):
     looks = {(t["line"]["color"], t["line"]["dash"], t["marker"]["symbol"]) for t in found["data"]}
     assert len(looks) == len(result.names)
     first = ["The dog", "La casa", "a house"]
-    result = retrieval(session, first, first[::-1], layers=[3, 1], progress=False)
+    result = retrieval(session, first, first[::-1], states=[3, 1], progress=False)
     *lines, chance = page(figures.curves(result))["data"]
     assert [list(line["x"]) for line in lines] == [[3, 1], [3, 1]]
     assert chance["y"] == [1 / 3, 1 / 3]
     assert chance["name"] == "chance, 0.333"
 
 
-def test_sixty_six_curves_differ(together: Parallel):
+def test_sixty_six_curves_differ(together: ParallelInspection):
     names = tuple(map(str, range(48)))
     result = Curves(together.inspections[0].source, "cosine", "", np.ones((48, 2)), names, Axis("state", ("0", "1")))
     looks = [(t["line"]["color"], t["line"]["dash"]) for t in page(figures.curves(result))["data"]]
@@ -233,8 +236,8 @@ def test_sixty_six_curves_differ(together: Parallel):
 
 
 @pytest.mark.parametrize("basis", ["common", "each"])
-def test_numbers_of_a_projection(together: Parallel, basis: str):
-    result = together.project(basis=basis, of="words")
+def test_numbers_of_a_projection(together: ParallelInspection, basis: str):
+    result = together.project(basis=basis, unit="words")
     found = page(figures.projection(result, state=1))
     points = [trace for trace in found["data"] if "markers" in trace["mode"]]
     assert [trace["name"] for trace in points] == list(dict.fromkeys(result.groups))
@@ -267,7 +270,7 @@ def test_numbers_of_a_projection(together: Parallel, basis: str):
     assert sum(trace.get("showlegend", True) for trace in ways) == bool(ways)
 
 
-def test_chosen_ways_and_states(together: Parallel, seen: Inspection):
+def test_chosen_ways_and_states(together: ParallelInspection, seen: Inspection):
     result = together.project()
     figure = page(figures.projection(result, trajectories=[0, 1]))
     (way,) = [trace for trace in figure["data"] if trace["mode"] == "lines"]
@@ -282,26 +285,26 @@ def test_chosen_ways_and_states(together: Parallel, seen: Inspection):
 
 
 def test_numbers_of_the_lens(seen: Inspection):
-    result = seen.lens([1, 2], ["a", "ca"], progress=False)
-    (trace,) = page(figures.lens(result))["data"]
+    result = seen.logit_lens([1, 2], ["a", "ca"], progress=False)
+    (trace,) = page(figures.logit_lens(result))["data"]
     for i, line in enumerate(result.cells):
         for j, cell in enumerate(line):
             assert trace["z"][i, j] == np.float32(cell.fills[0].probability)
-            assert trace["text"][i][j] == look.literal(look.short(cell.fills[0].label, 14))
+            assert trace["text"][i][j] == figure_style.escape_text(figure_style.shorten(cell.fills[0].label, 14))
             listed = trace["customdata"][i][j].split("<br>")
-            assert listed == [f"{fill.probability:.2%} {look.literal(fill.label)}" for fill in cell.fills]
+            assert listed == [f"{fill.probability:.2%} {figure_style.escape_text(fill.label)}" for fill in cell.fills]
     for measure, read in (("probability", result.probabilities), ("rank", result.ranks)):
-        traces = page(figures.lens_targets(result, measure=measure))["data"]
+        traces = page(figures.logit_lens_targets(result, measure=measure))["data"]
         assert len(traces) == 4
         assert np.array_equal(traces[1]["y"], read("a")[:, 1])
         assert np.array_equal(traces[2]["y"], read("ca")[:, 0])
     with pytest.raises(ValueError, match="no targets"):
-        figures.lens_targets(seen.lens([1], progress=False))
+        figures.logit_lens_targets(seen.logit_lens([1], progress=False))
     with pytest.raises(ValueError, match="probability or rank"):
-        figures.lens_targets(result, measure="place")
+        figures.logit_lens_targets(result, measure="place")
 
 
-def test_numbers_of_an_alignment(together: Parallel):
+def test_numbers_of_an_alignment(together: ParallelInspection):
     result = together.alignment(0, 1)
     assert result.links
     traces = page(figures.alignment(result))["data"]
@@ -318,15 +321,15 @@ def test_numbers_of_an_alignment(together: Parallel):
     assert sorted(widths) == sorted(widths, key=lambda w: w[1]) == sorted(widths, key=lambda w: w[2])
 
 
-def test_an_alignment_is_laid_out_as_its_texts_are_written(together: Parallel):
+def test_an_alignment_is_laid_out_as_its_texts_are_written(together: ParallelInspection):
     *_, german, arabic = page(figures.alignment(together.alignment(1, 2)))["data"]
     assert list(german["x"]) == sorted(german["x"])
     assert list(arabic["x"]) == sorted(arabic["x"], reverse=True)
     end = max(*german["x"], *arabic["x"])
-    assert max(arabic["x"]) > end - letters(arabic["text"][0])  # it begins at the right
-    assert letters("สวน") == 3
-    assert letters("ที่") == 1
-    assert letters("睡觉") == 4
+    assert max(arabic["x"]) > end - measure_width(arabic["text"][0])  # it begins at the right
+    assert measure_width("สวน") == 3
+    assert measure_width("ที่") == 1
+    assert measure_width("睡觉") == 4
     short = together.alignment()
     long = replace(short, words=tuple(tuple(f"{word:_<30}" for word in words) for words in short.words))
     *_, left, right = page(figures.alignment(long))["data"]
@@ -337,24 +340,24 @@ def test_an_alignment_is_laid_out_as_its_texts_are_written(together: Parallel):
 
 @pytest.mark.parametrize("text", EVIL)
 def test_texts_stay_texts(text: str):
-    shown = look.literal(text)
+    shown = figure_style.escape_text(text)
     assert not re.search(r"<|\$|%\{|&(?!amp;|lt;|gt;|#36;|#123;)", shown)
     back = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&#36;", "$").replace("&#123;", "{")
     assert back.replace("&amp;", "&") == text
 
 
-def test_no_text_gets_into_a_figure_unescaped(seen: Inspection, together: Parallel):
+def test_no_text_gets_into_a_figure_unescaped(seen: Inspection, together: ParallelInspection):
     source = replace(seen.source, model="<b>m</b>", revision="<i>r</i>", settings={"<u>s</u>": ["<b>v</b>", "$x$"]})
     axis = Axis("<b>axis</b>", tuple(EVIL))
-    table = Grid(source, "<b>m</b>", "<i>title</i>", np.ones((8, 8)), axis, axis, "<b>unit</b>")
+    table = LabelledMatrix(source, "<b>m</b>", "<i>title</i>", np.ones((8, 8)), axis, axis, "<b>unit</b>")
     lines = Curves(source, "<b>m</b>", "<i>title</i>", np.ones((8, 8)), tuple(EVIL), axis, "<b>unit</b>")
-    result = together.project(of="texts")
+    result = together.project(unit="texts")
     plane = replace(result, source=source, labels=tuple(EVIL[:4]), groups=("<b>", "<i>", "$", "<sup>"))
     aligned = together.alignment()
     aligned = replace(
         aligned, source=source, names=("<b>a", "<i>b"), words=tuple(tuple(f"<b>{w}" for w in s) for s in aligned.words)
     )
-    lens = seen.lens([1, 2], ["a"], progress=False)
+    lens = seen.logit_lens([1, 2], ["a"], progress=False)
     lens = replace(
         lens,
         source=source,
@@ -365,12 +368,12 @@ def test_no_text_gets_into_a_figure_unescaped(seen: Inspection, together: Parall
         ),
     )
     for figure in (
-        figures.grid(table),
+        figures.heatmap(table),
         figures.curves(lines),
         figures.projection(plane),
         figures.alignment(aligned),
-        figures.lens(lens),
-        figures.lens_targets(lens),
+        figures.logit_lens(lens),
+        figures.logit_lens_targets(lens),
     ):
         found = json.loads(figure.to_json())
         del found["layout"]["meta"]
@@ -380,14 +383,14 @@ def test_no_text_gets_into_a_figure_unescaped(seen: Inspection, together: Parall
 
 
 def test_pieces_as_they_are_shown():
-    assert look.shown_piece("▁The") == "␣The"
-    assert look.shown_piece("▁") == "␣"
-    assert look.shown_piece("dog") == "dog"
-    assert look.shown_piece("▁القطة") == "\u200f␣القطة"
-    assert look.shown_piece("\u0947") == "◌\u0947"
-    assert look.shown_piece("▁\u0e31") == "␣◌\u0e31"
-    assert look.short("a" * 30) == "a" * 27 + "…"
-    assert [look.from_the_right(t) for t in ("", "123", "abc", "שלום", "(القطة", "1 a ש")] == [
+    assert figure_style.format_subword("▁The") == "␣The"
+    assert figure_style.format_subword("▁") == "␣"
+    assert figure_style.format_subword("dog") == "dog"
+    assert figure_style.format_subword("▁القطة") == "\u200f␣القطة"
+    assert figure_style.format_subword("\u0947") == "◌\u0947"
+    assert figure_style.format_subword("▁\u0e31") == "␣◌\u0e31"
+    assert figure_style.shorten("a" * 30) == "a" * 27 + "…"
+    assert [figure_style.is_right_to_left(t) for t in ("", "123", "abc", "שלום", "(القطة", "1 a ש")] == [
         *(False, False, False, True, True, False)
     ]
 
@@ -398,8 +401,8 @@ def test_captions_are_broken_into_lines(seen: Inspection):
         "minus": {"model": "m", "revision": None, "precision": "4bit"},
         "a": True,
     }
-    lines = look.caption(replace(seen.source, revision="main", settings=settings)).split("<br>")
-    assert max(map(len, lines)) < 2 * look.CAPTION
+    lines = figure_style.write_caption(replace(seen.source, revision="main", settings=settings)).split("<br>")
+    assert max(map(len, lines)) < 2 * figure_style.CAPTION
     assert "revision main" in " ".join(lines)
     assert "minus m 4bit" in " ".join(lines)
     assert "a yes" in " ".join(lines)

@@ -38,7 +38,7 @@ def forward(inspection: Inspection, off: list[tuple[int, int]]):
     mask = torch.ones(inspection.layers, inspection.heads)
     for layer, head in off:
         mask[layer, head] = 0
-    model = inspection.session.model
+    model = inspection.loaded_model.model
     if isinstance(model, XLMRobertaXLForMultipleChoice):
         ids = ids[None]
     with torch.inference_mode():
@@ -62,12 +62,12 @@ def kl(before: torch.Tensor, after: torch.Tensor) -> list[float]:
 def test_ablation_is_a_head_mask(inspection: Inspection, heads, layers):
     found = inspection.ablate(heads, layers, top_k=3)
     off = heads + [(layer, head) for layer in layers for head in range(5)]
-    places = list(inspection.masks)
+    places = list(inspection.mask_positions)
     before, after = forward(inspection, [])[places], forward(inspection, off)[places]
     assert [effect.position for effect in found.effects] == places
     assert [effect.title for effect in found.effects] == ["<mask>", "<mask>"]
-    tokenizer = inspection.session.tokenizer
-    fills = inspection.session.fill_mask(TEXT, top_k=3)
+    tokenizer = inspection.loaded_model.tokenizer
+    fills = inspection.loaded_model.fill_mask(TEXT, top_k=3)
     for n, (effect, value) in enumerate(zip(found.effects, kl(before, after), strict=True)):
         assert effect.kl == pytest.approx(value, rel=1e-3)
         assert effect.kl > 1e-3
@@ -84,7 +84,7 @@ def test_ablation_is_a_head_mask(inspection: Inspection, heads, layers):
 
 
 def test_any_token_can_be_asked(inspection: Inspection):
-    found = inspection.ablate([(1, 1)], at=[3, 1])
+    found = inspection.ablate([(1, 1)], positions=[3, 1])
     before, after = forward(inspection, [])[[3, 1]], forward(inspection, [(1, 1)])[[3, 1]]
     assert [effect.kl for effect in found.effects] == pytest.approx(kl(before, after), rel=1e-3)
     assert [effect.title for effect in found.effects] == [inspection.tokens[i].piece for i in (3, 1)]
@@ -115,13 +115,13 @@ def test_what_cannot_be_ablated(inspection: Inspection):
         inspection.ablate()
     with pytest.raises(ValueError, match="top_k is 0"):
         inspection.ablate([(0, 0)], top_k=0)
-    with pytest.raises(ValueError, match="at is 99; there are tokens 0 to"):
-        inspection.ablate([(0, 0)], at=[99])
-    bare = inspection.session.inspect("el perro")
-    for work in (lambda: bare.ablate([(0, 0)]), bare.sweep):
+    with pytest.raises(ValueError, match="positions is 99; there are tokens 0 to"):
+        inspection.ablate([(0, 0)], positions=[99])
+    bare = inspection.loaded_model.inspect("el perro")
+    for work in (lambda: bare.ablate([(0, 0)]), bare.head_importance):
         with pytest.raises(ValueError, match="There is no <mask> in the text"):
             work()
-    assert bare.ablate([(0, 0)], at=[1]).effects[0].kl > 0
+    assert bare.ablate([(0, 0)], positions=[1]).effects[0].kl > 0
 
 
 HEADS = [
@@ -139,7 +139,7 @@ def test_other_heads(tiny_config, vocabulary_file, head, changes, titles):
     labels = () if head is XLMRobertaXLForQuestionAnswering else LABELS
     inspection = random_session(tiny_config, vocabulary_file, head, labels, **changes).inspect("el perro duerme", "la")
     found = inspection.ablate([(0, 1), (2, 2)], top_k=99)
-    swept = inspection.sweep()
+    swept = inspection.head_importance()
     inner = [i for i, segment in enumerate(inspection.segments) if segment is not None]
     before, after = forward(inspection, []), forward(inspection, [(0, 1), (2, 2)])
     alone = [[forward(inspection, [(layer, one)]) for one in range(5)] for layer in range(3)]
@@ -186,8 +186,8 @@ def test_other_heads(tiny_config, vocabulary_file, head, changes, titles):
     json.loads(found.to_json())
     assert str(found).startswith("without L0 H1, L2 H2\n")
     if head is not XLMRobertaXLForTokenClassification:
-        with pytest.raises(ValueError, match="leave `at` out"):
-            inspection.ablate([(0, 0)], at=[1])
+        with pytest.raises(ValueError, match="leave `positions` out"):
+            inspection.ablate([(0, 0)], positions=[1])
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 1000])
@@ -198,8 +198,8 @@ def test_the_sweep_is_one_forward_a_head(inspection: Inspection, monkeypatch, ro
     if rows == 2:
         monkeypatch.setattr("xlmrxl.inspection.predictions.LOGITS_AT_ONCE", 1)
     seen: list[tuple[int, int]] = []
-    found = inspection.sweep(at=at, progress=lambda *told: seen.append(told))
-    places = list(inspection.masks if at is None else at)
+    found = inspection.head_importance(positions=at, progress=lambda *told: seen.append(told))
+    places = list(inspection.mask_positions if at is None else at)
     before = forward(inspection, [])[places]
     expected = [
         [np.mean(kl(before, forward(inspection, [(layer, head)])[places])) for head in range(5)] for layer in range(3)
@@ -212,29 +212,31 @@ def test_the_sweep_is_one_forward_a_head(inspection: Inspection, monkeypatch, ro
 
 
 def test_a_part_of_a_sweep_is_what_the_whole_says(inspection: Inspection):
-    whole = inspection.sweep().values
+    whole = inspection.head_importance().values
     chosen = [(0, 3), (0, 4), (1, 0), (2, 2)]
-    found = ablation.part_of_sweep(inspection, chosen)
+    found = ablation.importance_of_heads(inspection, chosen)
     assert found == pytest.approx([whole[place] for place in chosen], rel=1e-4, abs=1e-7)
     with pytest.raises(ValueError, match="no layer 3"):
-        ablation.part_of_sweep(inspection, [(3, 0)])
+        ablation.importance_of_heads(inspection, [(3, 0)])
     with pytest.raises(ValueError, match="No head is named"):
-        ablation.part_of_sweep(inspection, [])
+        ablation.importance_of_heads(inspection, [])
 
 
 def test_a_head_that_does_nothing_matters_nothing(inspection: Inspection):
     with torch.inference_mode():
-        inspection.session.model.base_model.encoder.layer[1].attention.output.dense.weight[:, 8:12] = 0
-    found = inspection.session.inspect(TEXT).sweep().importance
+        inspection.loaded_model.model.base_model.encoder.layer[1].attention.output.dense.weight[:, 8:12] = 0
+    found = inspection.loaded_model.inspect(TEXT).head_importance().importance
     # The rows of a batch may be added up in different orders: float32 rounds a log-probability by about 1e-6.
     assert abs(found[1, 2]) < 1e-5
     assert (np.delete(found.flatten(), 7) > 1e-4).all()
 
 
 def test_the_sweep_of_a_target(inspection: Inspection):
-    places = list(inspection.masks)
-    tokenizer = inspection.session.tokenizer
-    ids = [fill.id for fill in inspection.session.fill_mask("The <mask> is", script="Latin", top_k=20).masks[0].fills]
+    places = list(inspection.mask_positions)
+    tokenizer = inspection.loaded_model.tokenizer
+    ids = [
+        fill.id for fill in inspection.loaded_model.fill_mask("The <mask> is", script="Latin", top_k=20).masks[0].fills
+    ]
     words = [token[1:] for token in tokenizer.convert_ids_to_tokens(ids) if token.startswith("▁") and len(token) > 1]
     assert len(words) > 1
     for target in (words[0], [words[0], words[1]]):
@@ -242,7 +244,7 @@ def test_the_sweep_of_a_target(inspection: Inspection):
             tokenizer.convert_tokens_to_ids("▁" + word)
             for word in (target if isinstance(target, list) else [target] * 2)
         ]
-        found = inspection.sweep(target=target)
+        found = inspection.head_importance(target=target)
         before = forward(inspection, [])[places].log_softmax(-1)
         for layer in range(3):
             for head in range(5):
@@ -253,37 +255,37 @@ def test_the_sweep_of_a_target(inspection: Inspection):
     assert (found.importance < 0).any()
     assert found.title == f"how much lower the log-probability of {words[0]}, {words[1]} is without each head"
     with pytest.raises(ValueError, match=r"'perro casa' has \d pieces at token \d+ \(▁"):
-        inspection.sweep(target="perro casa")
-    with pytest.raises(ValueError, match="1 targets are given; give one, or one for each of 2 places"):
-        inspection.sweep(target=["a"])
+        inspection.head_importance(target="perro casa")
+    with pytest.raises(ValueError, match="1 targets are given; give one, or one for each of 2 predictions"):
+        inspection.head_importance(target=["a"])
     with pytest.raises(ValueError, match="cannot spell"):
-        inspection.sweep(target="ξ")
+        inspection.head_importance(target="ξ")
 
 
 def test_the_sweep_of_a_label(tiny_config, vocabulary_file):
     inspection = random_session(tiny_config, vocabulary_file, XLMRobertaXLForSequenceClassification, LABELS).inspect(
         "el perro"
     )
-    found = inspection.sweep(target="bad").importance
+    found = inspection.head_importance(target="bad").importance
     before, after = (forward(inspection, off).log_softmax(-1)[0, 1] for off in ([], [(1, 3)]))
     assert found[1, 3] == pytest.approx(float(before - after), rel=1e-3)
     with pytest.raises(ValueError, match="There is no label 'worse'; there are good, bad, so"):
-        inspection.sweep(target="worse")
+        inspection.head_importance(target="worse")
     questions = random_session(tiny_config, vocabulary_file, XLMRobertaXLForQuestionAnswering).inspect("el", "perro")
     with pytest.raises(ValueError, match="Question answering has no targets"):
-        questions.sweep(target="perro")
+        questions.head_importance(target="perro")
 
 
 def test_how_a_sweep_shows_itself(inspection: Inspection):
-    found = inspection.sweep()
-    top = found.top(3)
+    found = inspection.head_importance()
+    top = found.rank_heads(3)
     assert [value for _, _, value in top] == sorted(found.importance.flat, reverse=True)[:3]
     assert found.importance[top[0][:2]] == top[0][2]
     assert str(found).splitlines()[0] == "KL divergence of the prediction without each head, nats"
     assert len(str(found).splitlines()) == 12
     data = json.loads(found.to_json())
     assert np.allclose(data["values"], found.importance)
-    assert data["positions"] == list(inspection.masks)
+    assert data["positions"] == list(inspection.mask_positions)
     assert data["text"] == TEXT
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
     assert len(rows) == 15
@@ -294,8 +296,8 @@ def test_how_a_sweep_shows_itself(inspection: Inspection):
 @pytest.mark.slow
 def test_the_default_is_swept_as_one_forward_a_head():
     inspection = xlmrxl.load().inspect("The capital of France is <mask>.")
-    found = inspection.sweep().importance
-    places = list(inspection.masks)
+    found = inspection.head_importance().importance
+    places = list(inspection.mask_positions)
     before = forward(inspection, [])[places]
     for layer in range(inspection.layers):
         for head in range(inspection.heads):

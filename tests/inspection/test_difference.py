@@ -10,10 +10,10 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session, XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
-from xlmrxl.inspection.difference import difference, drift, lens_divergence, word_probability
+from xlmrxl.inspection.difference import difference, drift, logit_lens_divergence, word_probability
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.inspection.labelled_matrix import attention, statistic
-from xlmrxl.inspection.states import cka, cosines, journey, norms, through
+from xlmrxl.inspection.labelled_matrix import attention_matrix, statistic_matrix
+from xlmrxl.inspection.states import cka, cosine_similarity, layer_similarity, state_norms, token_trajectory
 from xlmrxl.tasks.compare_precisions import compare
 
 TEXT = "The capital of <mask> is Madrid."
@@ -36,12 +36,12 @@ def both(tiny_folder: Path, session: Session) -> tuple[Inspection, Inspection]:
 @pytest.mark.parametrize(
     ("what", "arguments"),
     [
-        (statistic, ["entropy"]),
-        (attention, [1, 3]),
-        (norms, []),
-        (cosines, [2]),
-        (through, [0]),
-        (journey, [3]),
+        (statistic_matrix, ["entropy"]),
+        (attention_matrix, [1, 3]),
+        (state_norms, []),
+        (cosine_similarity, [2]),
+        (layer_similarity, [0]),
+        (token_trajectory, [3]),
         (cka, []),
         (word_probability, ["a"]),
     ],
@@ -60,20 +60,20 @@ def test_a_difference_is_one_minus_the_other(both: tuple[Inspection, Inspection]
 
 
 def test_options_reach_what_is_compared(both: tuple[Inspection, Inspection]):
-    found = difference(*both, cosines, 2, of="words", remove=0)
+    found = difference(*both, cosine_similarity, 2, unit="words", remove=0)
     assert found.row.name == "word"
     assert found.source.settings["remove"] == 0
 
 
 def test_drift_is_that_of_compare(both: tuple[Inspection, Inspection], tiny_folder: Path):
     found = drift(*both)
-    (mask,) = both[0].masks
+    (mask,) = both[0].mask_positions
     expected = compare(tiny_folder, TEXT, ["fp32", "bf16"]).differences[1].drift
     assert found.values[0, mask] == pytest.approx(expected[0], rel=1e-4)
     assert expected[0] > 0
     # Attention with its weights rounds otherwise in 16 bits than attention without, which compare runs.
     assert found.values[:, mask] == pytest.approx(expected, rel=0.3)
-    assert found.curves().values[0] == pytest.approx(found.values.mean(1))
+    assert found.to_curves().values[0] == pytest.approx(found.values.mean(1))
 
 
 def test_drift_written_out(both: tuple[Inspection, Inspection]):
@@ -91,8 +91,8 @@ def test_drift_written_out(both: tuple[Inspection, Inspection]):
 
 def test_the_lens_of_both(session: Session, both: tuple[Inspection, Inspection], tiny_folder: Path):
     before, after = both
-    found = lens_divergence(before, after)
-    places = before.masks
+    found = logit_lens_divergence(before, after)
+    places = before.mask_positions
     models = (session.model, xlmrxl.load(tiny_folder, precision="bf16").model)
     for state in range(4):
         logs = []
@@ -106,18 +106,18 @@ def test_the_lens_of_both(session: Session, both: tuple[Inspection, Inspection],
         assert found.values[state, 0] > 0
     assert found.column.labels == ("<mask>",)
     assert found.source.settings["minus"]["precision"] == "fp32"
-    assert not lens_divergence(before, before, [1, 2]).values.any()
+    assert not logit_lens_divergence(before, before, [1, 2]).values.any()
     probability = word_probability(before, "a", [1, 2])
     assert probability.values.shape == (4, 2)
-    (alone,) = before.lens([2], ["a"], progress=False).cells[3][0].targets
+    (alone,) = before.logit_lens([2], ["a"], progress=False).cells[3][0].targets
     # Two positions at once are not rounded as one is; other tokens' probabilities differ by far more.
     assert probability.values[3, 1] == pytest.approx(alone.probability, rel=1e-4)
 
 
 def test_what_cannot_be_subtracted(session: Session, both: tuple[Inspection, Inspection], tiny_folder: Path):
     other = session.inspect("The capital of Spain is <mask>.", progress=False)
-    for compared in (lambda: difference(both[0], other, norms), lambda: drift(both[0], other)):
-        with pytest.raises(ValueError, match=r"different tokens: at place \d+ one has .* the other"):
+    for compared in (lambda: difference(both[0], other, state_norms), lambda: drift(both[0], other)):
+        with pytest.raises(ValueError, match=r"different tokens: at position \d+ one has .* the other"):
             compared()
     with pytest.raises(ValueError, match="relative, cosine"):
         drift(*both, "angle")
@@ -127,4 +127,4 @@ def test_what_cannot_be_subtracted(session: Session, both: tuple[Inspection, Ins
         model = XLMRobertaXLForMaskedLM(config).eval()
     shallow = Session(model, XLMRobertaTokenizer.from_pretrained(tiny_folder), "shallow", "fp32")
     with pytest.raises(ValueError, match="3 layers of 5 heads, the other 2 layers of 5 heads"):
-        difference(both[0], shallow.inspect(TEXT, progress=False), norms)
+        difference(both[0], shallow.inspect(TEXT, progress=False), state_norms)

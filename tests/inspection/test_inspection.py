@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from torch.nn import functional as F
 
 import xlmrxl
 from xlmrxl import Session
-from xlmrxl.inspection.attention import STATISTICS, rollout, thumbnails, top_edges
-from xlmrxl.inspection.capture import Kept, Recent
+from xlmrxl.inspection.attention import compute_rollout, find_strongest_pairs, make_thumbnails
+from xlmrxl.inspection.attention_store import AttentionCache, AttentionStore
+from xlmrxl.inspection.head_statistics import list_statistics
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.quantization.precision import PRECISIONS
 
@@ -43,7 +43,7 @@ def weights(inspection: Inspection) -> np.ndarray:
 def outputs(inspection: Inspection):
     ids = torch.tensor([[token.id for token in inspection.tokens]])
     with torch.inference_mode():
-        return inspection.session.model(ids, output_attentions=True, output_hidden_states=True)
+        return inspection.loaded_model.model(ids, output_attentions=True, output_hidden_states=True)
 
 
 # What is read
@@ -78,15 +78,16 @@ def test_nothing_of_the_size_of_all_weights_is_held(session: Session):
 
 
 def test_a_recomputed_layer_is_the_same_as_before(inspection: Inspection):
-    held = Recent(inspection._look, most=0)
+    held = AttentionCache(inspection._compute_attention, 4, most=0)
     for layer in (0, 2, 1, 2, 2, 0):
         assert torch.equal(held.get(layer), torch.from_numpy(inspection.layer_attention(layer)))
-        assert list(held._held) == [layer]
-    made = []
-    held = Recent(lambda i: made.append(i) or torch.zeros(4), most=32)
+        assert held.nbytes == 4  # one layer is always held
+    computed = []
+    held = AttentionCache(lambda layer: computed.append(layer) or torch.zeros(4), 16, most=32)
     for layer in (0, 1, 0, 2, 0, 1):
         held.get(layer)
-    assert made == [0, 1, 2, 1]
+    assert computed == [0, 1, 2, 1]
+    assert held.nbytes == 32
 
 
 @pytest.mark.parametrize("keep", ["fp16", "uint8"])
@@ -101,15 +102,15 @@ def test_kept_weights_are_as_near_as_they_say(session: Session, weights: np.ndar
     assert inspection._attention.nbytes == weights.size * (2 if keep == "fp16" else 1) + (
         0 if keep == "fp16" else weights[..., 0].size * 4
     )
-    # What is told of the heads was measured before.
-    for name in STATISTICS:
+    # Statistics are measured on the exact weights.
+    for name in list_statistics("weights", "value_norms"):
         assert np.array_equal(inspection.statistic(name), session.inspect(TEXT, SECOND).statistic(name))
 
 
 def test_a_row_of_nothing_can_be_kept():
-    kept = Kept("uint8")
-    kept.add(torch.zeros(1, 2, 2))
-    assert torch.equal(kept.get(0), torch.zeros(1, 2, 2))
+    store = AttentionStore("uint8")
+    store.add(torch.zeros(1, 2, 2))
+    assert torch.equal(store.get(0), torch.zeros(1, 2, 2))
 
 
 @pytest.mark.parametrize("kind", ["relative_key", "relative_key_query"])
@@ -167,17 +168,17 @@ def test_progress_counts_layers_and_can_stop_the_work(session: Session, inspecti
 
     works = [
         lambda: session.inspect(TEXT, progress=stop),
-        lambda: inspection.pair(1, 2, progress=stop),
-        lambda: inspection.rank("norm", progress=stop),
+        lambda: inspection.pair_attention(1, 2, progress=stop),
+        lambda: inspection.rank_heads("norm", progress=stop),
         lambda: inspection.thumbnails(8, progress=stop),
         lambda: inspection.mean_attention([(0, 0)], progress=stop),
         lambda: inspection.max_attention([(0, 0)], progress=stop),
-        lambda: inspection.sweep(progress=stop),
+        lambda: inspection.head_importance(progress=stop),
         lambda: inspection.ablate([(0, 0)], progress=stop),
-        lambda: inspection.lens(progress=stop),
+        lambda: inspection.logit_lens(progress=stop),
     ]
     fresh = session.inspect(TEXT)
-    works[2] = lambda: fresh.rank("norm", progress=stop)
+    works[2] = lambda: fresh.rank_heads("norm", progress=stop)
     for work in works:
         with pytest.raises(KeyboardInterrupt):
             work()
@@ -205,44 +206,9 @@ def test_how_it_shows_itself(inspection: Inspection):
 # Statistics
 
 
-def by_hand(a: np.ndarray, inner: list[int], outer: list[int]) -> dict[str, float]:
-    """The statistics of one head, token by token."""
-    last = len(a) - 1
-    found = {
-        "entropy": [-sum(p * math.log(p) for p in map(float, a[i]) if p) for i in inner],
-        "distance": [sum(float(a[i, j]) * abs(i - j) for j in range(last + 1)) for i in inner],
-        "special": [sum(float(a[i, j]) for j in outer) for i in inner],
-        "self": [float(a[i, i]) for i in inner],
-        "next": [float(a[i, i + 1]) for i in inner],
-        "previous": [float(a[i, i - 1]) for i in inner],
-        "confidence": [max(map(float, a[i])) for i in inner],
-    }
-    return {name: sum(values) / len(values) for name, values in found.items()}
-
-
-def test_statistics_by_hand(inspection: Inspection, weights: np.ndarray):
-    special = set(inspection.session.tokenizer.all_special_ids) - {inspection.session.tokenizer.mask_token_id}
-    outer = [i for i, token in enumerate(inspection.tokens) if token.id in special]
-    inner = [i for i in range(len(inspection.tokens)) if i not in outer]
-    assert len(outer) == 4
-    assert inspection.masks[0] in inner
-    for layer in range(3):
-        for head in range(5):
-            for name, value in by_hand(weights[layer, head], inner, outer).items():
-                assert inspection.statistic(name)[layer, head] == pytest.approx(value, rel=1e-5, abs=1e-6), name
-    for name in STATISTICS:
-        assert inspection.statistic(name).shape == (3, 5)
-        assert inspection.statistic(name).dtype == np.float32
-        assert inspection.statistic(name).std() > 0
-    inspection.statistic("self")[:] = 7
-    assert inspection.statistic("self").max() < 1
-    with pytest.raises(ValueError, match="There is no statistic 'size'; there are entropy, distance, "):
-        inspection.statistic("size")
-
-
 def moved(inspection: Inspection, layer: int) -> np.ndarray:
     """αᵢⱼ f(xⱼ) of every head and pair, (heads, tokens, tokens, hidden) in float64, from the weights alone."""
-    module = inspection.session.model.base_model.encoder.layer[layer].attention
+    module = inspection.loaded_model.model.base_model.encoder.layer[layer].attention
     norm, value, dense = module.self_attn_layer_norm, module.self.value, module.output.dense
     x = F.layer_norm(inspection.hidden_states[layer], (20,), norm.weight, norm.bias, 1e-5).detach().double().numpy()
     v = x @ value.weight.detach().double().numpy().T + value.bias.detach().double().numpy()
@@ -265,7 +231,7 @@ def test_norm_weighted_attention_by_hand(tiny_config, vocabulary_file):
     for layer in range(3):
         vectors = moved(inspection, layer)
         # That these vectors are what the layer adds to the stream, its bias apart:
-        module = inspection.session.model.base_model.encoder.layer[layer].attention
+        module = inspection.loaded_model.model.base_model.encoder.layer[layer].attention
         with torch.inference_mode():
             added = module(inspection.hidden_states[layer][None])[0][0] - inspection.hidden_states[layer]
             added -= module.output.dense.bias
@@ -287,7 +253,7 @@ def test_a_head_that_gives_nothing_has_no_share_of_it(tiny_config, vocabulary_fi
     inspection = session.inspect(TEXT)
     assert inspection.statistic("norm")[1, 2] == 0
     assert np.argwhere(np.isnan(inspection.statistic("norm_special"))).tolist() == [[1, 2]]
-    assert inspection.rank("norm_special", None)[-1][:2] == (1, 2)
+    assert inspection.rank_heads("norm_special", None)[-1][:2] == (1, 2)
     assert inspection.norm_attention(1, 2).max() == 0
 
 
@@ -307,7 +273,7 @@ def test_thumbnails_by_hand(session: Session, inspection: Inspection, weights: n
     count = len(short.tokens)
     assert short.thumbnails().shape == (3, 5, count, count)
     assert np.allclose(short.thumbnails()[1, 2], short.attention(1, 2), atol=1e-6)
-    assert thumbnails(torch.ones(2, 4, 4), 1).tolist() == [[[1.0]], [[1.0]]]
+    assert make_thumbnails(torch.ones(2, 4, 4), 1).tolist() == [[[1.0]], [[1.0]]]
     with pytest.raises(ValueError, match="size is 0"):
         inspection.thumbnails(0)
 
@@ -329,31 +295,31 @@ def test_means_and_maxima(inspection: Inspection, weights: np.ndarray):
 
 
 def test_which_heads_look_from_one_token_to_another(inspection: Inspection, weights: np.ndarray):
-    assert np.array_equal(inspection.pair(3, 7), weights[:, :, 3, 7])
-    found = inspection.pair([2, 3], [7, 8, 9])
+    assert np.array_equal(inspection.pair_attention(3, 7), weights[:, :, 3, 7])
+    found = inspection.pair_attention([2, 3], [7, 8, 9])
     assert np.allclose(found, weights[:, :, [2, 3]][..., [7, 8, 9]].sum(-1).mean(-1), atol=1e-6)
     assert found.max() > found.min()
-    ranked = inspection.rank((3, 7), 4)
+    ranked = inspection.rank_heads((3, 7), 4)
     best = sorted(
         ((layer, head, float(weights[layer, head, 3, 7])) for layer in range(3) for head in range(5)),
         key=lambda item: -item[2],
     )
     assert ranked == best[:4]
-    assert inspection.rank((3, 7), 2, lowest=True) == best[::-1][:2]
-    everything = inspection.rank("entropy", None)
+    assert inspection.rank_heads((3, 7), 2, lowest=True) == best[::-1][:2]
+    everything = inspection.rank_heads("entropy", None)
     assert len(everything) == 15
     assert [value for _, _, value in everything] == sorted(inspection.statistic("entropy").flat, reverse=True)
     assert everything[0][2] == inspection.statistic("entropy")[everything[0][:2]]
     for query, key in ((99, 0), (-1, 0), (0, [1, 99])):
         with pytest.raises(ValueError, match="there are tokens 0 to"):
-            inspection.pair(query, key)
+            inspection.pair_attention(query, key)
     with pytest.raises(ValueError, match="key names no token"):
-        inspection.pair(0, [])
+        inspection.pair_attention(0, [])
 
 
 @pytest.mark.parametrize("mass", [0.01, 0.5, 0.7, 0.999, 1.0])
 def test_edges_are_the_fewest_that_reach_the_mass(inspection: Inspection, weights: np.ndarray, mass: float):
-    found = inspection.edges(1, 2, mass)
+    found = inspection.strongest_pairs(1, 2, mass)
     matrix = weights[1, 2]
     assert [query for query, _, _ in found] == sorted(query for query, _, _ in found)
     for query, row in enumerate(matrix):
@@ -367,14 +333,14 @@ def test_edges_are_the_fewest_that_reach_the_mass(inspection: Inspection, weight
 
 
 def test_edges_of_ties_and_of_rows_that_are_no_distribution():
-    assert top_edges(np.full((1, 4), 0.25, np.float32), 0.5) == [(0, 0, 0.25), (0, 1, 0.25)]
-    assert top_edges(np.array([[0.0, 0.2, 0.0]], np.float32), 1.0) == [(0, 1, pytest.approx(0.2))]
+    assert find_strongest_pairs(np.full((1, 4), 0.25, np.float32), 0.5) == [(0, 0, 0.25), (0, 1, 0.25)]
+    assert find_strongest_pairs(np.array([[0.0, 0.2, 0.0]], np.float32), 1.0) == [(0, 1, pytest.approx(0.2))]
 
 
 @pytest.mark.parametrize("mass", [0, -1, 1.1, float("nan")])
 def test_edges_of_no_mass(inspection: Inspection, mass: float):
     with pytest.raises(ValueError, match="mass is"):
-        inspection.edges(0, 0, mass)
+        inspection.strongest_pairs(0, 0, mass)
 
 
 def test_rollout_by_hand(inspection: Inspection, weights: np.ndarray):
@@ -391,7 +357,7 @@ def test_rollout_by_hand(inspection: Inspection, weights: np.ndarray):
     assert np.allclose(inspection.rollout().sum(1), 1, atol=1e-6)
     # A model that looks only to the left mixes only what is to the left.
     causal = np.tril(np.ones((2, 4, 4), np.float32)) / np.arange(1, 5, dtype=np.float32)[:, None]
-    assert np.array_equal(np.triu(rollout(causal), 1), np.zeros((4, 4)))
+    assert np.array_equal(np.triu(compute_rollout(causal), 1), np.zeros((4, 4)))
     with pytest.raises(ValueError, match="There is no layer 3"):
         inspection.rollout(3)
 
@@ -452,5 +418,5 @@ def test_a_device_map_changes_no_number(session: Session, tiny_folder: Path, tmp
     assert torch.equal(inspection.hidden_states, expected.hidden_states)
     assert np.array_equal(inspection.layer_attention(1), expected.layer_attention(1))
     assert np.allclose(inspection.statistic("norm"), expected.statistic("norm"), rtol=1e-5)
-    assert np.allclose(inspection.sweep().importance, expected.sweep().importance, atol=1e-6)
-    assert inspection.lens().cells[1][0].fills[0].text == expected.lens().cells[1][0].fills[0].text
+    assert np.allclose(inspection.head_importance().importance, expected.head_importance().importance, atol=1e-6)
+    assert inspection.logit_lens().cells[1][0].fills[0].text == expected.logit_lens().cells[1][0].fills[0].text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import xlmrxl
 from xlmrxl import Session
-from xlmrxl.inspection.words import Word, tokens_and_segments, words_of
+from xlmrxl.inspection.words import Word, group_words, tokenize_segments
 from xlmrxl.tasks.masked_lm import find_words as ranges
 
 
@@ -21,7 +21,7 @@ def session() -> Session:
 
 
 def read(session: Session, text: str, second: str | None = None) -> tuple[Word, ...]:
-    return words_of(*tokens_and_segments(session, text, second), (text, second))
+    return group_words(*tokenize_segments(session, text, second), (text, second))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_pieces_are_the_words_of_scripts_without_spaces(session: Session, text: 
     assert len(words) > 3
     clusters = {match.start() for match in regex.finditer(r"\X", text)}
     assert {word.start for word in words} <= clusters
-    tokens, _ = tokens_and_segments(session, text, None)
+    tokens, _ = tokenize_segments(session, text, None)
     ends = {tokens[word.stop - 1].end for word in ranges(tokens) if tokens[word.stop - 1].piece != "▁"}
     # A piece is joined to the next only where a cluster of characters would be torn apart.
     assert ends & {*clusters, len(text)} == {word.end for word in words}
@@ -74,11 +74,11 @@ ALPHABET = "aB 1.,'-’é\u0301का्ข้ำ狗ホ한م\u200d👩👧🇩�
 )
 def test_every_token_is_in_one_word_and_nothing_is_torn_apart(session: Session, first: str, second: str | None):
     try:
-        tokens, segments = tokens_and_segments(session, first, second)
+        tokens, segments = tokenize_segments(session, first, second)
     except ValueError as error:
         assert "empty" in str(error)  # noqa: PT017 - not every drawn text has something to read
         return
-    words = words_of(tokens, segments, (first, second))
+    words = group_words(tokens, segments, (first, second))
     assert list(itertools.chain(*(word.tokens for word in words))) == list(range(len(tokens)))
     texts = (first, second or "")
     for word in words:
@@ -100,7 +100,7 @@ def test_every_token_is_in_one_word_and_nothing_is_torn_apart(session: Session, 
 
 def test_a_pair_is_what_the_tokenizer_makes_of_it(session: Session):
     first, second = "The dog sleeps in <mask> .", "狗在 花园里睡觉。"
-    tokens, segments = tokens_and_segments(session, first, second)
+    tokens, segments = tokenize_segments(session, first, second)
     assert [token.id for token in tokens] == session.tokenizer(first, second)["input_ids"]
     end = [i for i, token in enumerate(tokens) if token.piece == "</s>"]
     assert end[1] == end[0] + 1
@@ -108,7 +108,7 @@ def test_a_pair_is_what_the_tokenizer_makes_of_it(session: Session):
     offsets = session.tokenizer(first, second, return_offsets_mapping=True)["offset_mapping"]
     assert [(token.start, token.end) for token in tokens] == offsets
     # But for what touches a mask, which goes on touching it.
-    tokens, _ = tokens_and_segments(session, "A <mask>.", "b <mask>.")
+    tokens, _ = tokenize_segments(session, "A <mask>.", "b <mask>.")
     assert [token.piece for token in tokens if token.piece.endswith(".")] == [".", "."]
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import xlmrxl
 from xlmrxl import Session, XLMRobertaXLForSequenceClassification
 from xlmrxl.errors import CheckpointError
-from xlmrxl.inspection.logit_lens import state_logits
+from xlmrxl.inspection.logit_lens import compute_state_logits
 
 # Logits are up to about 40 in size, of which float32 rounds off some 1e-6 each; two rows of them differ by whole units.
 CLOSE = {"rtol": 1e-5, "atol": 1e-4}
@@ -34,7 +34,7 @@ def inspection(session: Session):
 
 def written_out(inspection, state: int) -> torch.Tensor:
     """Final layer norm (but for the last state), dense, gelu, layer norm, word embeddings; in float64."""
-    weights = {name: value.double() for name, value in inspection.session.model.state_dict().items()}
+    weights = {name: value.double() for name, value in inspection.loaded_model.model.state_dict().items()}
     x = inspection.hidden_states[state].double()
     if state < inspection.layers:
         x = F.layer_norm(
@@ -47,16 +47,16 @@ def written_out(inspection, state: int) -> torch.Tensor:
 
 def test_the_last_state_has_the_models_own_logits(inspection):
     ids = torch.tensor([[token.id for token in inspection.tokens]])
-    model, last = inspection.session.model, inspection.layers
+    model, last = inspection.loaded_model.model, inspection.layers
     with torch.inference_mode():
         own = model(ids, output_attentions=True).logits[0]
         at_masks = model(
-            ids, output_attentions=True, logits_mask=ids == inspection.session.tokenizer.mask_token_id
+            ids, output_attentions=True, logits_mask=ids == inspection.loaded_model.tokenizer.mask_token_id
         ).logits
-    torch.testing.assert_close(state_logits(inspection, last, range(len(own))), own, **CLOSE)
-    torch.testing.assert_close(state_logits(inspection, last, inspection.masks), at_masks, **CLOSE)
-    assert len(inspection.masks) == 3
-    found = inspection.lens(range(len(own)))
+    torch.testing.assert_close(compute_state_logits(inspection, last, range(len(own))), own, **CLOSE)
+    torch.testing.assert_close(compute_state_logits(inspection, last, inspection.mask_positions), at_masks, **CLOSE)
+    assert len(inspection.mask_positions) == 3
+    found = inspection.logit_lens(range(len(own)))
     for cell, logits in zip(found.cells[-1], own, strict=True):
         logs = logits.log_softmax(-1)
         expected = logs[[fill.id for fill in cell.fills]].exp().tolist()
@@ -66,7 +66,7 @@ def test_the_last_state_has_the_models_own_logits(inspection):
 def test_every_state_is_read_as_the_head_reads_the_last(inspection):
     for state in range(inspection.layers + 1):
         expected = written_out(inspection, state)
-        found = state_logits(inspection, state, range(len(inspection.tokens)))
+        found = compute_state_logits(inspection, state, range(len(inspection.tokens)))
         assert torch.allclose(found.double(), expected, atol=1e-4)
     assert not torch.allclose(written_out(inspection, 1), written_out(inspection, 2), atol=1)
 
@@ -74,10 +74,10 @@ def test_every_state_is_read_as_the_head_reads_the_last(inspection):
 @pytest.mark.parametrize("at_once", [1, 1 << 23])
 def test_cells(inspection, monkeypatch, at_once: int):
     monkeypatch.setattr("xlmrxl.inspection.logit_lens.LOGITS_AT_ONCE", at_once)
-    tokenizer = inspection.session.tokenizer
-    never = {*tokenizer.all_special_ids, *range(tokenizer.vocab_size, inspection.session.model.config.vocab_size)}
+    tokenizer = inspection.loaded_model.tokenizer
+    never = {*tokenizer.all_special_ids, *range(tokenizer.vocab_size, inspection.loaded_model.model.config.vocab_size)}
     assert len(never) > 5
-    found = inspection.lens([1, 4, 7], targets=["a", "s"], top_k=4)
+    found = inspection.logit_lens([1, 4, 7], targets=["a", "s"], top_k=4)
     assert found.positions == (1, 4, 7)
     assert found.targets == ("a", "s")
     for state, line in enumerate(found.cells):
@@ -104,21 +104,21 @@ def test_cells(inspection, monkeypatch, at_once: int):
 def test_a_target_is_spelled_as_it_stands(session: Session):
     """After a space with one, touching a letter without."""
     inspection = session.inspect("<mask> x<mask>", "<mask>")
-    found = inspection.lens(targets=["a"]).cells[0]
+    found = inspection.logit_lens(targets=["a"]).cells[0]
     assert [cell.targets[0].piece for cell in found] == ["▁a", "a", "▁a"]
 
 
 def test_where_it_looks_if_nothing_is_said(session: Session, inspection):
-    assert inspection.lens().positions == inspection.masks
+    assert inspection.logit_lens().positions == inspection.mask_positions
     bare = session.inspect("el perro")
-    assert bare.lens().positions == tuple(range(1, len(bare.tokens) - 1))
+    assert bare.logit_lens().positions == tuple(range(1, len(bare.tokens) - 1))
 
 
 def test_rows_without_a_token_are_never_offered(tiny_config, vocabulary_file):
     loud = random_session(tiny_config, vocabulary_file)
     with torch.no_grad():
         loud.model.lm_head.bias[loud.tokenizer.vocab_size :] = 50
-    for line in loud.inspect("<mask>").lens(top_k=3).cells:
+    for line in loud.inspect("<mask>").logit_lens(top_k=3).cells:
         assert all(fill.id < loud.tokenizer.vocab_size for fill in line[0].fills)
         assert all(fill.rank > 5 for fill in line[0].fills)
         assert line[0].fills[0].probability < 1e-9
@@ -126,7 +126,7 @@ def test_rows_without_a_token_are_never_offered(tiny_config, vocabulary_file):
 
 def test_the_last_state_is_what_fill_mask_says(session: Session):
     text = "The <mask> of France is <mask>."
-    found = session.inspect(text).lens(top_k=7).cells[-1]
+    found = session.inspect(text).logit_lens(top_k=7).cells[-1]
     for cell, mask in zip(found, session.fill_mask(text, top_k=7).masks, strict=True):
         assert cell.position == mask.position
         assert [fill.text for fill in cell.fills] == [fill.text for fill in mask.fills]
@@ -138,27 +138,27 @@ def test_the_last_state_is_what_fill_mask_says(session: Session):
 
 def test_what_the_lens_cannot_do(inspection, tiny_config, vocabulary_file):
     with pytest.raises(ValueError, match=r"'perro' has 4 pieces at token 5 \(▁pe \+ r \+ r \+ o\)"):
-        inspection.lens(targets=["perro"])
+        inspection.logit_lens(targets=["perro"])
     with pytest.raises(TypeError, match=r"targets\[1\] is 7, a int"):
-        inspection.lens(targets=["la", 7])
+        inspection.logit_lens(targets=["la", 7])
     for top_k in (0, 10_000):
         with pytest.raises(ValueError, match=f"top_k is {top_k}; it must be between 1 and"):
-            inspection.lens(top_k=top_k)
+            inspection.logit_lens(top_k=top_k)
     with pytest.raises(ValueError, match="positions is 99; there are tokens 0 to"):
-        inspection.lens([99])
+        inspection.logit_lens([99])
     with pytest.raises(ValueError, match="positions names no token"):
-        inspection.lens([])
+        inspection.logit_lens([])
     other = random_session(tiny_config, vocabulary_file, XLMRobertaXLForSequenceClassification).inspect("el perro")
     with pytest.raises(
         CheckpointError, match="needs a model with a head for masked language modelling, but random has"
     ):
-        other.lens()
+        other.logit_lens()
 
 
 def test_how_it_shows_itself(inspection):
-    found = inspection.lens(targets=["ca"], top_k=2)
+    found = inspection.logit_lens(targets=["ca"], top_k=2)
     lines = str(found).splitlines()
-    assert lines[0] == f"<mask> (token {inspection.masks[0]})"
+    assert lines[0] == f"<mask> (token {inspection.mask_positions[0]})"
     assert lines[1].startswith("  0 embeddings  ")
     assert lines[4].startswith("       3 final  ")
     assert len(lines) == 3 * 5
@@ -177,7 +177,7 @@ def test_how_it_shows_itself(inspection):
 
 def test_nothing_of_a_text_becomes_html(session: Session):
     inspection = session.inspect(TEXT)
-    html = inspection.lens(range(len(inspection.tokens)), targets=["a"])._repr_html_()
+    html = inspection.logit_lens(range(len(inspection.tokens)), targets=["a"])._repr_html_()
     assert "<script" not in html
     assert "&lt;" in html
 
@@ -186,6 +186,6 @@ def test_the_default():
     inspection = xlmrxl.load().inspect("The capital of France is <mask>.", "狗在<mask>睡觉。")
     ids = torch.tensor([[token.id for token in inspection.tokens]])
     with torch.inference_mode():
-        own = inspection.session.model(ids, output_attentions=True).logits[0]
-    torch.testing.assert_close(state_logits(inspection, inspection.layers, range(len(own))), own, **CLOSE)
-    assert inspection.lens().cells[-1][0].fills[0].rank == 1
+        own = inspection.loaded_model.model(ids, output_attentions=True).logits[0]
+    torch.testing.assert_close(compute_state_logits(inspection, inspection.layers, range(len(own))), own, **CLOSE)
+    assert inspection.logit_lens().cells[-1][0].fills[0].rank == 1

@@ -14,7 +14,14 @@ import torch
 import xlmrxl
 from xlmrxl import Session
 from xlmrxl.errors import MissingDependencyError
-from xlmrxl.inspection.parallel import Parallel, align, best_matches, default_state, found_share, retrieval
+from xlmrxl.inspection.parallel import (
+    ParallelInspection,
+    align_words,
+    default_state,
+    mean_best_match,
+    retrieval,
+    top1_accuracy,
+)
 
 TEXTS = {
     "en": "The dog sleeps in the garden.",
@@ -30,11 +37,11 @@ def session(tiny_folder: Path) -> Session:
 
 
 @pytest.fixture(scope="module")
-def together(session: Session) -> Parallel:
-    return session.parallel(TEXTS, progress=False)
+def together(session: Session) -> ParallelInspection:
+    return session.inspect_parallel(TEXTS, progress=False)
 
 
-def model_words(session: Session, together: Parallel, text: int, state: int) -> np.ndarray:
+def model_words(session: Session, together: ParallelInspection, text: int, state: int) -> np.ndarray:
     """The mean of each word's tokens in the model's own states, special tokens left out."""
     inspection = together.inspections[text]
     ids = torch.tensor([[token.id for token in inspection.tokens]])
@@ -98,19 +105,19 @@ def test_aligners_against_all_pairs(method: str, shape: tuple[int, int]):
     generator = np.random.default_rng(shape)
     for _ in range(20):
         similarity = generator.uniform(-1, 1, shape)
-        assert linked(align(similarity, method)) == BY_HAND[method](similarity)
+        assert linked(align_words(similarity, method)) == BY_HAND[method](similarity)
 
 
 def test_the_second_round_finds_more():
     # The first words are each other's best; the second ones like the first best, and then each other.
     similarity = np.array([[0.9, 0.8, 0.1], [0.8, 0.7, 0.1], [0.0, 0.2, 0.3]])
-    assert linked(align(similarity, "argmax")) == {(0, 0), (2, 2)}
-    assert linked(align(similarity, "itermax")) == {(0, 0), (2, 2), (1, 1)}
+    assert linked(align_words(similarity, "argmax")) == {(0, 0), (2, 2)}
+    assert linked(align_words(similarity, "itermax")) == {(0, 0), (2, 2), (1, 1)}
 
 
 @pytest.mark.parametrize("method", BY_HAND)
 @pytest.mark.parametrize("remove", [None, 0])
-def test_alignment_of_two_texts(session: Session, together: Parallel, method: str, remove: int | None):
+def test_alignment_of_two_texts(session: Session, together: ParallelInspection, method: str, remove: int | None):
     if method == "match":
         pytest.importorskip("scipy")
     words = [model_words(session, together, text, 2) for text in (0, 1)]
@@ -134,10 +141,10 @@ def test_alignment_of_two_texts(session: Session, together: Parallel, method: st
     values = json.loads(found.to_json())
     assert values["links"][0]["similarity"] == found.links[0].similarity
     assert values["source"]["settings"]["method"] == method
-    assert np.array_equal(found.grid().values, found.similarity)
+    assert np.array_equal(found.similarity_matrix().values, found.similarity)
 
 
-def test_states_of_the_alignment(session: Session, together: Parallel):
+def test_states_of_the_alignment(session: Session, together: ParallelInspection):
     assert together.alignment().state == 2
     assert default_state(12) == 8
     assert together.alignment(2, 3, 0).similarity == pytest.approx(
@@ -155,10 +162,10 @@ def test_match_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingDependencyError, match=r"pip install 'scipy>=[0-9.]+' - or use argmax or itermax"):
-        align(np.ones((2, 2)), "match")
+        align_words(np.ones((2, 2)), "match")
 
 
-def test_similarity_by_state(session: Session, together: Parallel):
+def test_similarity_by_state(session: Session, together: ParallelInspection):
     texts, words = together.similarity(), together.similarity("words")
     assert texts.names == ("en – de", "en – ar", "en – zh", "de – ar", "de – zh", "ar – zh")
     for state in range(4):
@@ -171,7 +178,7 @@ def test_similarity_by_state(session: Session, together: Parallel):
         there = sum(max(row) for row in table) / len(table)
         back = sum(max(column) for column in table.T) / len(table.T)
         assert words.values[4, state] == pytest.approx((there + back) / 2, abs=1e-5)
-        grid = together.cosines(state)
+        grid = together.cosine_similarity(state)
         assert grid.row.labels == ("en", "de", "ar", "zh")
         assert grid.values[1, 3] == texts.values[4, state]
     # Without what all tokens share.
@@ -184,20 +191,21 @@ def test_similarity_by_state(session: Session, together: Parallel):
         angle(tokens[0].mean(0) - mean, tokens[1].mean(0) - mean), abs=1e-5
     )
     assert (
-        together.cosines(1, of="words").values.shape == (sum(len(one.words) - 2 for one in together.inspections),) * 2
+        together.cosine_similarity(1, unit="words").values.shape
+        == (sum(len(one.words) - 2 for one in together.inspections),) * 2
     )
     with pytest.raises(ValueError, match="it must be texts or words"):
         together.similarity("tokens")
 
 
 def test_best_matches_by_hand():
-    assert best_matches(np.array([[0.5, 0.1, 0.2], [0.6, 0.0, 0.3]])) == pytest.approx(
+    assert mean_best_match(np.array([[0.5, 0.1, 0.2], [0.6, 0.0, 0.3]])) == pytest.approx(
         ((0.5 + 0.6) / 2 + (0.6 + 0.1 + 0.3) / 3) / 2
     )
 
 
-def test_projection_has_the_languages(together: Parallel):
-    found = together.project(of="words")
+def test_projection_has_the_languages(together: ParallelInspection):
+    found = together.project(unit="words")
     counts = [len(one.words) - 2 for one in together.inspections]
     assert found.groups == tuple(name for name, count in zip(TEXTS, counts, strict=True) for _ in range(count))
     assert found.points.shape == (4, sum(counts), 2)
@@ -231,42 +239,42 @@ def test_retrieval_by_a_plain_loop(session: Session):
                 assert found.values[direction, state] == pytest.approx(right / 5)
     assert told[-1] == (10, 10)
     assert len({float(value) for value in found.values.ravel()}) > 1
-    some = retrieval(session, first, first, layers=[2], pooling="first", progress=False)
+    some = retrieval(session, first, first, states=[2], pooling="first", progress=False)
     assert some.values.tolist() == [[1], [1]]
     assert some.rows()[0]["state"] == 0
     assert some.x.labels == ("2",)
 
 
 def test_several_nearest_count_in_part():
-    assert found_share(np.array([[1.0, 1.0], [0.0, 0.5]])) == pytest.approx((0.5 + 1) / 2)
-    assert found_share(np.full((4, 4), np.nan)) == pytest.approx(1 / 4)
-    assert found_share(np.array([[0.0, 1.0], [1.0, 0.0]])) == 0
+    assert top1_accuracy(np.array([[1.0, 1.0], [0.0, 0.5]])) == pytest.approx((0.5 + 1) / 2)
+    assert top1_accuracy(np.full((4, 4), np.nan)) == pytest.approx(1 / 4)
+    assert top1_accuracy(np.array([[0.0, 1.0], [1.0, 0.0]])) == 0
 
 
 def test_names_of_texts(session: Session):
     told = []
-    two = session.parallel(["a house", "the dog"], progress=lambda *at: told.append(at))
+    two = session.inspect_parallel(["a house", "the dog"], progress=lambda *at: told.append(at))
     assert two.names == ("text 1", "text 2")
     assert told == [(1, 2), (2, 2)]
-    same = session.parallel(["a house", "the dog", "la casa"], ["en", "en", "es"], progress=False)
+    same = session.inspect_parallel(["a house", "the dog", "la casa"], ["en", "en", "es"], progress=False)
     assert same.names == ("en 1", "en 2", "es")
     assert same.project().groups[0] == "en"
     assert "en 1, en 2, es" in repr(same)
 
 
-def test_what_is_wrong_is_said(session: Session, together: Parallel):
+def test_what_is_wrong_is_said(session: Session, together: ParallelInspection):
     with pytest.raises(ValueError, match="There are 1 texts; give 2 to 12"):
-        session.parallel(["alone"])
+        session.inspect_parallel(["alone"])
     with pytest.raises(ValueError, match="There are 13 texts"):
-        session.parallel(["a"] * 13)
+        session.inspect_parallel(["a"] * 13)
     with pytest.raises(ValueError, match="2 texts and 1 languages"):
-        session.parallel(["a", "b"], ["en"])
+        session.inspect_parallel(["a", "b"], ["en"])
     with pytest.raises(ValueError, match="There are 1 texts"):
-        session.parallel("a text")
+        session.inspect_parallel("a text")
     with pytest.raises(ValueError, match="2 texts and 1 languages"):
-        session.parallel(["a", "b"], "en")
+        session.inspect_parallel(["a", "b"], "en")
     with pytest.raises(TypeError, match=r"texts\[1\] is None"):
-        session.parallel(["a", None])
+        session.inspect_parallel(["a", None])
     with pytest.raises(ValueError, match="argmax, itermax, match"):
         together.alignment(method="guess")
     with pytest.raises(ValueError, match="second is 4; there are texts 0 to 3"):

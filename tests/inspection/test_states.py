@@ -17,11 +17,10 @@ import torch
 import xlmrxl
 from xlmrxl import Session
 from xlmrxl.errors import MissingDependencyError
-from xlmrxl.inspection import labelled_matrix as grid
-from xlmrxl.inspection import states
+from xlmrxl.inspection import labelled_matrix, states
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.inspection.projection import principal, project
-from xlmrxl.inspection.units import parts_of, state_name
+from xlmrxl.inspection.projection import principal_components, project
+from xlmrxl.inspection.units import describe_state, list_units
 from xlmrxl.rendering.formats import format_number
 from xlmrxl.tasks.features import extract_features
 
@@ -61,7 +60,7 @@ def angle(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def test_norms_are_those_of_the_model(session: Session, seen: Inspection):
-    found = states.norms(seen)
+    found = states.state_norms(seen)
     assert found.values.shape == (4, len(seen.tokens))
     for i, state in enumerate(model_states(session, seen)):
         assert found.values[i] == pytest.approx([math.sqrt(dot(x, x)) for x in state], rel=1e-5)
@@ -71,13 +70,13 @@ def test_norms_are_those_of_the_model(session: Session, seen: Inspection):
 
 def test_cosines_of_tokens_written_out(session: Session, pair: Inspection):
     state = model_states(session, pair)[2]
-    found = states.cosines(pair, 2)
+    found = states.cosine_similarity(pair, 2)
     n = len(pair.tokens)
     expected = [[angle(state[i], state[j]) for j in range(n)] for i in range(n)]
     assert found.values == pytest.approx(np.array(expected), abs=1e-5)
     inner = [i for i, segment in enumerate(pair.segments) if segment is not None]
     assert 0 < len(inner) < n
-    assert states.cosines(pair, 2, special=False).values == pytest.approx(
+    assert states.cosine_similarity(pair, 2, special=False).values == pytest.approx(
         np.array(expected)[np.ix_(inner, inner)], abs=1e-5
     )
 
@@ -87,7 +86,7 @@ def test_cosines_of_words_and_texts_are_those_of_means_over_their_tokens(session
     words = [word for word in pair.words if word.segment is not None]
     means = [np.mean([state[i] for i in word.tokens], axis=0) for word in words]
     assert any(len(word.tokens) > 1 for word in words)
-    found = states.cosines(pair, 3, of="words", special=False)
+    found = states.cosine_similarity(pair, 3, unit="words", special=False)
     assert found.row.labels == tuple(word.text for word in words)
     assert found.values == pytest.approx(np.array([[angle(x, y) for y in means] for x in means]), abs=1e-5)
     # A text read alone is the mean that the features of the tasks are.
@@ -96,10 +95,10 @@ def test_cosines_of_words_and_texts_are_those_of_means_over_their_tokens(session
     pooled = (
         extract_features(session, [SECOND, "La casa es grande."], layers=[3], pooling=["mean"]).of(3, "mean").numpy()
     )
-    texts = states.cosines([other, one], 3, of="texts")
+    texts = states.cosine_similarity([other, one], 3, unit="texts")
     assert texts.values[0, 1] == pytest.approx(angle(*pooled), abs=1e-5)
     assert texts.row.labels == (SECOND, "La casa es grande.")
-    assert [part.segment for part in parts_of(pair, "texts")] == [0, 1]
+    assert [part.segment for part in list_units(pair, "texts")] == [0, 1]
 
 
 def test_what_is_taken_off(session: Session, seen: Inspection):
@@ -107,18 +106,18 @@ def test_what_is_taken_off(session: Session, seen: Inspection):
     inner = [i for i, segment in enumerate(seen.segments) if segment is not None]
     mean = sum(state[i] for i in inner) / len(inner)
     off = [x - mean for x in state]
-    found = states.cosines(seen, 1, remove=0)
+    found = states.cosine_similarity(seen, 1, remove=0)
     assert found.values == pytest.approx(np.array([[angle(x, y) for y in off] for x in off]), abs=1e-5)
     # All but the top: nothing is left along the first components of the text's tokens, and all along the others.
     axes = np.linalg.svd(state[inner] - mean)[2]
     for k in (1, 3):
-        left = states.corrected(state[inner], k)
+        left = states.remove_common_components(state[inner], k)
         assert left @ axes[:k].T == pytest.approx(0, abs=1e-8)
         assert left @ axes[k:].T == pytest.approx((state[inner] - mean) @ axes[k:].T, abs=1e-6)
         all_off = np.array(off) - np.array(off) @ axes[:k].T @ axes[:k]
         expected = np.array([[angle(x, y) for y in all_off] for x in all_off])
-        assert states.cosines(seen, 1, remove=k).values == pytest.approx(expected, abs=1e-4)
-    assert states.corrected(state, None) is state
+        assert states.cosine_similarity(seen, 1, remove=k).values == pytest.approx(expected, abs=1e-4)
+    assert states.remove_common_components(state, None) is state
 
 
 def test_anisotropy_is_the_mean_over_all_pairs(session: Session, seen: Inspection, pair: Inspection):
@@ -138,13 +137,13 @@ def test_anisotropy_is_the_mean_over_all_pairs(session: Session, seen: Inspectio
 
 def test_tokens_through_the_states(session: Session, seen: Inspection):
     all_states = model_states(session, seen)
-    before, first = states.through(seen), states.through(seen, 0)
+    before, first = states.layer_similarity(seen), states.layer_similarity(seen, 0)
     for token in range(len(seen.tokens)):
         assert before.values[0, token] == pytest.approx(1)
         for i, (x, y) in enumerate(pairwise(all_states), 1):
             assert before.values[i, token] == pytest.approx(angle(x[token], y[token]), abs=1e-5)
             assert first.values[i, token] == pytest.approx(angle(all_states[0][token], y[token]), abs=1e-5)
-    journey = states.journey(seen, 2).values
+    journey = states.token_trajectory(seen, 2).values
     assert journey == pytest.approx(np.array([[angle(x[2], y[2]) for y in all_states] for x in all_states]), abs=1e-5)
 
 
@@ -212,8 +211,8 @@ def test_the_debiased_estimate_is_the_unbiased_one_by_definition():
 
 def test_cka_between_two_inspections(session: Session, seen: Inspection, pair: Inspection):
     assert np.array_equal(states.cka(seen, seen).values, states.cka(seen).values)
-    assert states.cka(seen, seen).source.settings["beside"]["model"] == session.name
-    with pytest.raises(ValueError, match="at place"):
+    assert states.cka(seen, seen).source.settings["other"]["model"] == session.name
+    with pytest.raises(ValueError, match="at position"):
         states.cka(seen, session.inspect(SECOND, progress=False))
     with pytest.raises(ValueError, match=r"and \d+ tokens"):
         states.cka(seen, session.inspect(TEXT, SECOND, progress=False))
@@ -226,7 +225,7 @@ def test_cka_between_two_inspections(session: Session, seen: Inspection, pair: I
 @pytest.mark.parametrize(("n", "hidden"), [(7, 30), (40, 11)])
 def test_components_against_numpy(n: int, hidden: int):
     x = np.random.default_rng(3).normal(size=(n, hidden)) * np.arange(1, hidden + 1) + 5
-    found = principal(x, 3)
+    found = principal_components(x, 3)
     centred = x - x.mean(0)
     u, s, vt = np.linalg.svd(centred, full_matrices=False)
     for i in range(3):
@@ -243,12 +242,12 @@ def test_components_of_many_rows_and_columns():
         generator.normal(size=(900, 40)) @ generator.normal(size=(40, 700)) + generator.normal(size=(900, 700))
     ).astype(np.float32)
     state = np.random.get_state()[1].copy()
-    found = principal(x, 2)
+    found = principal_components(x, 2)
     assert np.array_equal(np.random.get_state()[1], state)
     _, s, vt = np.linalg.svd(x - x.mean(0), full_matrices=False)
     assert np.abs(np.diag(found.axes @ vt[:2].T)) == pytest.approx(1, abs=1e-3)
     assert found.explained == pytest.approx((s**2 / (s**2).sum())[:2], rel=1e-3)
-    assert np.array_equal(found.axes, principal(x, 2).axes)
+    assert np.array_equal(found.axes, principal_components(x, 2).axes)
 
 
 @pytest.mark.parametrize("scale", ["state", "none"])
@@ -276,14 +275,14 @@ def test_projection_in_one_plane_and_in_one_for_each_state(session: Session, pai
 
 
 def test_projection_of_chosen_states_and_parts(seen: Inspection, pair: Inspection):
-    some = project([seen, pair], states=[3, 1], of="words", groups=["a", "b"], special=True, components=3)
+    some = project([seen, pair], states=[3, 1], unit="words", groups=["a", "b"], special=True, components=3)
     assert some.points.shape == (2, len(seen.words) + len(pair.words), 3)
     assert some.states == (3, 1)
     assert some.groups == ("a",) * len(seen.words) + ("b",) * len(pair.words)
     assert project(seen, special=True).groups[0] == "special"
     with pytest.raises(ValueError, match="too few for 2 dimensions"):
-        project(pair, of="texts", basis="each")
-    for name in ("method", "basis", "scale", "of"):
+        project(pair, unit="texts", basis="each")
+    for name in ("method", "basis", "scale", "unit"):
         with pytest.raises(ValueError, match=f"{name} is 'nonsense'"):
             project(seen, **{name: "nonsense"})
 
@@ -312,26 +311,26 @@ def test_umap_says_what_to_install(seen: Inspection, monkeypatch: pytest.MonkeyP
 
 def test_what_is_wrong_is_said(seen: Inspection, pair: Inspection):
     with pytest.raises(ValueError, match="it must be one of tokens, words, texts"):
-        states.cosines(seen, 1, of="letters")
+        states.cosine_similarity(seen, 1, unit="letters")
     for remove in (-1, 99):
         with pytest.raises(ValueError, match=f"remove is {remove}; with"):
-            states.cosines(seen, 1, remove=remove)
+            states.cosine_similarity(seen, 1, remove=remove)
     with pytest.raises(ValueError, match="without their mean two are opposite"):
-        states.cosines(pair, 1, of="texts", remove=0)
-    with pytest.raises(ValueError, match="token is 99; there are tokens 0 to"):
-        states.journey(seen, 99)
+        states.cosine_similarity(pair, 1, unit="texts", remove=0)
+    with pytest.raises(ValueError, match="position is 99; there are tokens 0 to"):
+        states.token_trajectory(seen, 99)
     with pytest.raises(ValueError, match="several of the same model"):
         states.anisotropy([])
     assert math.isnan(states.mean_cosine(np.ones((1, 3))))
-    assert np.isnan(states.cosine(np.zeros((1, 3)), np.ones((1, 3)))).all()
+    assert np.isnan(states.pairwise_cosine(np.zeros((1, 3)), np.ones((1, 3)))).all()
 
 
 def test_names_of_states(seen: Inspection):
-    assert [state_name(seen, i) for i in (0, 1, 3)] == ["state 0 (embeddings)", "state 1", "state 3 (final)"]
+    assert [describe_state(seen, i) for i in (0, 1, 3)] == ["state 0 (embeddings)", "state 1", "state 3 (final)"]
 
 
 def test_grids_and_curves_are_results(seen: Inspection):
-    found = states.norms(seen)
+    found = states.state_norms(seen)
     values = json.loads(found.to_json())
     assert np.array(values["values"], np.float32).tolist() == found.values.tolist()
     assert values["rows"] == {"name": "state", "labels": ["0", "1", "2", "3"]}
@@ -340,9 +339,9 @@ def test_grids_and_curves_are_results(seen: Inspection):
     assert len(table) == found.values.size
     assert np.float32([float(row["norm"]) for row in table]).tolist() == found.values.ravel().tolist()
     assert table[1] == {"state": "0", "token": "1", "token_label": seen.tokens[1].piece, "norm": table[1]["norm"]}
-    square = states.cosines(seen, 0).rows()[1]
+    square = states.cosine_similarity(seen, 0).rows()[1]
     assert set(square) == {"token", "token_label", "token_2", "token_label_2", "cosine"}
-    mean, two = found.curves(), found.curves([1, 2])
+    mean, two = found.to_curves(), found.to_curves([1, 2])
     assert mean.values[0] == pytest.approx(found.values.mean(1))
     assert two.values.tolist() == found.values[:, [1, 2]].T.tolist()
     assert two.names == (seen.tokens[1].piece, seen.tokens[2].piece)
@@ -352,29 +351,29 @@ def test_grids_and_curves_are_results(seen: Inspection):
     with pytest.raises(ValueError, match="read-only"):
         found.values[0, 0] = 1
     with pytest.raises(ValueError, match="labels"):
-        grid.Grid(found.source, "norm", "", np.ones((2, 2)), found.row, found.column)
+        labelled_matrix.LabelledMatrix(found.source, "norm", "", np.ones((2, 2)), found.row, found.column)
     projected = json.loads(project(seen).to_json())
     assert np.float32(projected["points"]).tolist() == project(seen).points.tolist()
     assert project(seen).rows()[1]["component_1"] == project(seen).points[0, 1, 1]
 
 
 def test_heads_as_grids(seen: Inspection):
-    found = grid.statistic(seen, "entropy")
+    found = labelled_matrix.statistic_matrix(seen, "entropy")
     assert np.array_equal(found.values, seen.statistic("entropy"))
     assert (found.unit, found.row.name, found.column.name) == ("nats", "layer", "head")
-    head = grid.attention(seen, 2, 4)
+    head = labelled_matrix.attention_matrix(seen, 2, 4)
     assert np.array_equal(head.values, seen.attention(2, 4))
     assert head.title == "attention of L2 H4"
 
 
 def test_what_is_printed_names_rows_and_columns_and_does_not_flood_the_terminal(session: Session) -> None:
-    found = states.norms(session.inspect("The dog."))
+    found = states.state_norms(session.inspect("The dog."))
     title, head, *lines = str(found).splitlines()
     assert title == found.title
     assert all(label in head for label in found.column.labels)
     assert [line.split()[0] for line in lines] == list(found.row.labels)
     assert format_number(float(found.values[1, 2])) in lines[1]
-    long = states.cosines(session.inspect("The dog sleeps. " * 4), 1)
+    long = states.cosine_similarity(session.inspect("The dog sleeps. " * 4), 1)
     assert len(long.row.labels) > 40
     assert len(str(long).splitlines()) == 2 + 40 + 1
     assert f"{len(long.row.labels)} × {len(long.column.labels)}" in str(long).splitlines()[-1]

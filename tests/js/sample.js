@@ -2,12 +2,12 @@
 
 import { deflateSync } from "node:zlib";
 
-/** @import { Meta, Side } from "../../xlmrxl/views/protocol" */
+/** @import { Meta, Side, Statistic } from "../../xlmrxl/views/protocol" */
 
 /** A pair of sentences with a mask: <s> a b </s> </s> c d </s>, where "c d" is one word. @type {Side} */
 export const PAIR = {
   text: "a <mask>",
-  second: "cd",
+  text_pair: "cd",
   source: { model: "tiny", revision: null, precision: "fp32" },
   layers: 2,
   heads: 3,
@@ -21,18 +21,30 @@ export const PAIR = {
     segment: [null, 0, 0, null, null, 1, null],
     tokens: [[0], [1], [2], [3], [4], [5, 6], [7]],
   },
-  masks: [2],
+  mask_positions: [2],
 };
 
 /** A text of two tokens and the special ones. @type {Side} */
 export const SINGLE = {
   ...PAIR,
   text: "a b",
-  second: null,
+  text_pair: null,
   tokens: { text: ["<s>", "a", "b", "</s>"], segment: [null, 0, 0, null] },
   words: { text: ["<s>", "a", "b", "</s>"], segment: [null, 0, 0, null], tokens: [[0], [1], [2], [3]] },
-  masks: [],
+  mask_positions: [],
 };
+
+/**
+ * Return a statistic as Python declares it.
+ *
+ * @param {string} name
+ * @param {Statistic["needs"]} needs
+ * @param {string} python
+ * @returns {Statistic}
+ */
+function declareStatistic(name, needs, python, python_import = "") {
+  return { name, title: name, label: "", unit: "", needs, scale: "sequential", python, python_import };
+}
 
 /** Return `meta` of some sides. @param {Side[]} sides @returns {Meta} */
 export function makeMeta(...sides) {
@@ -46,8 +58,11 @@ export function makeMeta(...sides) {
       warning: { light: "", dark: "" },
       scales: { sequential: { light: [], dark: [] }, diverging: { light: [], dark: [] } },
     },
-    statistics: [{ name: "entropy", label: "", unit: "nats" }],
-    on_demand: [{ name: "norm", label: "", unit: "" }],
+    statistics: [
+      declareStatistic("entropy", "weights", '{inspection}.statistic("entropy")'),
+      declareStatistic("norm", "value_norms", '{inspection}.statistic("norm")'),
+      declareStatistic("change", "comparison", "attention_change({first}, {second}).values", "import attention_change"),
+    ],
     sides,
   };
 }

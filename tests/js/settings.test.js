@@ -36,7 +36,7 @@ test("what holds is taken over", () => {
     order: "lowest",
     cells: "patterns",
     compare: "difference",
-    off: { heads: [[1, 1]], layers: [0], at: [2] },
+    off: { heads: [[1, 1]], layers: [0], positions: [2] },
   };
   assert.deepEqual(completeSettings(settings, makeMeta(PAIR, PAIR)), settings);
 });
@@ -50,10 +50,10 @@ test("what does not hold for the text and the model is left out", () => {
     compare: "difference",
     mass: { matrix: 0, lines: 2 },
     statistic: { queries: [4], keys: [1] },
-    off: { heads: [[9, 9]], layers: [0, 0, 7, "0"], at: [] },
+    off: { heads: [[9, 9]], layers: [0, 0, 7, "0"], positions: [] },
   };
   const found = completeSettings(given, makeMeta(SINGLE));
-  assert.deepEqual(found, { ...DEFAULTS, chosen: [[0, 1]], off: { heads: [], layers: [0], at: null } });
+  assert.deepEqual(found, { ...DEFAULTS, chosen: [[0, 1]], off: { heads: [], layers: [0], positions: null } });
 });
 
 test("statistics are known by name, or by tokens that there are", () => {
@@ -163,7 +163,8 @@ function write(given, ...sides) {
   const selected = { layer: 1, head: 2, side: 0 };
   const request = requestMatrix(settings, selected, 3, 0);
   const mapSides = settings.compare === "difference" ? [0, 1] : [0];
-  return writePython({ sides, settings, selected, heads: 3, request, mapSides }, "BEGUN\n");
+  const known = new Map(makeMeta(...sides).statistics.map((statistic) => [statistic.name, statistic]));
+  return writePython({ sides, settings, selected, heads: 3, request, mapSides, known }, "BEGUN\n");
 }
 
 test("Python for one head is one line", () => {
@@ -197,8 +198,15 @@ test("Python subtracts the first from the second", () => {
   assert.match(lines, /statistic = second\.statistic\("entropy"\) - first\.statistic\("entropy"\)/);
 });
 
+test("Python gives a statistic as its declaration says", () => {
+  const lines = write({ statistic: "change" }, SINGLE, SINGLE);
+  assert.match(lines, /import attention_change\nstatistic = attention_change\(first, second\)\.values\n/);
+  const pair = write({ statistic: { queries: [1], keys: [2] } }, SINGLE);
+  assert.match(pair, /statistic = inspection\.pair_attention\(\[1\], \[2\]\)/);
+});
+
 test("Python switches off what is off", () => {
-  const lines = write({ off: { heads: [[0, 1]], layers: [1], at: [2] }, show: "layer-mean" }, SINGLE);
+  const lines = write({ off: { heads: [[0, 1]], layers: [1], positions: [2] }, show: "layer-mean" }, SINGLE);
   assert.match(lines, /inspection\.mean_attention\(\[\(1, head\) for head in range\(3\)\]\)/);
-  assert.match(lines, /print\(inspection\.ablate\(\[\(0, 1\)\], layers=\[1\], at=\[2\]\)\)/);
+  assert.match(lines, /print\(inspection\.ablate\(\[\(0, 1\)\], layers=\[1\], positions=\[2\]\)\)/);
 });

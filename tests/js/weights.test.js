@@ -193,7 +193,7 @@ test("a saved page answers for the heads inside, and says what it lacks", async 
     [{ type: "head", layer: 0, head: 0 }, /L0 H0 is not in this file, which holds 2 of 6 heads/],
     [{ type: "mean", heads: null }, /Not all heads are in this file/],
     [{ type: "rollout", up_to: 0 }, /to layer 1 only/],
-    [{ type: "ablate", heads: [[0, 1]], layers: [], at: null }, /needs the model/],
+    [{ type: "ablate", heads: [[0, 1]], layers: [], positions: null }, /needs the model/],
   ])) {
     const { id, error } = await answer(request);
     assert.equal(id, "1");

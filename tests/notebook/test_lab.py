@@ -203,7 +203,7 @@ def test_hidden_states(notebook, checkpoint: Path, session: Session) -> None:
     plot = widget.locator(".x-plot .main-svg").first
     plot.wait_for()
     handle = widget.locator(".x-plot").element_handle()
-    parallel = session.parallel(texts)
+    parallel = session.inspect_parallel(texts)
     laid = parallel.project()
 
     def drawn(layer: int) -> None:
@@ -226,7 +226,7 @@ def test_hidden_states(notebook, checkpoint: Path, session: Session) -> None:
     book.run(3)
     book.page.wait_for_function("plot => plot._fullData[0].type === 'heatmap'", arg=handle)
     on_screen = book.page.evaluate("plot => plot.calcdata[0][0].z.map((row) => Array.from(row))", handle)
-    expected = parallel.cosines(0, of="tokens")
+    expected = parallel.cosine_similarity(0, unit="tokens")
     values = json.loads(book.value(4))
     assert len(on_screen) == len(values) > len(expected.values)  # <s> and </s> are there as well
     for row, line in zip(on_screen, values, strict=True):
@@ -248,7 +248,7 @@ def test_hidden_states(notebook, checkpoint: Path, session: Session) -> None:
 def test_page_turns_dark(notebook, checkpoint: Path) -> None:
     book = notebook(
         start(checkpoint),
-        "from xlmrxl.inspection import states\nv = ResultView(states.norms(session.inspect('The dog')))\nv",
+        "from xlmrxl.inspection import states\nv = ResultView(states.state_norms(session.inspect('The dog')))\nv",
         "f = MaskFiller(session, 'The <mask>')\nf",
         "print(v.dark)",
     )

@@ -60,16 +60,16 @@ def test_one_text_to_a_task(session: Session):
 def test_one_word_to_look_for(session: Session):
     assert session.fill_mask(MASKED, targets="o") == session.fill_mask(MASKED, targets=["o"])
     seen = session.inspect(MASKED)
-    assert seen.lens(targets="o").targets == seen.lens(targets=["o"]).targets == ("o",)
-    assert seen.sweep(target="o", progress=False).values.tolist() == (
-        seen.sweep(target=["o"], progress=False).values.tolist()
+    assert seen.logit_lens(targets="o").targets == seen.logit_lens(targets=["o"]).targets == ("o",)
+    assert seen.head_importance(target="o", progress=False).values.tolist() == (
+        seen.head_importance(target=["o"], progress=False).values.tolist()
     )
 
 
 def test_one_name_for_texts(session: Session, taught: Taught):
-    assert session.parallel([TEXT, "old"], ["en", "de"], progress=False).names == ("en", "de")
+    assert session.inspect_parallel([TEXT, "old"], ["en", "de"], progress=False).names == ("en", "de")
     with pytest.raises(ValueError, match="2 texts and 1 languages"):
-        session.parallel([TEXT, "old"], "ab", progress=False)
+        session.inspect_parallel([TEXT, "old"], "ab", progress=False)
     with pytest.raises(ValueError, match="languages has 1 names"):
         retrieval(session, ["a", "b"], ["old", "house"], languages="ab", progress=False)
     seen = session.inspect(TEXT)

@@ -14,11 +14,12 @@ import torch
 
 import xlmrxl
 from xlmrxl import Session
-from xlmrxl.inspection.attention import MEASURED, STATISTICS
+from xlmrxl.inspection.head_statistics import STATISTICS, list_statistics
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.palette import PALETTE, SCALES
-from xlmrxl.views.export import html, json_in_html, save_html
-from xlmrxl.views.protocol import BUILT, AttentionView, levelled, packed, packed_matrix, with_base64
+from xlmrxl.views.attention_view import AttentionView
+from xlmrxl.views.export import write_json
+from xlmrxl.views.protocol import BUILT, join_buffers, pack_arrays, pack_matrix, quantize_rows
 
 ROOT = Path(__file__).parents[2]
 TEXT = "The capital of <mask> is Paris."
@@ -52,7 +53,7 @@ def attentions(view: AttentionView, side: int) -> np.ndarray:
     inspection = view.sides[side]
     ids = torch.tensor([[token.id for token in inspection.tokens]])
     with torch.inference_mode():
-        found = inspection.session.model(ids, output_attentions=True).attentions
+        found = inspection.loaded_model.model(ids, output_attentions=True).attentions
     return np.stack([layer[0].float().numpy() for layer in found])
 
 
@@ -99,13 +100,20 @@ def test_first_view_says_what_there_is(view: AttentionView):
     json.dumps(meta, allow_nan=False)
     (side,) = meta["sides"]
     inspection = view.sides[0]
-    assert (side["layers"], side["heads"], side["text"], side["second"]) == (LAYERS, HEADS, TEXT, SECOND)
-    assert side["masks"] == list(inspection.masks) != []
+    assert (side["layers"], side["heads"], side["text"], side["text_pair"]) == (LAYERS, HEADS, TEXT, SECOND)
+    assert side["mask_positions"] == list(inspection.mask_positions) != []
     assert side["source"] == inspection.source.to_dict()
     assert side["tokens"]["segment"] == list(inspection.segments)
     assert [token for word in side["words"]["tokens"] for token in word] == list(range(len(inspection.tokens)))
-    assert [known["name"] for known in meta["statistics"]] == list(MEASURED)
-    assert {known["name"] for known in meta["on_demand"]} == {*STATISTICS, "importance"} - set(MEASURED)
+    needs = {known["name"]: known["needs"] for known in meta["statistics"]}
+    assert list(needs) == list_statistics("weights", "value_norms", "ablation")
+    for known in meta["statistics"]:
+        declared = STATISTICS[known["name"]]
+        assert (known["label"], known["unit"], known["needs"]) == (
+            declared.description,
+            declared.unit,
+            declared.needs,
+        )
     assert len(buffers) == 2
 
 
@@ -115,11 +123,11 @@ def test_thumbnails_and_statistics_are_those_of_the_inspection(view: AttentionVi
     small, bound = unpacked(thumbnails, LAYERS, HEADS, edge * edge)
     assert edge == 16
     assert (np.abs(small - view.sides[0].thumbnails().reshape(LAYERS, HEADS, -1)) <= bound).all()
-    values = np.frombuffer(zlib.decompress(statistics), "<f4").reshape(len(MEASURED), LAYERS, HEADS)
+    values = np.frombuffer(zlib.decompress(statistics), "<f4").reshape(len(list_statistics("weights")), LAYERS, HEADS)
     inner = [i for i, segment in enumerate(view.sides[0].segments) if segment is not None]
     own = np.diagonal(weights, axis1=2, axis2=3)[..., inner].mean(-1)
-    assert np.allclose(values[MEASURED.index("self")], own, atol=1e-6)
-    for place, name in enumerate(MEASURED):
+    assert np.allclose(values[list_statistics("weights").index("self")], own, atol=1e-6)
+    for place, name in enumerate(list_statistics("weights")):
         assert np.array_equal(values[place], view.sides[0].statistic(name))
 
 
@@ -177,50 +185,50 @@ def test_maps_on_demand(view: AttentionView, pair: AttentionView):
     assert np.array_equal(ranked(pair, "change", side=1), changed)
 
 
-def swept(view: AttentionView, side: int, size: int) -> np.ndarray:
+def ask_importance(view: AttentionView, side: int, size: int) -> np.ndarray:
     """The importance of all heads, asked for so many at a time."""
     every = [[layer, head] for layer in range(LAYERS) for head in range(HEADS)]
     found = []
     for start in range(0, len(every), size):
-        request = {"id": 5, "type": "sweep", "side": side, "heads": every[start : start + size]}
+        request = {"id": 5, "type": "head_importance", "side": side, "heads": every[start : start + size]}
         reply, buffers = view.answer(request)
-        assert reply == {"id": 5, "type": "sweep", "side": side}
+        assert reply == {"id": 5, "type": "head_importance", "side": side}
         found += np.frombuffer(zlib.decompress(buffers[0]), "<f4").tolist()
     return np.array(found).reshape(LAYERS, HEADS)
 
 
 @pytest.mark.parametrize("size", [1, 3, HEADS])
-def test_a_sweep_in_parts_is_the_sweep(session: Session, size: int):
+def test_head_importance_in_parts_is_the_whole(session: Session, size: int):
     """And is asked for as other statistics are once all of it is there, of all sides."""
     view = AttentionView(session.inspect(TEXT), session.inspect("She <mask>."))
     for side in (0, 1):
         refusal = view.answer({"type": "rank", "side": side, "by": "importance"})[0]["error"]
-        assert "`sweep` first" in refusal
-        assert "importance" not in inside(html(view, [(0, 0)]))["maps"]
-        expected = view.sides[side].sweep(progress=False).values
+        assert "`head_importance` of all heads first" in refusal
+        assert "importance" not in inside(view.to_html([(0, 0)]))["maps"]
+        expected = view.sides[side].head_importance(progress=False).values
         # Batches of other sizes are rounded otherwise: by some 1e-6 each of the log-probabilities, up to about 10 in
         # size, of which an importance is a difference. Those of two heads differ by 1e-3.
-        assert swept(view, side, size) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert ask_importance(view, side, size) == pytest.approx(expected, rel=1e-4, abs=1e-5)
         assert np.diff(np.sort(expected, axis=None)).min() > 1e-3
     for side in (0, 1):
-        assert np.array_equal(ranked(view, "importance", side), swept(view, side, size).astype(np.float32))
-    assert len(inside(html(view, [(0, 0)]))["maps"]["importance"]) == 2
+        assert np.array_equal(ranked(view, "importance", side), ask_importance(view, side, size).astype(np.float32))
+    assert len(inside(view.to_html([(0, 0)]))["maps"]["importance"]) == 2
 
 
-def test_a_part_of_a_sweep_that_is_known_takes_no_run(session: Session, monkeypatch: pytest.MonkeyPatch):
+def test_known_head_importance_takes_no_run(session: Session, monkeypatch: pytest.MonkeyPatch):
     view = AttentionView(session.inspect(TEXT))
-    first = swept(view, 0, HEADS)
-    monkeypatch.setattr("xlmrxl.views.protocol.part_of_sweep", None)
-    assert np.array_equal(swept(view, 0, HEADS), first)
+    first = ask_importance(view, 0, HEADS)
+    monkeypatch.setattr("xlmrxl.views.attention_view.importance_of_heads", None)
+    assert np.array_equal(ask_importance(view, 0, HEADS), first)
 
 
 def test_ablation_is_the_sessions(view: AttentionView):
-    reply, buffers = view.answer({"id": 1, "type": "ablate", "heads": [[0, 2]], "layers": [1], "at": None})
+    reply, buffers = view.answer({"id": 1, "type": "ablate", "heads": [[0, 2]], "layers": [1], "positions": None})
     expected = view.sides[0].ablate([(0, 2)], [1], progress=False)
     assert buffers == []
     assert reply == {"id": 1, "type": "ablate", "side": 0, "found": expected.to_dict()}
     assert reply["found"]["effects"][0]["kl"] > 0
-    reply, _ = view.answer({"type": "ablate", "layers": [1], "at": [2]})
+    reply, _ = view.answer({"type": "ablate", "layers": [1], "positions": [2]})
     assert [effect["position"] for effect in reply["found"]["effects"]] == [2]
 
 
@@ -261,11 +269,11 @@ def test_two_sides_are_asked_apart(pair: AttentionView):
         ({"type": "rank", "by": {"queries": "01", "keys": [1]}}, "queries must be a list"),
         ({"type": "ablate"}, "Nothing is switched off"),
         ({"type": "ablate", "layers": [3]}, "layers must be"),
-        ({"type": "ablate", "layers": [0], "at": [999]}, "at must be"),
-        ({"type": "sweep"}, "heads must be 1 to 5"),
-        ({"type": "sweep", "heads": [[0, head] for head in range(5)] + [[1, 0]]}, "heads must be 1 to 5"),
-        ({"type": "sweep", "heads": [[1, 0], [0, 1]]}, "sorted"),
-        ({"type": "sweep", "heads": [[0, 0]], "side": 1}, "side must be"),
+        ({"type": "ablate", "layers": [0], "positions": [999]}, "positions must be"),
+        ({"type": "head_importance"}, "heads must be 1 to 5"),
+        ({"type": "head_importance", "heads": [[0, head] for head in range(5)] + [[1, 0]]}, "heads must be 1 to 5"),
+        ({"type": "head_importance", "heads": [[1, 0], [0, 1]]}, "sorted"),
+        ({"type": "head_importance", "heads": [[0, 0]], "side": 1}, "side must be"),
         ({"type": "html", "heads": []}, "No head is given"),
         ({"type": "html", "heads": [[0, 0]], "settings": "dark"}, "settings must be"),
         ({"type": "html", "heads": [[0, 0]], "selected": {"layer": "x" * 40_000}}, "selected must be"),
@@ -293,15 +301,15 @@ def test_a_file_asked_for_by_a_request_is_bounded(view: AttentionView, monkeypat
     reply, buffers = view.answer({"id": 1, "type": "html", "heads": [[0, 0]]})
     assert reply["name"] == "attention.html"
     assert buffers[0].decode().startswith("<!doctype html>")
-    monkeypatch.setattr("xlmrxl.views.protocol.FILE_BYTES", 100)
+    monkeypatch.setattr("xlmrxl.views.attention_view.FILE_BYTES", 100)
     assert "too many" in view.answer({"id": 1, "type": "html", "heads": [[0, 0]]})[0]["error"]
 
 
-def test_a_sweep_can_be_left_out(view: AttentionView):
-    bounded = AttentionView(view.sides[0], sweep=False)
+def test_head_importance_can_be_left_out(view: AttentionView):
+    bounded = AttentionView(view.sides[0], head_importance=False)
     assert "importance" not in json.dumps(bounded.first()[0])
     assert "by must be one of" in bounded.answer({"type": "rank", "by": "importance"})[0]["error"]
-    assert "left out" in bounded.answer({"type": "sweep", "heads": [[0, 0]]})[0]["error"]
+    assert "left out" in bounded.answer({"type": "head_importance", "heads": [[0, 0]]})[0]["error"]
 
 
 def test_models_of_different_shape_do_not_go_together(view: AttentionView):
@@ -311,7 +319,7 @@ def test_models_of_different_shape_do_not_go_together(view: AttentionView):
 
 def test_base64_is_the_same_bytes(view: AttentionView):
     meta, buffers = view.first()
-    sent = json.loads(json.dumps(with_base64(meta, buffers)))
+    sent = json.loads(json.dumps(join_buffers(meta, buffers)))
     assert [base64.b64decode(text) for text in sent.pop("buffers")] == buffers
     assert sent == json.loads(json.dumps(meta))
 
@@ -323,11 +331,11 @@ def test_sizes_of_xl_at_128_tokens():
         logits = np.exp(deviation * random.standard_normal((128, 128)))
         weights = (logits / logits.sum(1, keepdims=True)).astype(np.float32)
         for special in ([0, 127], [0, 63, 64, 127]):
-            assert len(base64.b64encode(packed_matrix(weights, special))) < 20_000
+            assert len(base64.b64encode(pack_matrix(weights, special))) < 20_000
     uniform = random.random((128, 128), dtype=np.float32)
-    assert len(base64.b64encode(packed_matrix(uniform, [0, 127]))) < 20_000
-    thumbnails = packed(*levelled(random.random((36, 32, 256), dtype=np.float32)))
-    statistics = 36 * 32 * len(MEASURED) * 4
+    assert len(base64.b64encode(pack_matrix(uniform, [0, 127]))) < 20_000
+    thumbnails = pack_arrays(*quantize_rows(random.random((36, 32, 256), dtype=np.float32)))
+    statistics = 36 * 32 * len(list_statistics("weights")) * 4
     assert len(base64.b64encode(thumbnails)) + statistics * 4 / 3 < 450_000
 
 
@@ -380,7 +388,7 @@ def inside(page: str) -> dict:
 
 
 def test_html_holds_the_chosen_heads(view: AttentionView, weights: np.ndarray, tmp_path: Path):
-    path = save_html(tmp_path / "view.html", view, [(1, 4), (2, 0)])
+    path = view.save_html(tmp_path / "view.html", [(1, 4), (2, 0)])
     page = path.read_text(encoding="utf-8")
     data = inside(page)
     assert data["first"]["inside"] == [[1, 4], [2, 0]]
@@ -394,7 +402,7 @@ def test_html_holds_the_chosen_heads(view: AttentionView, weights: np.ndarray, t
 
 
 def test_html_holds_all_heads_if_none_are_named(view: AttentionView):
-    data = inside(html(view))
+    data = inside(view.to_html())
     assert data["first"]["inside"] is None
     assert len(data["heads"][0]) == LAYERS * HEADS
     assert {"norm", "norm_special"} <= set(data["maps"])
@@ -402,16 +410,16 @@ def test_html_holds_all_heads_if_none_are_named(view: AttentionView):
 
 def test_a_text_cannot_end_the_page(session: Session):
     text = "</script><script>alert(1)</script> <!-- & \u2028 ]]>"
-    page = html(AttentionView(session.inspect(text)), [(0, 0)])
+    page = AttentionView(session.inspect(text)).to_html([(0, 0)])
     assert page.count("<script") == 2
     assert page.count("</script>") == 2
     assert inside(page)["first"]["sides"][0]["text"] == text
     assert "<title>Attention: &lt;/script&gt;" in page
 
 
-def test_json_in_html_is_the_same_json():
+def test_write_json_is_the_same_json():
     data = {"a": "</SCRIPT>", "b": ["<!--", "é \u2028 & >"], "c": None}
-    text = json_in_html(data)
+    text = write_json(data)
     assert json.loads(text) == data
     assert not set("<>&") & set(text)
 
@@ -419,4 +427,4 @@ def test_json_in_html_is_the_same_json():
 @pytest.mark.parametrize("heads", [[], [(3, 0)], [(0, 5)], [(-1, 0)]])
 def test_html_without_such_heads(view: AttentionView, heads: list):
     with pytest.raises(ValueError, match=r"No head is given|must be a whole number"):
-        html(view, heads)
+        view.to_html(heads)

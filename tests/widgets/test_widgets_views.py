@@ -19,10 +19,11 @@ from xlmrxl import figures
 from xlmrxl.inspection import states
 from xlmrxl.inspection.difference import drift
 from xlmrxl.inspection.inspection import Inspection
-from xlmrxl.inspection.logit_lens import lens
+from xlmrxl.inspection.logit_lens import logit_lens
 from xlmrxl.session import Session
-from xlmrxl.views.protocol import BUILT, AttentionView
-from xlmrxl.views.states import VIEWS
+from xlmrxl.views.attention_view import AttentionView
+from xlmrxl.views.protocol import BUILT
+from xlmrxl.views.states import STATE_VIEWS
 from xlmrxl.widgets import AttentionExplorer, HiddenStateExplorer, ResultView
 from xlmrxl.widgets.attention import Head
 from xlmrxl.widgets.drawing import plotly
@@ -46,13 +47,13 @@ def rounded(tiny_folder: Path) -> Session:
 def inspected(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What is inspected: the precision and the text of each."""
     calls: list[tuple[str, str]] = []
-    real = Session.inspect
+    real = Inspection.__init__
 
-    def counted(self, text, *args, **options):
-        calls.append((self.precision, text))
-        return real(self, text, *args, **options)
+    def count(self, loaded_model, text, *args, **options):
+        calls.append((loaded_model.precision, text))
+        real(self, loaded_model, text, *args, **options)
 
-    monkeypatch.setattr(Session, "inspect", counted)
+    monkeypatch.setattr(Inspection, "__init__", count)
     return calls
 
 
@@ -66,7 +67,7 @@ def test_explorer_sends_what_the_inspection_says(session: Session):
     assert widget.buffers == buffers
     assert isinstance(widget.inspection, Inspection)
     assert widget.result is widget.inspection
-    assert (widget.inspection.text, widget.inspection.second) == (TEXT, SECOND)
+    assert (widget.inspection.text, widget.inspection.text_pair) == (TEXT, SECOND)
     assert (widget.other_inspection, widget.error) == (None, "")
 
 
@@ -191,11 +192,11 @@ def test_explorer_is_saved_as_one_file(session: Session, tmp_path: Path):
 
 VALUES: dict[str, Callable[[Any], Any]] = {
     "projection": lambda parallel: parallel.project().points,
-    "cosine": lambda parallel: states.cosines(parallel.inspections, 2, of="tokens").values,
-    "lens": lambda parallel: lens(parallel.inspections[0]).cells,
-    "targets": lambda parallel: lens(parallel.inspections[0], targets=[WORD]).probabilities(WORD),
-    "norms": lambda parallel: states.norms(parallel.inspections[0]).values,
-    "change": lambda parallel: states.through(parallel.inspections[0]).values,
+    "cosine": lambda parallel: states.cosine_similarity(parallel.inspections, 2, unit="tokens").values,
+    "logit_lens": lambda parallel: logit_lens(parallel.inspections[0]).cells,
+    "targets": lambda parallel: logit_lens(parallel.inspections[0], targets=[WORD]).probabilities(WORD),
+    "norms": lambda parallel: states.state_norms(parallel.inspections[0]).values,
+    "change": lambda parallel: states.layer_similarity(parallel.inspections[0]).values,
     "cka": lambda parallel: states.cka(parallel.inspections[0]).values,
     "languages": lambda parallel: parallel.similarity("words").values,
     "alignment": lambda parallel: parallel.alignment(0, 1, 2).similarity,
@@ -211,8 +212,8 @@ def explorer(session: Session) -> HiddenStateExplorer:
 def test_view_shows_what_the_inspection_says(explorer: HiddenStateExplorer, session: Session, view: str):
     explorer.view = view
     assert explorer.error == ""
-    assert explorer.layer == 2  # two thirds up
-    parallel = session.parallel({"en": TEXT, "de": "Der Hund sitzt auf dem Dach."})
+    assert explorer.state == 2  # two thirds up
+    parallel = session.inspect_parallel({"en": TEXT, "de": "Der Hund sitzt auf dem Dach."})
     expected = VALUES[view](parallel)
     result = explorer.result
     if view == "targets":
@@ -221,7 +222,7 @@ def test_view_shows_what_the_inspection_says(explorer: HiddenStateExplorer, sess
         shown = next(
             getattr(result, name) for name in ("values", "points", "cells", "similarity") if hasattr(result, name)
         )
-    if view == "lens":
+    if view == "logit_lens":
         assert shown == expected
     else:
         assert np.array_equal(shown, expected, equal_nan=True)
@@ -232,30 +233,30 @@ def test_view_shows_what_the_inspection_says(explorer: HiddenStateExplorer, sess
 
 
 def test_every_view_has_a_test():
-    assert {*VALUES, "drift"} == {*VIEWS}
+    assert {*VALUES, "drift"} == {*STATE_VIEWS}
 
 
 def test_views_follow_layer_token_and_text(session: Session):
-    widget = HiddenStateExplorer(session, [TEXT, SECOND], view="cosine", layer=0)
+    widget = HiddenStateExplorer(session, [TEXT, SECOND], view="cosine", state=0)
     inspections = widget.inspections
-    widget.layer = 3
-    assert np.array_equal(widget.result.values, states.cosines(inspections, 3).values)
-    widget.corrected = True
-    assert np.array_equal(widget.result.values, states.cosines(inspections, 3, remove=0).values)
-    widget.view, widget.which = "norms", 1
-    whole = states.norms(inspections[1])
+    widget.state = 3
+    assert np.array_equal(widget.result.values, states.cosine_similarity(inspections, 3).values)
+    widget.remove_mean = True
+    assert np.array_equal(widget.result.values, states.cosine_similarity(inspections, 3, remove=0).values)
+    widget.view, widget.text_index = "norms", 1
+    whole = states.state_norms(inspections[1])
     assert np.array_equal(widget.result.values, whole.values)
     widget.position = 2
     assert np.array_equal(widget.result.values[0], whole.values[:, 2])
-    widget.view = "lens"
-    assert widget.result == lens(inspections[1], [2])
+    widget.view = "logit_lens"
+    assert widget.result == logit_lens(inspections[1], [2])
     assert widget.inspections == inspections  # read once
 
 
 def test_slider_of_the_projection_asks_nothing_of_the_model(session: Session):
     widget = HiddenStateExplorer(session, TEXT)
     before = widget.found
-    from_page(widget, layer=0)
+    from_page(widget, state=0)
     assert widget.found is before
     assert widget.answered == 1
     assert widget.figure.layout.sliders[0].active == 0
@@ -277,10 +278,15 @@ def test_two_models_of_one_text(session: Session, rounded: Session, inspected: l
 
 @pytest.mark.parametrize(
     ("trait", "value", "part"),
-    [("layer", 4, "0 to 3"), ("which", 1, "0 to 0"), ("position", 99, "position"), ("view", "languages", "two texts")],
+    [
+        ("state", 4, "0 to 3"),
+        ("text_index", 1, "0 to 0"),
+        ("position", 99, "position"),
+        ("view", "languages", "two texts"),
+    ],
 )
 def test_what_there_is_not_is_said_and_the_rest_stays(session: Session, trait: str, value: Any, part: str):
-    view = {"layer": "cosine", "which": "cka"}.get(trait, "norms")
+    view = {"state": "cosine", "text_index": "cka"}.get(trait, "norms")
     widget = HiddenStateExplorer(session, TEXT, view=view)
     setattr(widget, trait, value)
     assert part in widget.error
@@ -327,17 +333,17 @@ def test_page_gets_what_draws_and_files(session: Session, sent: list[dict[str, A
 
 def test_result_is_shown_as_its_figure(session: Session, sent: list[dict[str, Any]], tmp_path: Path):  # noqa: F811
     inspection = session.inspect(TEXT)
-    norms = states.norms(inspection)
+    norms = states.state_norms(inspection)
     widget = ResultView(norms)
-    assert json.loads(widget.drawn) == json.loads(figures.grid(norms).to_json())
+    assert json.loads(widget.drawn) == json.loads(figures.heatmap(norms).to_json())
     widget.dark = True
-    assert json.loads(widget.drawn) == json.loads(figures.grid(norms, dark=True).to_json())
-    assert widget.figure.to_json() == figures.grid(norms).to_json()
-    laid = session.parallel([TEXT, SECOND]).project()
+    assert json.loads(widget.drawn) == json.loads(figures.heatmap(norms, dark=True).to_json())
+    assert widget.figure.to_json() == figures.heatmap(norms).to_json()
+    laid = session.inspect_parallel([TEXT, SECOND]).project()
     widget.result = laid
     assert json.loads(widget.drawn)["layout"]["meta"]["kind"] == "Projection"
-    assert ResultView(laid).layer == 2
-    assert ResultView(laid, layer=1).figure.layout.sliders[0].active == 1
+    assert ResultView(laid).state == 2
+    assert ResultView(laid, state=1).figure.layout.sliders[0].active == 1
     sent.clear()
     widget._handle_custom_msg({"type": "csv"}, [])
     assert sent[0]["buffers"] == [laid.to_csv().encode()]
@@ -345,6 +351,6 @@ def test_result_is_shown_as_its_figure(session: Session, sent: list[dict[str, An
     with pytest.raises(traitlets.TraitError):
         widget.result = "nothing"
     gap = session.inspect("The <mask>.")
-    assert json.loads(ResultView(gap.sweep()).drawn)["layout"]["meta"]["kind"] == "Sweep"
+    assert json.loads(ResultView(gap.head_importance()).drawn)["layout"]["meta"]["kind"] == "HeadImportance"
     with pytest.raises(ValueError, match="Ablation"):
         ResultView(gap.ablate([(0, 0)]))

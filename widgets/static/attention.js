@@ -23,11 +23,11 @@ function render({ model, el }) {
       doing: "Reading",
       hint: "Write a sentence and press Enter.",
       form: [field("Text", text, "x-wide"), more],
-      question: () => ({ text: text.value, second: second.value, other: other.value }),
+      question: () => ({ text: text.value, text_pair: second.value, other: other.value }),
       fill() {
         for (const [box, name] of [
           [text, "text"],
-          [second, "second"],
+          [second, "text_pair"],
           [other, "other"],
         ]) {
           box.value = model.get(name);

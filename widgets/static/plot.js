@@ -67,7 +67,7 @@ export function withoutSlider(layout) {
 /**
  * A place for figures, and buttons that save them.
  *
- * `name()` is that of the files. What it returns: `nodes`; `draw(text)`, for a figure as JSON; `show(layer)`, which moves
+ * `name()` is that of the files. What it returns: `nodes`; `draw(text)`, for a figure as JSON; `show(state)`, which moves
  * a figure that has steps to one of them; `steps()`, what they are, or null; `end()`, the clean-up.
  */
 export function plotter({ model, el, name, drawn: told }) {
@@ -85,11 +85,11 @@ export function plotter({ model, el, name, drawn: told }) {
   let Plotly = null;
   let drawn = null; // the figure on the page, as text
   let steps = null; // what a slider does without Python
-  let layer = 0;
+  let state = 0;
 
-  const step = () => steps?.find(({ label }) => Number(label) === layer);
+  const step = () => steps?.find(({ label }) => Number(label) === state);
   function show(next) {
-    layer = next;
+    state = next;
     if (Plotly && plot._fullLayout && step()) Plotly.update(plot, ...step().args);
   }
 
@@ -112,7 +112,7 @@ export function plotter({ model, el, name, drawn: told }) {
     withoutSlider(layout);
     plot.setAttribute("aria-label", `${layout.meta?.title ?? "figure"}; its numbers can be saved as CSV`);
     await Plotly.react(plot, data, layout, { displaylogo: false, responsive: false });
-    show(layer);
+    show(state);
     told?.();
   }
 
@@ -164,16 +164,16 @@ export function plotter({ model, el, name, drawn: told }) {
   };
 }
 
-/** A slider for states; `node.at(layer, last)` says where it stands. */
+/** A slider for states; `node.at(state, last)` says where it stands. */
 export function stateSlider(moved) {
   const slider = element("input", { type: "range", min: 0, step: 1, input: () => moved(Number(slider.value)) });
   const said = element("output", { class: "x-state" });
   const node = field("State", slider, "x-grow");
   node.append(element("div", { class: "x-slider" }, slider, said));
-  node.at = (layer, last) => {
+  node.at = (state, last) => {
     slider.max = last;
-    slider.value = layer;
-    said.textContent = `${layer} of ${last}${{ 0: " (embeddings)", [last]: " (final)" }[layer] ?? ""}`;
+    slider.value = state;
+    said.textContent = `${state} of ${last}${{ 0: " (embeddings)", [last]: " (final)" }[state] ?? ""}`;
     slider.setAttribute("aria-valuetext", `state ${said.textContent}`);
   };
   return node;

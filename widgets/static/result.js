@@ -7,8 +7,8 @@ function render({ model, el }) {
   const root = element("section", { class: "xlmrxl" });
   keepKeys(root);
   const stopTheme = showTheme(root, el);
-  const slider = stateSlider((layer) => {
-    model.set("layer", layer);
+  const slider = stateSlider((state) => {
+    model.set("state", state);
     model.save_changes();
     follow();
   });
@@ -18,8 +18,8 @@ function render({ model, el }) {
     const steps = plot.steps();
     slider.hidden = !steps;
     if (!steps) return;
-    slider.at(model.get("layer"), Number(steps.at(-1).label));
-    plot.show(model.get("layer"));
+    slider.at(model.get("state"), Number(steps.at(-1).label));
+    plot.show(model.get("state"));
   }
 
   const draw = () => plot.draw(model.get("drawn"));

@@ -7,12 +7,12 @@ function render({ model, el }) {
   return widget({ model, el }, (ask) => {
     const texts = textBox(ask, { placeholder: "The dog sleeps in the garden.", class: "x-sentence-box" });
     const view = element("select", { change: () => ask({ view: view.value }) });
-    const which = element("select", { change: () => ask({ which: Number(which.value), position: null }) });
-    const beside = element("select", { change: () => ask({ beside: Number(beside.value) }) });
+    const which = element("select", { change: () => ask({ text_index: Number(which.value), position: null }) });
+    const beside = element("select", { change: () => ask({ other_index: Number(beside.value) }) });
     const token = element("select", {
       change: () => ask({ position: token.value === "" ? null : Number(token.value) }),
     });
-    const unit = element("select", { change: () => ask({ of: unit.value }) });
+    const unit = element("select", { change: () => ask({ unit: unit.value }) });
     const targets = element("input", {
       type: "text",
       dir: "auto",
@@ -25,15 +25,15 @@ function render({ model, el }) {
             .filter((word) => word),
         }),
     });
-    const mean = element("input", { type: "checkbox", change: () => ask({ corrected: mean.checked }) });
+    const mean = element("input", { type: "checkbox", change: () => ask({ remove_mean: mean.checked }) });
     const controls = {
-      layer: stateSlider(slide),
-      which: field("Text", which),
-      beside: field("Aligned with", beside),
+      state: stateSlider(slide),
+      text_index: field("Text", which),
+      other_index: field("Aligned with", beside),
       position: field("Token", token),
-      of: field("Points", unit),
+      unit: field("Points", unit),
       targets: field("Words, with commas between them", targets, "x-grow"),
-      corrected: element("label", { class: "x-check" }, mean, "without the mean"),
+      remove_mean: element("label", { class: "x-check" }, mean, "without the mean"),
     };
     const what = element("p", { class: "x-note" });
     const plot = plotter({ model, el, name: () => `hidden-states-${model.get("view")}` });
@@ -46,20 +46,20 @@ function render({ model, el }) {
     );
 
     /** The points of a projection move by themselves; any other figure of a state is another one. */
-    function slide(layer) {
+    function slide(state) {
       if (plot.steps()) {
-        model.set("layer", layer);
+        model.set("state", state);
         model.save_changes();
       } else {
-        ask({ layer });
+        ask({ state });
       }
       follow();
     }
 
     function follow() {
-      const layer = model.get("layer");
-      controls.layer.at(layer, model.get("found").layers);
-      plot.show(layer);
+      const state = model.get("state");
+      controls.state.at(state, model.get("found").layers);
+      plot.show(state);
     }
 
     return {
@@ -82,36 +82,36 @@ function render({ model, el }) {
         options(
           which,
           found.names.map((name, place) => [String(place), name]),
-          String(model.get("which")),
+          String(model.get("text_index")),
         );
         options(
           beside,
           found.names.map((name, place) => [String(place), name]),
-          String(model.get("beside")),
+          String(model.get("other_index")),
         );
-        const pieces = found.tokens[Math.min(model.get("which"), found.tokens.length - 1)];
+        const pieces = found.tokens[Math.min(model.get("text_index"), found.tokens.length - 1)];
         options(
           token,
           [["", "all, or the masks"], ...pieces.map((piece, place) => [String(place), `${place}  ${piece}`])],
           String(model.get("position") ?? ""),
         );
-        const of = model.get("of");
+        const chosen = model.get("unit");
         options(
           unit,
           found.units.map((name) => [name, name]),
-          found.units.includes(of) ? of : found.units[0],
+          found.units.includes(chosen) ? chosen : found.units[0],
         );
         if (targets.getRootNode().activeElement !== targets) targets.value = model.get("targets").join(", ");
-        mean.checked = model.get("corrected");
+        mean.checked = model.get("remove_mean");
         for (const [name, node] of Object.entries(controls)) node.hidden = !found.uses.includes(name);
-        if (found.names.length < 2) controls.which.hidden = true;
+        if (found.names.length < 2) controls.text_index.hidden = true;
         what.textContent = found.what;
         follow();
         plot.draw(found.figure);
         return [body];
       },
-      extra: ["view", "position", "of", "which", "beside", "corrected", "targets"],
-      also: { layer: follow },
+      extra: ["view", "position", "unit", "text_index", "other_index", "remove_mean", "targets"],
+      also: { state: follow },
       end: plot.end,
     };
   });

@@ -1,4 +1,4 @@
-"""Grids as heat maps, and curves."""
+"""Labelled matrices as heat maps, and curves."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from xlmrxl.figures.style import (
     Figure,
     colour_bar,
     colour_scale,
-    framed,
-    literal,
-    nth,
-    shown_piece,
-    ticks,
+    escape_text,
+    format_subword,
+    make_axis,
+    make_figure,
+    pick,
 )
-from xlmrxl.inspection.labelled_matrix import Array, Curves, Grid
+from xlmrxl.inspection.labelled_matrix import Array, Curves, LabelledMatrix
 from xlmrxl.palette import CATEGORIES
 
 WIDE_RANGE = 50
@@ -30,24 +30,24 @@ LEGEND = 5
 """About so many names stand in a row of the legend."""
 
 
-def grid(result: Grid, *, dark: bool = False) -> Figure:
-    """A grid as a heat map: cosines, CKA, norms, the statistics or the importance of heads, and differences of these.
+def heatmap(result: LabelledMatrix, *, dark: bool = False) -> Figure:
+    """Draw a labelled matrix as a heat map.
 
     What is signed is coloured on both sides of 0, alike as far as its largest absolute value; anything else from its
     smallest number to its largest; lengths that are far apart by their logarithms (the bar says so). A diagonal of
     ones, which everything has with itself, does not widen the scale.
     """
     inside = 20 * max(len(result.values), 16 if result.row == result.column else 8)
-    figure = framed(result, result.title, [_heat(result, min(inside, 320), dark)], dark, inside=inside)
-    figure.update_xaxes(**ticks(result.column), showgrid=False)
-    figure.update_yaxes(**ticks(result.row), showgrid=False, autorange="reversed")
+    figure = make_figure(result, result.title, [_draw_cells(result, min(inside, 320), dark)], dark, inside=inside)
+    figure.update_xaxes(**make_axis(result.column), showgrid=False)
+    figure.update_yaxes(**make_axis(result.row), showgrid=False, autorange="reversed")
     return figure
 
 
-def _heat(result: Grid, bar: int, dark: bool) -> Any:
-    name = literal(result.measure)
-    place = f"{literal(result.row.name)} %{{y}}<br>{literal(result.column.name)} %{{x}}<br>"
-    finite = result.values[np.isfinite(result.values) & ~_trivial(result)]
+def _draw_cells(result: LabelledMatrix, bar: int, dark: bool) -> Any:
+    name = escape_text(result.measure)
+    where = f"{escape_text(result.row.name)} %{{y}}<br>{escape_text(result.column.name)} %{{x}}<br>"
+    finite = result.values[np.isfinite(result.values) & ~_find_trivial_diagonal(result)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     shared = {"hoverongaps": False, "colorscale": colour_scale("diverging" if result.signed else "sequential", dark)}
     title = result.unit or result.measure
@@ -59,7 +59,7 @@ def _heat(result: Grid, bar: int, dark: bool) -> Any:
             colorbar=colour_bar(
                 f"{title}, logarithmic", bar, tickvals=steps, ticktext=[f"{10.0**step:g}" for step in steps]
             ),
-            hovertemplate=f"{place}{name} %{{customdata:.4~g}}<extra></extra>",
+            hovertemplate=f"{where}{name} %{{customdata:.4~g}}<extra></extra>",
             **shared,
         )
     if result.signed:
@@ -70,13 +70,13 @@ def _heat(result: Grid, bar: int, dark: bool) -> Any:
         zmin=low,
         zmax=high if low < high else low + 1,
         colorbar=colour_bar(title, bar),
-        hovertemplate=f"{place}{name} %{{z:.4~g}}<extra></extra>",
+        hovertemplate=f"{where}{name} %{{z:.4~g}}<extra></extra>",
         **shared,
     )
 
 
-def _trivial(result: Grid) -> Array:
-    """Where a grid says what something is to itself: the diagonal, if it is ones."""
+def _find_trivial_diagonal(result: LabelledMatrix) -> Array:
+    """Return where a matrix says how like itself everything is: the diagonal, if it is ones."""
     found: Array = np.zeros(result.values.shape, np.bool_)
     if result.row == result.column and (np.abs(result.values.diagonal() - 1) < 1e-5).all():
         np.fill_diagonal(found, True)
@@ -84,10 +84,10 @@ def _trivial(result: Grid) -> Array:
 
 
 def curves(result: Curves, *, dark: bool = False) -> Figure:
-    """Curves over the states; what a guess would give as a dashed line."""
+    """Draw curves over the states; what a guess would give is a dashed line."""
     numbered = result.x.name in NUMBERED
     x = [float(label if numbered else i) for i, label in enumerate(result.x.labels)]
-    traces = [_curve(result, x, i, values, dark) for i, values in enumerate(result.values)]
+    traces = [_draw_curve(result, x, i, values, dark) for i, values in enumerate(result.values)]
     if result.chance is not None:
         traces.append(
             go.Scatter(
@@ -100,22 +100,22 @@ def curves(result: Curves, *, dark: bool = False) -> Figure:
             )
         )
     below = 110 + (22 * -(-len(traces) // LEGEND) if len(traces) > 1 else 0)
-    figure = framed(result, result.title, traces, dark, inside=320, below=below)
-    figure.update_xaxes(**ticks(result.x))
-    figure.update_yaxes(title_text=literal(result.unit or result.measure))
+    figure = make_figure(result, result.title, traces, dark, inside=320, below=below)
+    figure.update_xaxes(**make_axis(result.x))
+    figure.update_yaxes(title_text=escape_text(result.unit or result.measure))
     if result.measure == "accuracy":
         figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
     figure.update_layout(showlegend=len(traces) > 1, legend={"y": -60 / 320})
     return figure
 
 
-def _curve(result: Curves, x: list[float], i: int, values: Array, dark: bool) -> Any:
+def _draw_curve(result: Curves, x: list[float], i: int, values: Array, dark: bool) -> Any:
     return go.Scatter(
         x=x,
         y=values,
-        name=literal(shown_piece(result.names[i])),
+        name=escape_text(format_subword(result.names[i])),
         mode="lines+markers",
-        line={"color": nth(CATEGORIES[dark], i), "dash": nth(DASHES, i // len(CATEGORIES[dark])), "width": 2},
-        marker={"symbol": nth(SYMBOLS, i), "size": 7},
-        hovertemplate=f"{literal(result.x.name)} %{{x}}: %{{y:.4~g}}",
+        line={"color": pick(CATEGORIES[dark], i), "dash": pick(DASHES, i // len(CATEGORIES[dark])), "width": 2},
+        marker={"symbol": pick(SYMBOLS, i), "size": 7},
+        hovertemplate=f"{escape_text(result.x.name)} %{{x}}: %{{y:.4~g}}",
     )

@@ -1,4 +1,4 @@
-"""States in a plane, with a slider for the state and the ways of points through the states."""
+"""Projections of states to a plane, with a slider for the state and the trajectories of points through the states."""
 
 from __future__ import annotations
 
@@ -8,53 +8,56 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from xlmrxl.figures.style import INK, SYMBOLS, Figure, framed, literal, nth, short, shown_piece
+from xlmrxl.errors import InputError
+from xlmrxl.figures.style import INK, SYMBOLS, Figure, escape_text, format_subword, make_figure, pick, shorten
 from xlmrxl.inspection.projection import Projection
 from xlmrxl.palette import CATEGORIES
 
 MOST_NAMED = 60
 """Up to so many points have their label beside them; those of more are under the pointer."""
-MOST_WAYS = 12
-"""Up to so many points have their way drawn from the start."""
+MOST_TRAJECTORIES = 12
+"""Up to so many points have their trajectory drawn from the start."""
 
 
 def projection(
     result: Projection, *, state: int | None = None, trajectories: Sequence[int] | None = None, dark: bool = False
 ) -> Figure:
-    """The first two components as a plane, a slider for the state, and the ways of points through the states.
+    """Draw the first two components as a plane, with a slider for the state and the trajectories of points.
 
     Args:
         result: of two components or more.
         state: where the slider stands at first; the middle one if not given.
-        trajectories: which points have their way drawn; if not given, all, but those of more than 12 only
+        trajectories: which points have their trajectory drawn; if not given, all, but those of more than 12 only
             after a click on the legend. Without one plane for all states there are none.
         dark: for a dark page.
 
     Raises:
-        ValueError: a trajectory without a common plane, or a state that was not projected.
+        InputError: a trajectory without a common plane, or a state that was not projected.
     """
     if trajectories and result.basis != "common":
-        raise ValueError("Points have a way only in one plane for all states: project with basis='common'.")
+        raise InputError("Points have a trajectory only in one plane for all states: project with basis='common'.")
     if state is not None and state not in result.states:
-        raise ValueError(f"state is {state}; the projection has {', '.join(map(str, result.states))}.")
+        raise InputError(f"state is {state}; the projection has {', '.join(map(str, result.states))}.")
     active = len(result.states) // 2 if state is None else result.states.index(state)
     groups = list(dict.fromkeys(result.groups))
-    places = [[i for i, name in enumerate(result.groups) if name == group] for group in groups]
-    traces = [_points(result, active, places[n], n, dark) for n in range(len(groups))]
+    members = [[i for i, name in enumerate(result.groups) if name == group] for group in groups]
+    traces = [_draw_points(result, active, members[n], n, dark) for n in range(len(groups))]
     if result.basis == "common" and len(result.states) > 1:
         chosen = set(range(len(result.labels)) if trajectories is None else trajectories)
-        drawn = [(n, ways) for n, group in enumerate(places) if (ways := [i for i in group if i in chosen])]
-        shown = trajectories is not None or len(chosen) <= MOST_WAYS
-        traces += [_ways(result, ways, n, dark, shown=shown, first=n == drawn[0][0]) for n, ways in drawn]
+        drawn = [(n, points) for n, group in enumerate(members) if (points := [i for i in group if i in chosen])]
+        shown = trajectories is not None or len(chosen) <= MOST_TRAJECTORIES
+        traces += [
+            _draw_trajectories(result, points, n, dark, shown=shown, first=n == drawn[0][0]) for n, points in drawn
+        ]
     legend = len(traces) > 1
     rows = -(-(len(groups) + 1) // 6)
-    title = f"{result.of} in a plane by {result.method.upper()}"
-    figure = framed(result, title, traces, dark, inside=480, below=160 + (24 * rows if legend else 0))
+    title = f"{result.unit} in a plane by {result.method.upper()}"
+    figure = make_figure(result, title, traces, dark, inside=480, below=160 + (24 * rows if legend else 0))
     for name, component in (("xaxis", 0), ("yaxis", 1)):
-        figure.update_layout({name: {"zeroline": True, **_axis(result, active, component)}})
+        figure.update_layout({name: {"zeroline": True, **_scale_axis(result, active, component)}})
     slider = {
         "active": active,
-        "steps": [_step(result, i, places) for i in range(len(result.states))],
+        "steps": [_make_step(result, i, members) for i in range(len(result.states))],
         "pad": {"t": 50},
         "currentvalue": {"prefix": "state ", "font": {"size": 13}},
         "bgcolor": INK[dark].line,
@@ -67,20 +70,20 @@ def projection(
     return figure
 
 
-def _points(result: Projection, active: int, places: Sequence[int], n: int, dark: bool) -> Any:
-    """The points of a group."""
+def _draw_points(result: Projection, active: int, members: Sequence[int], n: int, dark: bool) -> Any:
+    """Draw the points of a group."""
     return go.Scatter(
-        x=result.points[active, places, 0],
-        y=result.points[active, places, 1],
-        name=literal(result.groups[places[0]]),
-        text=[literal(short(shown_piece(result.labels[i]))) for i in places],
+        x=result.points[active, members, 0],
+        y=result.points[active, members, 1],
+        name=escape_text(result.groups[members[0]]),
+        text=[escape_text(shorten(format_subword(result.labels[i]))) for i in members],
         mode="markers+text" if len(result.labels) <= MOST_NAMED else "markers",
         textposition="top center",
         textfont={"size": 11, "color": INK[dark].text},
         cliponaxis=False,
         marker={
-            "color": nth(CATEGORIES[dark], n),
-            "symbol": nth(SYMBOLS, n),
+            "color": pick(CATEGORIES[dark], n),
+            "symbol": pick(SYMBOLS, n),
             "size": 9,
             "line": {"width": 1, "color": INK[dark].soft},
         },
@@ -88,26 +91,28 @@ def _points(result: Projection, active: int, places: Sequence[int], n: int, dark
     )
 
 
-def _ways(result: Projection, places: Sequence[int], n: int, dark: bool, *, shown: bool, first: bool) -> Any:
-    """The ways of a group's points through the states as one trace with gaps; all groups share a line of the legend."""
-    gap = np.full((1, len(places), 2), np.nan, np.float32)
-    ways = np.concatenate([result.points[:, places, :2], gap]).transpose(1, 0, 2).reshape(-1, 2)
+def _draw_trajectories(
+    result: Projection, members: Sequence[int], n: int, dark: bool, *, shown: bool, first: bool
+) -> Any:
+    """Draw the trajectories of a group's points as one trace with gaps; all groups share a line of the legend."""
+    gap = np.full((1, len(members), 2), np.nan, np.float32)
+    lines = np.concatenate([result.points[:, members, :2], gap]).transpose(1, 0, 2).reshape(-1, 2)
     return go.Scatter(
-        x=ways[:, 0],
-        y=ways[:, 1],
-        name="ways through the states",
-        legendgroup="ways",
+        x=lines[:, 0],
+        y=lines[:, 1],
+        name="trajectories through the states",
+        legendgroup="trajectories",
         showlegend=first,
         mode="lines",
-        line={"color": nth(CATEGORIES[dark], n), "width": 1.5},
+        line={"color": pick(CATEGORIES[dark], n), "width": 1.5},
         opacity=0.6,
         hoverinfo="skip",
         visible=True if shown else "legendonly",
     )
 
 
-def _axis(result: Projection, i: int, component: int) -> dict[str, Any]:
-    """Title and range of a component in the state at place i: one range where all states have one plane."""
+def _scale_axis(result: Projection, i: int, component: int) -> dict[str, Any]:
+    """Return title and range of a component in the i-th state: one range where all states have one plane."""
     title = f"component {component + 1}"
     if result.explained is not None:
         share = result.explained[i if len(result.explained) > 1 else 0, component]
@@ -118,19 +123,19 @@ def _axis(result: Projection, i: int, component: int) -> dict[str, Any]:
     return {"title_text": title, "range": [low - room, high + room]}
 
 
-def _step(result: Projection, i: int, places: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """What the slider does for the state at place i."""
+def _make_step(result: Projection, i: int, members: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """Return what the slider does for the i-th state."""
     # As plain numbers, with no more digits than they have: arrays would not be decoded here.
     x, y = (
-        [[float(str(value)) for value in result.points[i, group, component]] for group in places]
+        [[float(str(value)) for value in result.points[i, group, component]] for group in members]
         for component in (0, 1)
     )
     axes: dict[str, Any] = {}
     for name, component in (("xaxis", 0), ("yaxis", 1)):
-        axis = _axis(result, i, component)
+        axis = _scale_axis(result, i, component)
         axes |= {f"{name}.range": axis["range"], f"{name}.title.text": axis["title_text"]}
     return {
         "label": str(result.states[i]),
         "method": "update",
-        "args": [{"x": x, "y": y}, axes, list(range(len(places)))],
+        "args": [{"x": x, "y": y}, axes, list(range(len(members)))],
     }

@@ -1,4 +1,4 @@
-"""What all figures share: colours, how texts are written, where a figure says that it is from, and axes of labels."""
+"""The style of all figures: greys, how texts are written, where a figure says that it is from, axes with labels."""
 
 from __future__ import annotations
 
@@ -43,56 +43,58 @@ WORD_START = "▁"
 Figure: TypeAlias = go.Figure
 
 
-def literal(text: str) -> str:
-    """A text that plotly shows as it is: no tag, no entity, no formula and no `%{…}` in it is taken for one."""
+def escape_text(text: str) -> str:
+    """Escape a text so that plotly takes nothing in it for a tag, an entity, a formula or `%{…}`."""
     text = escape(" ".join(text.splitlines()), quote=False)
     return text.replace("$", "&#36;").replace("%{", "%&#123;")
 
 
-def shown_piece(text: str) -> str:
-    """A piece with its space as a mark, on the side where the word begins, and a loose sign on a base."""
+def format_subword(text: str) -> str:
+    """Write a subword with its space as a mark, on the side where the word begins, and a loose sign on a base."""
     bare = text.removeprefix(WORD_START)
     mark = "␣" if bare != text else ""
     if bare and unicodedata.category(bare[0]).startswith("M"):
         bare = DOTTED_CIRCLE + bare
     bare = bare.replace(WORD_START, "␣")
     # A mark has no direction of its own: behind a sign of the right-to-left ones it goes with the letters.
-    return f"\u200f{mark}{bare}" if mark and from_the_right(bare) else mark + bare
+    return f"\u200f{mark}{bare}" if mark and is_right_to_left(bare) else mark + bare
 
 
-def short(text: str, most: int = 28) -> str:
-    """A text cut to so many characters."""
+def shorten(text: str, most: int = 28) -> str:
+    """Cut a text to so many characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def from_the_right(text: str) -> bool:
-    """Whether the first letter of a text that has a direction is written from the right."""
+def is_right_to_left(text: str) -> bool:
+    """Return whether the first letter of a text that has a direction is written from the right."""
     return next((d for d in map(unicodedata.bidirectional, text) if d in ("L", "R", "AL")), "L") != "L"
 
 
-def caption(source: Source) -> str:
-    """Model, revision, precision and settings, escaped, in lines."""
+def write_caption(source: Source) -> str:
+    """Return model, revision, precision and settings, escaped, in lines."""
     parts = [source.model, f"revision {source.revision}" if source.revision else "", source.precision]
-    parts += [f"{name} {_setting(value)}" for name, value in source.settings.items() if value is not None]
+    parts += [f"{name} {_format_setting(value)}" for name, value in source.settings.items() if value is not None]
     parts.append(f"xlmrxl {source.version}")
     lines = [""]
     for part in filter(None, parts):
         if lines[-1] and len(lines[-1]) + len(part) > CAPTION:
             lines.append("")
         lines[-1] += f"{' · ' if lines[-1] else ''}{part}"
-    return "<br>".join(literal(line) for line in lines)
+    return "<br>".join(escape_text(line) for line in lines)
 
 
-def _setting(value: Any) -> str:
+def _format_setting(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(str(part) for part in value.values() if part is not None)
     if isinstance(value, list | tuple):
-        return short(", ".join(map(_setting, value)), CAPTION)
+        return shorten(", ".join(map(_format_setting, value)), CAPTION)
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
-def framed(result: Result, title: str, traces: Sequence[Any], dark: bool, *, inside: int, below: int = 110) -> Figure:
-    """The traces with the template, the title, and where the numbers come from.
+def make_figure(
+    result: Result, title: str, traces: Sequence[Any], dark: bool, *, inside: int, below: int = 110
+) -> Figure:
+    """Make a figure of traces, with the template, the title, and where the numbers come from.
 
     Args:
         result: whose source is named.
@@ -102,7 +104,7 @@ def framed(result: Result, title: str, traces: Sequence[Any], dark: bool, *, ins
         inside: how high the plot is, in pixels; between 120 and 1,000 are kept.
         below: how much room the labels, the slider and the legend below it have.
     """
-    said = caption(result.source)
+    subtitle = write_caption(result.source)
     title = title[:1].upper() + title[1:]
     ink, lesser, line, behind = INK[dark]
     axis = {
@@ -128,14 +130,14 @@ def framed(result: Result, title: str, traces: Sequence[Any], dark: bool, *, ins
         }
     )
     inside = min(max(inside, 120), 1000)
-    above = 66 + 15 * said.count("<br>")
+    above = 66 + 15 * subtitle.count("<br>")
     return go.Figure(
         data=list(traces),
         layout={
             "template": template,
             "title": {
-                "text": literal(shown_piece(title)),
-                "subtitle": {"text": said, "font": {"size": 11, "color": lesser}},
+                "text": escape_text(format_subword(title)),
+                "subtitle": {"text": subtitle, "font": {"size": 11, "color": lesser}},
                 "yref": "container",
                 "y": 1,
                 "pad": {"t": 14},
@@ -158,25 +160,25 @@ def colour_scale(name: str, dark: bool) -> list[list[Any]]:
 
 
 def colour_bar(title: str, length: int, **more: Any) -> dict[str, Any]:
-    """A slim bar that says what the colours are of."""
+    """Return a slim bar that says what the colours are of."""
     place = {"lenmode": "pixels", "len": length, "y": 1, "yanchor": "top", "ypad": 0}
-    return {"title": {"text": literal(title), "side": "right"}, "thickness": 12, "outlinewidth": 0, **place, **more}
+    return {"title": {"text": escape_text(title), "side": "right"}, "thickness": 12, "outlinewidth": 0, **place, **more}
 
 
-def nth(values: Sequence[str], i: int) -> str:
-    """One of some colours, symbols or dashes, which begin again."""
+def pick(values: Sequence[str], i: int) -> str:
+    """Return the i-th of some colours, symbols or dashes, which begin again after the last."""
     return values[i % len(values)]
 
 
-def ticks(axis: Axis) -> dict[str, Any]:
-    """An axis of numbered places, each shown with its label; of many places only some have a tick."""
+def make_axis(axis: Axis) -> dict[str, Any]:
+    """Return an axis of numbered places, each shown with its label; of many places only some have a tick."""
     count = len(axis.labels)
     notes = f" (0 embeddings, {count - 1} final)" if axis.name == "state" and count > 1 else ""
     labels = () if axis.name in NUMBERED else axis.labels
     return {
-        "title_text": literal(f"{axis.name}{notes}"),
+        "title_text": escape_text(f"{axis.name}{notes}"),
         "tickmode": "linear",
         "tick0": 0,
         "dtick": -(-count // MOST_TICKS),
-        "labelalias": {str(i): literal(short(shown_piece(label))) for i, label in enumerate(labels)},
+        "labelalias": {str(i): escape_text(shorten(format_subword(label))) for i, label in enumerate(labels)},
     }

@@ -1,19 +1,18 @@
-"""What numbers of an inspection come as: a grid with a label on every row and column, or curves over the states."""
+"""The numbers of an inspection with their labels: a matrix with one on every row and column, or curves over states."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xlmrxl.inspection.attention import STATISTICS
-from xlmrxl.tasks.result import MAX_TABLE_ROWS, Result, Source, format_table
-
-if TYPE_CHECKING:
-    from xlmrxl.inspection.inspection import Inspection
+from xlmrxl.errors import InputError
+from xlmrxl.inspection.head_statistics import STATISTICS
+from xlmrxl.inspection.inspection_data import InspectionData
+from xlmrxl.tasks.result import MAX_TABLE_ROWS, Result, format_table
 
 Array = NDArray[Any]
 WIDE = 12
@@ -22,39 +21,33 @@ WIDE = 12
 
 @dataclass(frozen=True)
 class Axis:
-    """What the rows, the columns or the points of a curve are."""
+    """The labels of rows, of columns or of the points of a curve, and what they are."""
 
     name: str  # "state", "layer", "head", "token", "word", "text"
     labels: tuple[str, ...]
 
     @classmethod
     def numbered(cls, name: str, count: int) -> Axis:
-        """States, layers or heads, counted from 0."""
+        """Label states, layers or heads by their numbers, counted from 0."""
         return cls(name, tuple(map(str, range(count))))
 
     def columns(self, index: int, suffix: str = "") -> dict[str, Any]:
-        """The columns of a table that say where: the index and, unless it is the same, the label."""
+        """Return the columns of a table for one place: the index and, unless it is the same, the label."""
         where: dict[str, Any] = {f"{self.name}{suffix}": index}
         if self.labels[index] != str(index):
             where[f"{self.name}_label{suffix}"] = self.labels[index]
         return where
 
 
-def frozen(values: Any) -> Array:
-    """Numbers as a float32 array that cannot be written to."""
+def freeze(values: Any) -> Array:
+    """Copy numbers to a float32 array that cannot be written to."""
     array = np.array(values, dtype=np.float32)
     array.setflags(write=False)
     return array
 
 
-def source_of(inspection: Inspection, **settings: Any) -> Source:
-    """An inspection's source with what was asked of it beside its own settings."""
-    source = inspection.source
-    return replace(source, settings={**source.settings, **settings})
-
-
-def matrix_text(title: str, unit: str, values: Array, row: Axis, column: Axis) -> str:
-    """A matrix for a terminal: its first rows and columns, and how many there are."""
+def format_matrix(title: str, unit: str, values: Array, row: Axis, column: Axis) -> str:
+    """Write a matrix for a terminal: its first rows and columns, and how many there are."""
     heads = [f"{i} {label}" if label != str(i) else label for i, label in enumerate(column.labels[:WIDE])]
     corner = f"{row.name} \\ {column.name}"
     rows = [
@@ -67,8 +60,8 @@ def matrix_text(title: str, unit: str, values: Array, row: Axis, column: Axis) -
 
 
 @dataclass(frozen=True, eq=False)
-class Grid(Result):
-    """A matrix of numbers.
+class LabelledMatrix(Result):
+    """A matrix of numbers with a label on every row and column.
 
     Attributes:
         measure: the name of what was measured, as a column of a table.
@@ -88,15 +81,16 @@ class Grid(Result):
     signed: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", frozen(self.values))
+        """Freeze the values and check that every one has its labels."""
+        object.__setattr__(self, "values", freeze(self.values))
         object.__setattr__(self, "signed", self.signed or bool((self.values < 0).any()))
         if self.values.shape != (len(self.row.labels), len(self.column.labels)):
-            raise ValueError(
+            raise InputError(
                 f"{self.values.shape} values for {len(self.row.labels)} × {len(self.column.labels)} labels."
             )
 
     def content(self) -> dict[str, Any]:
-        """`{"measure": …, "title": …, "unit": …, "rows": {"name": …, "labels": …}, "columns": …, "values": [[…]]}`."""
+        """Return `{"measure": …, …, "rows": {"name": …, "labels": …}, "columns": …, "values": [[…]]}`."""
         return {
             "measure": self.measure,
             "title": self.title,
@@ -107,7 +101,7 @@ class Grid(Result):
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a number."""
+        """Return a row for each number."""
         other = "_2" if self.row.name == self.column.name else ""
         return [
             {**self.row.columns(i), **self.column.columns(j, other), self.measure: value}
@@ -116,10 +110,15 @@ class Grid(Result):
         ]
 
     def __str__(self) -> str:
-        return matrix_text(self.title, self.unit, self.values, self.row, self.column)
+        """Write the first rows and columns, for a terminal."""
+        return format_matrix(self.title, self.unit, self.values, self.row, self.column)
 
-    def curves(self, columns: Sequence[int] | None = None) -> Curves:
-        """The chosen columns as curves over the rows; without a choice one curve, the mean of all columns."""
+    def to_curves(self, columns: Sequence[int] | None = None) -> Curves:
+        """Return columns as curves over the rows.
+
+        Args:
+            columns: which; if not given, one curve, the mean of all columns.
+        """
         if columns is None:
             names: tuple[str, ...] = (f"mean of {len(self.column.labels)} {self.column.name}s",)
             values = self.values.mean(1, dtype=np.float64)[None]
@@ -152,15 +151,17 @@ class Curves(Result):
     chance: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", frozen(self.values))
+        """Freeze the values and check that every one has its labels."""
+        object.__setattr__(self, "values", freeze(self.values))
         if self.values.shape != (len(self.names), len(self.x.labels)):
-            raise ValueError(f"{self.values.shape} values for {len(self.names)} curves of {len(self.x.labels)} points.")
+            raise InputError(f"{self.values.shape} values for {len(self.names)} curves of {len(self.x.labels)} points.")
 
     def __str__(self) -> str:
-        return matrix_text(self.title, self.unit, self.values, Axis("curve", self.names), self.x)
+        """Write the first curves and points, for a terminal."""
+        return format_matrix(self.title, self.unit, self.values, Axis("curve", self.names), self.x)
 
     def content(self) -> dict[str, Any]:
-        """`{"measure": …, "title": …, "unit": …, "chance": …, "x": …, "curves": [{"name": …, "values": […]}, …]}`."""
+        """Return `{"measure": …, …, "chance": …, "x": …, "curves": [{"name": …, "values": […]}, …]}`."""
         return {
             "measure": self.measure,
             "title": self.title,
@@ -173,7 +174,7 @@ class Curves(Result):
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a number."""
+        """Return a row for each number."""
         return [
             {"curve": name, **self.x.columns(i), self.measure: value}
             for name, line in zip(self.names, self.values.tolist(), strict=True)
@@ -181,38 +182,40 @@ class Curves(Result):
         ]
 
 
-def tokens_axis(inspection: Inspection, name: str = "token") -> Axis:
-    """All tokens of an inspection."""
+def tokens_axis(inspection: InspectionData, name: str = "token") -> Axis:
+    """Label all tokens of an inspection."""
     return Axis(name, tuple(token.piece for token in inspection.tokens))
 
 
-def states_axis(inspection: Inspection) -> Axis:
-    """All states of an inspection."""
+def states_axis(inspection: InspectionData) -> Axis:
+    """Label all states of an inspection by their numbers."""
     return Axis.numbered("state", inspection.layers + 1)
 
 
-def statistic(inspection: Inspection, name: str) -> Grid:
-    """One of `STATISTICS` for every head, layers × heads.
+def statistic_matrix(inspection: InspectionData, name: str) -> LabelledMatrix:
+    """Return a statistic of every head, layers × heads.
 
     Raises:
-        ValueError: there is no such statistic.
+        InputError: there is no such statistic, or it takes more than one run of the model.
     """
     values = inspection.statistic(name)
-    return Grid(
-        source_of(inspection, statistic=name),
+    declared = STATISTICS[name]
+    return LabelledMatrix(
+        inspection.source_with(statistic=name),
         name,
-        STATISTICS[name].what,
+        declared.description,
         values,
         Axis.numbered("layer", inspection.layers),
         Axis.numbered("head", inspection.heads),
-        STATISTICS[name].unit,
+        declared.unit,
+        signed=declared.scale == "diverging",
     )
 
 
-def attention(inspection: Inspection, layer: int, head: int) -> Grid:
-    """The weights of one head, queries × keys."""
-    return Grid(
-        source_of(inspection, layer=layer, head=head),
+def attention_matrix(inspection: InspectionData, layer: int, head: int) -> LabelledMatrix:
+    """Return the weights of one head, queries × keys."""
+    return LabelledMatrix(
+        inspection.source_with(layer=layer, head=head),
         "attention",
         f"attention of L{layer} H{head}",
         inspection.attention(layer, head),

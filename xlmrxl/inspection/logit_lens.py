@@ -1,7 +1,7 @@
-"""The lens: what the masked-LM head would say after each layer.
+"""The logit lens: the masked-LM head applied to the state after each layer.
 
 After nostalgebraist (2020), interpreting GPT: the logit lens, which Belrose et al. (2023, Eliciting Latent Predictions
-from Transformers with the Tuned Lens, arXiv:2303.08112) discuss; here without any tuning, and of an encoder. The
+from Transformers with the Tuned LogitLens, arXiv:2303.08112) discuss; here without any tuning, and of an encoder. The
 stream of a pre-LN encoder is normalised once more behind its last layer, so the states before it go through that layer
 norm too, and the last state, which has been through it, does not go again.
 """
@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from xlmrxl.inspection.labelled_matrix import Array, frozen, source_of
-from xlmrxl.inspection.predictions import one_piece
+from xlmrxl.errors import InputError
+from xlmrxl.inspection.inspection_data import InspectionData
+from xlmrxl.inspection.labelled_matrix import Array, freeze
+from xlmrxl.inspection.predictions import find_single_piece
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.rendering.components import (
@@ -37,13 +39,10 @@ from xlmrxl.tasks.subwords import find_excluded_subwords, to_readable
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
-if TYPE_CHECKING:
-    from xlmrxl.inspection.inspection import Inspection
-
 
 @dataclass(frozen=True)
-class LensCell:
-    """What one state says at one token."""
+class LogitLensCell:
+    """The predictions from one state at one token."""
 
     state: int
     position: int  # among the tokens
@@ -53,21 +52,21 @@ class LensCell:
 
 
 @dataclass(frozen=True)
-class Lens(Result):
-    """A text, and what the LM head makes of each of its states at some of its tokens."""
+class LogitLens(Result):
+    """A text, and what the LM head predicts from each of its states at some of its tokens."""
 
     text: str
-    second: str | None
+    text_pair: str | None
     positions: tuple[int, ...]
     pieces: tuple[str, ...]  # of the tokens at these positions
     targets: tuple[str, ...]
-    cells: tuple[tuple[LensCell, ...], ...]  # by state, each with a cell for every position
+    cells: tuple[tuple[LogitLensCell, ...], ...]  # by state, each with a cell for every position
 
     def content(self) -> dict[str, Any]:
-        """`{…, "states": [[{"fills": [{"text": …, "probability": …, "rank": …, …}], "targets": …, "entropy": …}]]}`."""
+        """Return `{…, "states": [[{"fills": [{"text": …, "probability": …, …}], "targets": …, "entropy": …}]]}`."""
         return {
             "text": self.text,
-            "second": self.second,
+            "text_pair": self.text_pair,
             "positions": self.positions,
             "pieces": self.pieces,
             "states": [
@@ -84,7 +83,7 @@ class Lens(Result):
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a word: the likeliest and the targets of each state and position."""
+        """Return a row for each word: the likeliest and the targets of each state and position."""
         return [
             {
                 "state": cell.state,
@@ -103,25 +102,26 @@ class Lens(Result):
         ]
 
     def probabilities(self, target: str) -> Array:
-        """Of a target, (states, positions) float32."""
-        return self._of(target, lambda fill: fill.probability)
+        """Return the probabilities of a target, (states, positions) float32."""
+        return self._read_target(target, lambda fill: fill.probability)
 
     def ranks(self, target: str) -> Array:
-        """Of a target among all rows of the vocabulary, 1 the likeliest, (states, positions) float32."""
-        return self._of(target, lambda fill: fill.rank or 0)
+        """Return the ranks of a target in the whole vocabulary, 1 the likeliest, (states, positions) float32."""
+        return self._read_target(target, lambda fill: fill.rank or 0)
 
-    def _of(self, target: str, read: Any) -> Array:
+    def _read_target(self, target: str, read: Any) -> Array:
         if target not in self.targets:
-            raise ValueError(f"{target!r} was not asked for; targets are {', '.join(self.targets) or 'none'}.")
+            raise InputError(f"{target!r} was not asked for; targets are {', '.join(self.targets) or 'none'}.")
         i = self.targets.index(target)
-        return frozen([[read(cell.targets[i]) for cell in line] for line in self.cells])
+        return freeze([[read(cell.targets[i]) for cell in line] for line in self.cells])
 
     @property
     def entropies(self) -> Array:
-        """(states, positions) float32, nats."""
-        return frozen([[cell.entropy for cell in line] for line in self.cells])
+        """The entropy of each distribution over the vocabulary, (states, positions) float32, nats."""
+        return freeze([[cell.entropy for cell in line] for line in self.cells])
 
     def __str__(self) -> str:
+        """Write each position with its words by state, for a terminal."""
         lines = []
         for n, (position, piece) in enumerate(zip(self.positions, self.pieces, strict=True)):
             lines.append(f"{piece} (token {position})")
@@ -132,11 +132,14 @@ class Lens(Result):
         return "\n".join(lines)
 
     def label(self, state: int) -> str:
-        """`0 embeddings`, `5`, `36 final`."""
+        """Return `0 embeddings`, `5` or `36 final`."""
         return f"{state}{' embeddings' if state == 0 else ' final' if state == len(self.cells) - 1 else ''}"
 
     def to_html(self, *, interactive: bool = True) -> str:
-        """Return a row a state, a column a position with its likeliest piece, and the ranks of the targets there."""
+        """Return a row for each state and a column for each position with its likeliest word, as HTML.
+
+        Beside it are the ranks of the targets there.
+        """
         heads = [render_head("state")]
         for piece in self.pieces:
             heads.append(f'<th scope="col">{isolate(piece)}</th>')
@@ -149,7 +152,7 @@ class Lens(Result):
         return render_result(render_section("x-grid", render_heading("Logit lens"), table), self.text)
 
 
-def _render_cell(cell: LensCell) -> str:
+def _render_cell(cell: LogitLensCell) -> str:
     best = cell.fills[0]
     title = "\n".join(f"{format_percent(fill.probability)} {fill.label}" for fill in cell.fills)
     html = f"{render_fill(best)} <small>{escape(format_percent(best.probability))}</small>"
@@ -159,39 +162,42 @@ def _render_cell(cell: LensCell) -> str:
     )
 
 
-def state_logits(inspection: Inspection, state: int, positions: Sequence[int]) -> Tensor:
-    """The LM head on one state at some tokens, (positions, vocabulary), where and in the type that the model has.
+def compute_state_logits(inspection: InspectionData, state: int, positions: Sequence[int]) -> Tensor:
+    """Apply the LM head to one state at some tokens.
 
     Those of the last state are the model's own logits to the last bit, as `model(ids, output_attentions=True)` gives
     them: the same operations on the same numbers. Without output_attentions torch adds up attention in another order.
 
+    Returns:
+        (positions, vocabulary), on the model's device and in its type.
+
     Raises:
         CheckpointError: the model has no LM head.
     """
-    return _logits(inspection, [(state, place) for place in positions])
+    return _compute_logits(inspection, [(state, position) for position in positions])
 
 
-def _logits(inspection: Inspection, rows: Sequence[tuple[int, int]]) -> Tensor:
-    """Of (state, token) rows, either all of the last state or none."""
-    model = inspection.session.require(XLMRobertaXLForMaskedLM)
-    states, places = map(list, zip(*rows, strict=True))
+def _compute_logits(inspection: InspectionData, rows: Sequence[tuple[int, int]]) -> Tensor:
+    """Apply the LM head to (state, position) rows, which are either all of the last state or none."""
+    model = inspection.loaded_model.require(XLMRobertaXLForMaskedLM)
+    states, positions = map(list, zip(*rows, strict=True))
     with torch.inference_mode():
-        stream = inspection.hidden_states[states, places].to(inspection.encoder.device)
+        state = inspection.hidden_states[states, positions].to(inspection.encoder.device)
         if states[0] < inspection.layers:
-            stream = inspection.encoder.finish(stream)
-        logits: Tensor = model.lm_head(stream)
+            state = inspection.encoder.apply_final_norm(state)
+        logits: Tensor = model.lm_head(state)
     return logits
 
 
-def lens(
-    inspection: Inspection,
+def logit_lens(
+    inspection: InspectionData,
     positions: Sequence[int] | None = None,
     targets: str | Sequence[str] = (),
     top_k: int = 5,
     *,
     progress: Progress | bool = True,
-) -> Lens:
-    """What the LM head says of each state at some tokens.
+) -> LogitLens:
+    """Apply the LM head to every state at some tokens.
 
     Args:
         inspection: of a text, by a masked language model.
@@ -202,41 +208,45 @@ def lens(
 
     Raises:
         CheckpointError: the model has no LM head.
-        ValueError: there is no such token, or a target has several pieces.
+        InputError: there is no such token, or a target has several pieces.
     """
-    model = inspection.session.require(XLMRobertaXLForMaskedLM)
-    tokenizer = inspection.session.tokenizer
+    model = inspection.loaded_model.require(XLMRobertaXLForMaskedLM)
+    tokenizer = inspection.loaded_model.tokenizer
     most = len(tokenizer) - len(tokenizer.all_special_ids)
     if not 1 <= top_k <= most:
-        raise ValueError(f"top_k is {top_k}; it must be between 1 and {most}, the tokens of this vocabulary.")
+        raise InputError(f"top_k is {top_k}; it must be between 1 and {most}, the tokens of this vocabulary.")
     targets = check_texts(targets, "targets")
-    chosen = inspection.places("positions", inspection.masks or inspection.inner if positions is None else positions)
-    spelled = {place: [one_piece(inspection, place, word) for word in targets] for place in chosen}
+    chosen = inspection.check_positions(
+        "positions", inspection.mask_positions or inspection.text_positions if positions is None else positions
+    )
+    spelled = {position: [find_single_piece(inspection, position, word) for word in targets] for position in chosen}
     barred = find_excluded_subwords(tokenizer, None, True, model.config.vocab_size)
     # States are taken together, since each pass reads all rows of the vocabulary; the last one has a pass of its own.
-    inner = [(state, place) for state in range(inspection.layers) for place in chosen]
+    earlier = [(state, position) for state in range(inspection.layers) for position in chosen]
     step = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
-    cells: list[LensCell] = []
+    cells: list[LogitLensCell] = []
     count = inspection.layers + 1
-    with show_progress(progress, "Looking through the lens", "state") as told:
-        for rows in (inner, [(inspection.layers, place) for place in chosen]):
+    with show_progress(progress, "Applying the logit lens", "state") as report:
+        for rows in (earlier, [(inspection.layers, position) for position in chosen]):
             for start in range(0, len(rows), step):
                 block = rows[start : start + step]
-                wanted = torch.tensor([spelled[place] for _, place in block], dtype=torch.long)
-                cells += _cells_of(tokenizer, _logits(inspection, block).float(), barred, top_k, block, targets, wanted)
-                told(len(cells) // len(chosen), count)
-    return Lens(
-        source_of(inspection, positions=list(chosen), targets=list(targets), top_k=top_k),
+                wanted = torch.tensor([spelled[position] for _, position in block], dtype=torch.long)
+                cells += _make_cells(
+                    tokenizer, _compute_logits(inspection, block).float(), barred, top_k, block, targets, wanted
+                )
+                report(len(cells) // len(chosen), count)
+    return LogitLens(
+        inspection.source_with(positions=list(chosen), targets=list(targets), top_k=top_k),
         inspection.text,
-        inspection.second,
+        inspection.text_pair,
         tuple(chosen),
-        tuple(inspection.tokens[place].piece for place in chosen),
+        tuple(inspection.tokens[position].piece for position in chosen),
         tuple(targets),
         tuple(tuple(cells[i * len(chosen) : (i + 1) * len(chosen)]) for i in range(count)),
     )
 
 
-def _cells_of(
+def _make_cells(
     tokenizer: XLMRobertaTokenizer,
     logits: Tensor,
     barred: Tensor,
@@ -244,20 +254,23 @@ def _cells_of(
     rows: Sequence[tuple[int, int]],
     targets: Sequence[str],
     wanted: Tensor,
-) -> Iterator[LensCell]:
-    """Of (rows, vocabulary) logits; rows are (state, token), `wanted` the ids of the targets, (rows, targets)."""
+) -> Iterator[LogitLensCell]:
+    """Make a cell of each row of logits (rows, vocabulary).
+
+    `rows` are (state, position), and `wanted` the ids of the targets, (rows, targets).
+    """
     logs = logits.log_softmax(-1)
     best = logs.masked_fill(barred.to(logs.device), -torch.inf).topk(top_k, dim=-1).indices
     ids = torch.cat([best, wanted.to(best)], 1)
     found = logs.gather(1, ids)
     ranks = torch.stack([(logs > column[:, None]).sum(-1) + 1 for column in found.T], 1)
     entropies = -(logs.exp() * logs).sum(-1)
-    for n, (state, place) in enumerate(rows):
+    for n, (state, position) in enumerate(rows):
         numbers = zip(ids[n].tolist(), found[n].exp().tolist(), ranks[n].tolist(), strict=True)
         fills = [(i, tokenizer.convert_ids_to_tokens(i), p, rank) for i, p, rank in numbers]
-        yield LensCell(
+        yield LogitLensCell(
             state,
-            place,
+            position,
             tuple(Fill(i, piece, to_readable(piece), p, rank=rank) for i, piece, p, rank in fills[:top_k]),
             tuple(
                 Fill(i, piece, word.strip(), p, (i,), rank=rank)

@@ -1,21 +1,19 @@
-"""Hidden states laid out in a plane: principal components and UMAP, state by state."""
+"""Projections of hidden states to few dimensions: principal components and UMAP, state by state."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from xlmrxl.errors import MissingDependencyError
-from xlmrxl.inspection.labelled_matrix import Array, frozen, source_of
-from xlmrxl.inspection.units import Part, parts_of, points, several
+from xlmrxl.errors import InputError, MissingDependencyError
+from xlmrxl.inspection.inspection_data import InspectionData
+from xlmrxl.inspection.labelled_matrix import Array, freeze
+from xlmrxl.inspection.units import Unit, check_inspections, list_units, stack_units
 from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.texts import check_texts
-
-if TYPE_CHECKING:
-    from xlmrxl.inspection.inspection import Inspection
 
 METHODS = ("pca", "umap")
 BASES = ("common", "each")
@@ -32,15 +30,15 @@ class Components(NamedTuple):
     explained: Array  # (components,), the share of the variance that each has
 
 
-def principal(x: Array, count: int) -> Components:
-    """The first principal components of rows (n, hidden), the same in every run: start and signs are fixed.
+def principal_components(x: Array, count: int) -> Components:
+    """Return the first principal components of rows (n, hidden), the same in every run: start and signs are fixed.
 
     Up to 640 rows or columns from the singular values; beyond, by subspace iteration (Halko, Martinsson and Tropp
     2011, Finding Structure with Randomness), whose first components agree with those where their variances differ.
     The number with the largest absolute value on each axis is above zero.
     """
     x = x - x.mean(0)
-    axes = np.linalg.svd(x, full_matrices=False)[2] if min(x.shape) <= EXACT else _subspace(x, count)
+    axes = np.linalg.svd(x, full_matrices=False)[2] if min(x.shape) <= EXACT else _iterate_subspace(x, count)
     axes = axes[:count]
     axes = axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(1)] < 0, -1, 1)[:, None]
     points = x @ axes.T
@@ -49,8 +47,8 @@ def principal(x: Array, count: int) -> Components:
     return Components(axes, points, variances / total if total else np.zeros_like(variances))
 
 
-def _subspace(x: Array, count: int, spare: int = 16, rounds: int = 12) -> Array:
-    """The first right singular vectors of x (n, hidden), (count, hidden)."""
+def _iterate_subspace(x: Array, count: int, spare: int = 16, rounds: int = 12) -> Array:
+    """Return the first right singular vectors of x (n, hidden), (count, hidden)."""
     start = np.random.default_rng(0).standard_normal((x.shape[1], count + spare)).astype(x.dtype)
     basis = np.linalg.qr(start)[0]
     for _ in range(rounds):
@@ -60,15 +58,15 @@ def _subspace(x: Array, count: int, spare: int = 16, rounds: int = 12) -> Array:
     return axes
 
 
-def umap(x: Array, count: int) -> Array:
-    """Rows (n, hidden) laid out by UMAP (McInnes, Healy and Melville 2018) by their cosine, the same in every run.
+def lay_out_by_umap(x: Array, count: int) -> Array:
+    """Lay out rows (n, hidden) by their cosine with UMAP (McInnes, Healy and Melville 2018), the same in every run.
 
     Raises:
         MissingDependencyError: umap-learn is not installed.
-        ValueError: fewer than four rows.
+        InputError: fewer than four rows.
     """
     if len(x) < 4:
-        raise ValueError(f"UMAP needs 4 points or more; there are {len(x)}. Use pca.")
+        raise InputError(f"UMAP needs 4 points or more; there are {len(x)}. Use pca.")
     try:
         from umap import UMAP  # noqa: PLC0415 - takes seconds, and few have it
     except ModuleNotFoundError as error:
@@ -87,7 +85,7 @@ class Projection(Result):
 
     Attributes:
         method, basis, scale: as in `project`.
-        of: what a point is.
+        unit: what a point is: tokens, words or texts.
         states: which, in the order of `points`.
         labels: of the points.
         groups: of each point, the name of the text or language it is from.
@@ -98,7 +96,7 @@ class Projection(Result):
     method: str
     basis: str
     scale: str
-    of: str
+    unit: str
     states: tuple[int, ...]
     labels: tuple[str, ...]
     groups: tuple[str, ...]
@@ -106,17 +104,18 @@ class Projection(Result):
     explained: Array | None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", frozen(self.points))
+        """Freeze the arrays."""
+        object.__setattr__(self, "points", freeze(self.points))
         if self.explained is not None:
-            object.__setattr__(self, "explained", frozen(self.explained))
+            object.__setattr__(self, "explained", freeze(self.explained))
 
     def content(self) -> dict[str, Any]:
-        """All attributes as plain values."""
+        """Return all attributes as plain values."""
         return {
             "method": self.method,
             "basis": self.basis,
             "scale": self.scale,
-            "of": self.of,
+            "unit": self.unit,
             "states": self.states,
             "labels": self.labels,
             "groups": self.groups,
@@ -125,7 +124,7 @@ class Projection(Result):
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a point in a state."""
+        """Return a row for each point in each state."""
         names = [f"component_{i}" for i in range(self.points.shape[2])]
         return [
             {
@@ -141,10 +140,10 @@ class Projection(Result):
 
 
 def project(
-    inspections: Inspection | Sequence[Inspection],
+    inspections: InspectionData | Sequence[InspectionData],
     *,
     states: Sequence[int] | None = None,
-    of: str = "tokens",
+    unit: str = "tokens",
     groups: Sequence[str] | None = None,
     method: str = "pca",
     basis: str = "common",
@@ -152,12 +151,12 @@ def project(
     special: bool = False,
     components: int = 2,
 ) -> Projection:
-    """Lay out the states of tokens, words or texts in a plane, state by state.
+    """Project the states of tokens, words or texts to a plane, state by state.
 
     Args:
         inspections: one, or several whose points share the plane.
         states: which; all if not given.
-        of: `"tokens"`, `"words"` or `"texts"`.
+        unit: `"tokens"`, `"words"` or `"texts"`.
         groups: the name of each inspection; otherwise `text 1`, `text 2` of a pair or of several.
         method: `"pca"`, or `"umap"`, which needs umap-learn.
         basis: `"common"`, one plane for all states, so that a point can be followed through them; or `"each"`, the
@@ -168,42 +167,52 @@ def project(
         components: how many dimensions.
 
     Raises:
-        ValueError: an unknown option, or too few points.
+        InputError: an unknown option, or too few points.
         MissingDependencyError: umap-learn is needed and not installed.
     """
     for name, value, known in (("method", method, METHODS), ("basis", basis, BASES), ("scale", scale, SCALES)):
         if value not in known:
-            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
-    rows = several(inspections)
-    chosen = [parts_of(inspection, of, special) for inspection in rows]
+            raise InputError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
+    rows = check_inspections(inspections)
+    chosen = [list_units(inspection, unit, special) for inspection in rows]
     count = sum(map(len, chosen))
     states = tuple(range(rows[0].layers + 1) if states is None else states)
     if components >= count * (len(states) if basis == "common" else 1):
-        raise ValueError(f"There are {count} {of}, too few for {components} dimensions.")
-    stack = np.stack([points(rows, chosen, i).astype(np.float32) for i in states])
+        raise InputError(f"There are {count} {unit}, too few for {components} dimensions.")
+    stack = np.stack([stack_units(rows, chosen, state).astype(np.float32) for state in states])
     if scale == "state":
-        stack = np.stack([scaled(x) for x in stack])
-    laid, explained = reduced(stack, method, basis, components)
-    source = source_of(
-        rows[0], texts=len(rows), of=of, method=method, basis=basis, scale=scale, special=special, components=components
+        stack = np.stack([normalize_scale(x) for x in stack])
+    laid, explained = reduce_dimensions(stack, method, basis, components)
+    source = rows[0].source_with(
+        texts=len(rows),
+        unit=unit,
+        method=method,
+        basis=basis,
+        scale=scale,
+        special=special,
+        components=components,
     )
-    labels = tuple(part.label for parts in chosen for part in parts)
-    return Projection(source, method, basis, scale, of, states, labels, _group_names(chosen, groups), laid, explained)
+    labels = tuple(one.label for units in chosen for one in units)
+    return Projection(source, method, basis, scale, unit, states, labels, _name_groups(chosen, groups), laid, explained)
 
 
-def scaled(x: Array) -> Array:
-    """Rows (n, hidden) without their mean, brought to a root mean square length of 1."""
+def normalize_scale(x: Array) -> Array:
+    """Take the mean off rows (n, hidden) and scale them to a root mean square length of 1."""
     x = x - x.mean(0)
     length = float(np.sqrt(np.square(x, dtype=np.float64).sum(-1).mean()))
     return x / length if length else x
 
 
-def reduced(stack: Array, method: str, basis: str, count: int) -> tuple[Array, Array | None]:
-    """States (states, n, hidden) as points (states, n, count), and PCA's shares of variance (1 or states, count)."""
+def reduce_dimensions(stack: Array, method: str, basis: str, count: int) -> tuple[Array, Array | None]:
+    """Reduce states (states, n, hidden) to `count` dimensions.
+
+    Returns:
+        The points, (states, n, count), and of PCA the shares of variance, (1 or states, count).
+    """
     groups = [stack.reshape(-1, stack.shape[-1])] if basis == "common" else list(stack)
     if method == "umap":
-        return np.concatenate([umap(x, count) for x in groups]).reshape(*stack.shape[:2], count), None
-    found = [principal(x, count) for x in groups]
+        return np.concatenate([lay_out_by_umap(x, count) for x in groups]).reshape(*stack.shape[:2], count), None
+    found = [principal_components(x, count) for x in groups]
     laid = np.concatenate([one.points for one in found]).reshape(*stack.shape[:2], count)
     if basis == "each":
         for i in range(1, len(laid)):
@@ -211,11 +220,11 @@ def reduced(stack: Array, method: str, basis: str, count: int) -> tuple[Array, A
     return laid, np.stack([one.explained for one in found])
 
 
-def _group_names(chosen: Sequence[Sequence[Part]], groups: Sequence[str] | None) -> tuple[str, ...]:
-    """The group of every part."""
+def _name_groups(chosen: Sequence[Sequence[Unit]], groups: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the group of every unit."""
     if groups is None and len(chosen) == 1:
-        return tuple("special" if part.segment is None else f"text {part.segment + 1}" for part in chosen[0])
+        return tuple("special" if unit.segment is None else f"text {unit.segment + 1}" for unit in chosen[0])
     names = [f"text {n}" for n in range(1, len(chosen) + 1)] if groups is None else check_texts(groups, "groups")
     if len(names) != len(chosen):
-        raise ValueError(f"There are {len(chosen)} inspections and {len(names)} groups; give one for each.")
-    return tuple(name for name, parts in zip(names, chosen, strict=True) for _ in parts)
+        raise InputError(f"There are {len(chosen)} inspections and {len(names)} groups; give one for each.")
+    return tuple(name for name, units in zip(names, chosen, strict=True) for _ in units)

@@ -1,4 +1,4 @@
-"""Hidden states: how long they are, how they lie to each other, how alike the layers are.
+"""Hidden states: their lengths, the cosines between them, how alike the layers are.
 
 States are counted as `hidden_states[i]`: 0 is the embeddings, i the output of layer i - 1, and the last one has gone
 through the final LayerNorm, which the others have not. The mathematics is in functions on arrays; what takes an
@@ -8,44 +8,51 @@ inspection names its tokens and keeps where the numbers come from.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from xlmrxl.inspection.labelled_matrix import Array, Axis, Curves, Grid, source_of, states_axis, tokens_axis
-from xlmrxl.inspection.projection import principal
-from xlmrxl.inspection.units import beside, check_tokens, parts_of, points, several, state_name, vectors
-
-if TYPE_CHECKING:
-    from xlmrxl.inspection.inspection import Inspection
+from xlmrxl.errors import InputError
+from xlmrxl.inspection.inspection_data import InspectionData
+from xlmrxl.inspection.labelled_matrix import Array, Axis, Curves, LabelledMatrix, states_axis, tokens_axis
+from xlmrxl.inspection.projection import principal_components
+from xlmrxl.inspection.units import (
+    check_inspections,
+    check_same_tokens,
+    describe_model,
+    describe_state,
+    list_units,
+    pool_units,
+    stack_units,
+)
 
 ESTIMATORS = ("debiased", "biased")
 
 # Lengths and angles
 
 
-def unit(x: Array) -> Array:
-    """Rows (…, hidden) brought to length 1; a row of zeros has no direction and becomes not-a-number."""
+def normalize_rows(x: Array) -> Array:
+    """Scale rows (…, hidden) to length 1; a row of zeros has no direction and becomes not-a-number."""
     length = np.linalg.norm(x, axis=-1, keepdims=True)
     nowhere: Array = np.full_like(x, np.nan, dtype=np.float64)
     found: Array = np.divide(x, length, out=nowhere, where=length > 0)
     return found
 
 
-def cosine(x: Array, y: Array) -> Array:
-    """The cosine of every row of x (n, hidden) with every row of y (m, hidden): (n, m)."""
-    found: Array = np.clip(unit(x) @ unit(y).T, -1, 1)
+def pairwise_cosine(x: Array, y: Array) -> Array:
+    """Return the cosine of every row of x (n, hidden) with every row of y (m, hidden): (n, m)."""
+    found: Array = np.clip(normalize_rows(x) @ normalize_rows(y).T, -1, 1)
     return found
 
 
-def cosine_by_row(x: Array, y: Array) -> Array:
-    """The cosine of every row of x (…, hidden) with the same row of y: (…,)."""
-    found: Array = np.clip((unit(x) * unit(y)).sum(-1), -1, 1)
+def rowwise_cosine(x: Array, y: Array) -> Array:
+    """Return the cosine of every row of x (…, hidden) with the same row of y: (…,)."""
+    found: Array = np.clip((normalize_rows(x) * normalize_rows(y)).sum(-1), -1, 1)
     return found
 
 
-def corrected(x: Array, remove: int | None = 0, sample: Array | None = None) -> Array:
-    """Rows (n, hidden) without what all states of a layer have in common, which makes all of them look alike.
+def remove_common_components(x: Array, remove: int | None = 0, sample: Array | None = None) -> Array:
+    """Take off rows (n, hidden) what they all have in common, which makes all of them look alike.
 
     Ethayarajh (2019), How Contextual are Contextualized Word Representations?, finds the states of one layer in a
     narrow cone. Mu and Viswanath (2018), All-but-the-Top, take the mean off and then what lies along the first
@@ -58,39 +65,40 @@ def corrected(x: Array, remove: int | None = 0, sample: Array | None = None) -> 
             poorly: of m rows without their mean, two have a cosine of -1 / (m - 1) in the mean.
 
     Raises:
-        ValueError: `remove` is negative, or nothing would be left.
+        InputError: `remove` is negative, or nothing would be left.
     """
     if remove is None:
         return x
     sample = x if sample is None else sample
     most = max(min(len(sample) - 1, sample.shape[1]) - 1, 0)
     if not 0 <= remove <= most:
-        raise ValueError(
+        raise InputError(
             f"remove is {remove}; with {len(sample)} points it can be None, 0 (their mean) or up to {most} (principal "
             "components as well)."
         )
     x = x - sample.mean(0, dtype=np.float64)
     if remove:
-        axes = principal(sample, remove).axes
+        axes = principal_components(sample, remove).axes
         x = x - (x @ axes.T) @ axes
     return x
 
 
 def mean_cosine(x: Array) -> float:
-    """The mean cosine of two different rows (n, hidden), which Ethayarajh (2019) calls the anisotropy of a layer.
+    """Return the mean cosine of two different rows (n, hidden).
 
-    Measured there on random words of many texts; here on the rows that are given. Not a number for fewer than two.
+    Ethayarajh (2019) calls it the anisotropy of a layer. Measured there on random words of many texts; here on the
+    rows that are given. Not a number for fewer than two.
     """
     n = len(x)
-    total = unit(x).sum(0)
+    total = normalize_rows(x).sum(0)
     return float((total @ total - n) / (n * (n - 1))) if n > 1 else float("nan")
 
 
-def norms(inspection: Inspection) -> Grid:
-    """The Euclidean length of every token's state, states × tokens."""
+def state_norms(inspection: InspectionData) -> LabelledMatrix:
+    """Return the Euclidean length of every token's state, states × tokens."""
     values = [np.linalg.norm(inspection.hidden_state(i), axis=-1) for i in range(inspection.layers + 1)]
-    return Grid(
-        source_of(inspection),
+    return LabelledMatrix(
+        inspection.source_with(),
         "norm",
         "length of the states",
         np.stack(values),
@@ -99,42 +107,44 @@ def norms(inspection: Inspection) -> Grid:
     )
 
 
-def cosines(
-    inspections: Inspection | Sequence[Inspection],
+def cosine_similarity(
+    inspections: InspectionData | Sequence[InspectionData],
     state: int,
     *,
-    of: str = "tokens",
+    unit: str = "tokens",
     remove: int | None = None,
     special: bool = True,
-) -> Grid:
-    """The cosine of every part with every other within one state, parts × parts.
+) -> LabelledMatrix:
+    """Return the cosine of every token, word or text with every other within one state, units × units.
 
     Args:
-        inspections: one, or several whose parts are all compared.
+        inspections: one, or several whose units are all compared.
         state: 0 for the embeddings.
-        of: `"tokens"`, `"words"` or `"texts"`.
-        remove: as in `corrected`, with all tokens of the texts as the sample.
+        unit: `"tokens"`, `"words"` or `"texts"`.
+        remove: as in `remove_common_components`, with all tokens of the texts as the sample.
         special: whether `<s>` and `</s>` are among the tokens or words.
 
     Raises:
-        ValueError: an unknown `of`, a `remove` that leaves nothing, or any of fewer than three texts: two are opposite
-            once their mean is off.
+        InputError: an unknown `unit`, a `remove` that leaves nothing, or any of fewer than three texts: two are
+            opposite once their mean is off.
     """
-    rows = several(inspections)
-    chosen = [parts_of(inspection, of, special) for inspection in rows]
-    x = points(rows, chosen, state)
+    rows = check_inspections(inspections)
+    chosen = [list_units(inspection, unit, special) for inspection in rows]
+    x = stack_units(rows, chosen, state)
     if remove is not None:
-        if of == "texts" and len(x) < 3:
-            raise ValueError(f"remove is {remove}, but there are {len(x)} texts: without their mean two are opposite.")
-        x = corrected(x, remove, points(rows, [parts_of(inspection) for inspection in rows], state))
-    axis = Axis(of.removesuffix("s"), tuple(part.label for parts in chosen for part in parts))
-    source = source_of(rows[0], state=state, of=of, remove=remove, special=special)
-    title = f"cosine between {of}, {state_name(rows[0], state)}"
-    return Grid(source, "cosine", title, cosine(x, x), axis, axis)
+        if unit == "texts" and len(x) < 3:
+            raise InputError(f"remove is {remove}, but there are {len(x)} texts: without their mean two are opposite.")
+        x = remove_common_components(
+            x, remove, stack_units(rows, [list_units(inspection) for inspection in rows], state)
+        )
+    axis = Axis(unit.removesuffix("s"), tuple(one.label for units in chosen for one in units))
+    source = rows[0].source_with(state=state, unit=unit, remove=remove, special=special)
+    title = f"cosine between {unit}, {describe_state(rows[0], state)}"
+    return LabelledMatrix(source, "cosine", title, pairwise_cosine(x, x), axis, axis)
 
 
-def through(inspection: Inspection, reference: int | None = None) -> Grid:
-    """The cosine of every token's state with its own in another layer, states × tokens.
+def layer_similarity(inspection: InspectionData, reference: int | None = None) -> LabelledMatrix:
+    """Return the cosine of every token's state with its own in another state, states × tokens.
 
     Args:
         inspection: of one text or pair.
@@ -143,13 +153,13 @@ def through(inspection: Inspection, reference: int | None = None) -> Grid:
     """
     count = inspection.layers + 1
     values = []
-    for i in range(count):
-        x = inspection.hidden_state(i)
-        y = inspection.hidden_state(max(i - 1, 0) if reference is None else reference)
-        values.append(cosine_by_row(x, y))
-    other = "the state before" if reference is None else state_name(inspection, reference)
-    return Grid(
-        source_of(inspection, reference="previous" if reference is None else reference),
+    for state in range(count):
+        x = inspection.hidden_state(state)
+        y = inspection.hidden_state(max(state - 1, 0) if reference is None else reference)
+        values.append(rowwise_cosine(x, y))
+    other = "the state before" if reference is None else describe_state(inspection, reference)
+    return LabelledMatrix(
+        inspection.source_with(reference="previous" if reference is None else reference),
         "cosine",
         f"cosine of each token with {other}",
         np.stack(values),
@@ -158,27 +168,35 @@ def through(inspection: Inspection, reference: int | None = None) -> Grid:
     )
 
 
-def journey(inspection: Inspection, token: int) -> Grid:
-    """The cosine between all states of one token, states × states.
+def token_trajectory(inspection: InspectionData, position: int) -> LabelledMatrix:
+    """Return the cosine between all states of one token, states × states.
 
     Raises:
-        ValueError: there is no such token.
+        InputError: there is no such token.
     """
-    (token,) = inspection.places("token", token)
-    x = np.stack([inspection.hidden_state(i)[token] for i in range(inspection.layers + 1)])
+    (position,) = inspection.check_positions("position", position)
+    x = np.stack([inspection.hidden_state(i)[position] for i in range(inspection.layers + 1)])
     axis = states_axis(inspection)
-    title = f"cosine between the states of token {token}, {inspection.tokens[token].piece}"
-    return Grid(source_of(inspection, token=token), "cosine", title, cosine(x, x), axis, axis)
+    title = f"cosine between the states of token {position}, {inspection.tokens[position].piece}"
+    return LabelledMatrix(inspection.source_with(position=position), "cosine", title, pairwise_cosine(x, x), axis, axis)
 
 
-def anisotropy(inspections: Inspection | Sequence[Inspection], *, remove: int | None = None) -> Curves:
-    """By state, the mean cosine of two different tokens of these texts; see `mean_cosine` and `corrected`."""
-    rows = several(inspections)
-    chosen = [parts_of(inspection) for inspection in rows]
-    values = [mean_cosine(corrected(points(rows, chosen, state), remove)) for state in range(rows[0].layers + 1)]
+def anisotropy(inspections: InspectionData | Sequence[InspectionData], *, remove: int | None = None) -> Curves:
+    """Return by state the mean cosine of two different tokens of some texts.
+
+    Args:
+        inspections: of one text or several.
+        remove: as in `remove_common_components`.
+    """
+    rows = check_inspections(inspections)
+    chosen = [list_units(inspection) for inspection in rows]
+    values = [
+        mean_cosine(remove_common_components(stack_units(rows, chosen, state), remove))
+        for state in range(rows[0].layers + 1)
+    ]
     count = sum(map(len, chosen))
     return Curves(
-        source_of(rows[0], remove=remove, texts=len(rows)),
+        rows[0].source_with(remove=remove, texts=len(rows)),
         "cosine",
         "mean cosine of two tokens",
         np.array([values]),
@@ -191,19 +209,19 @@ def anisotropy(inspections: Inspection | Sequence[Inspection], *, remove: int | 
 
 
 def centred_gram(x: Array, estimator: str) -> Array:
-    """The Gram matrix of rows (n, hidden), centred so that the inner product of two of them is an estimate of HSIC.
+    """Return the Gram matrix of rows (n, hidden), centred so that the inner product of two is an estimate of HSIC.
 
     `"biased"` centres rows and columns (Gretton et al. 2005). `"debiased"` leaves the diagonal out and centres as
     Székely and Rizzo (2014) do, which gives the unbiased estimate of Song et al. (2012) and needs four rows.
 
     Raises:
-        ValueError: an unknown estimator, or too few rows.
+        InputError: an unknown estimator, or too few rows.
     """
     if estimator not in ESTIMATORS:
-        raise ValueError(f"estimator is {estimator!r}; it must be one of {', '.join(ESTIMATORS)}.")
+        raise InputError(f"estimator is {estimator!r}; it must be one of {', '.join(ESTIMATORS)}.")
     n = len(x)
     if n < (4 if estimator == "debiased" else 2):
-        raise ValueError(f"CKA needs {4 if estimator == 'debiased' else 2} tokens or more, {estimator}; there are {n}.")
+        raise InputError(f"CKA needs {4 if estimator == 'debiased' else 2} tokens or more, {estimator}; there are {n}.")
     # The mean changes neither estimate, and without it more digits are left.
     x = x.astype(np.float64) - x.mean(0, dtype=np.float64)
     gram: Array = x @ x.T
@@ -217,7 +235,9 @@ def centred_gram(x: Array, estimator: str) -> Array:
 
 
 def linear_cka(x: Iterable[Array], y: Iterable[Array] | None = None, estimator: str = "debiased") -> Array:
-    """Linear centred kernel alignment of layers: 1 for the same geometry up to rotation and size, about 0 for none.
+    """Return the linear centred kernel alignment of layers.
+
+    It is 1 for the same geometry up to rotation and size, and about 0 for none in common.
 
     Kornblith et al. (2019), Similarity of Neural Network Representations Revisited, define it with the biased HSIC,
     which comes out high where rows are few and wide, as the tokens of a sentence are. The debiased one (Nguyen et al.
@@ -232,21 +252,27 @@ def linear_cka(x: Iterable[Array], y: Iterable[Array] | None = None, estimator: 
         (layers of x, layers of y); not a number where all rows of a layer are the same.
 
     Raises:
-        ValueError: an unknown estimator, or too few rows.
+        InputError: an unknown estimator, or too few rows.
     """
     of_x = _grams(x, estimator)
-    return cosine(of_x, of_x if y is None else _grams(y, estimator))
+    return pairwise_cosine(of_x, of_x if y is None else _grams(y, estimator))
 
 
 def _grams(layers: Iterable[Array], estimator: str) -> Array:
-    """The centred Gram matrices of layers, a row each."""
+    """Return the centred Gram matrices of layers, a row each."""
     return np.stack([centred_gram(layer, estimator).ravel() for layer in layers])
 
 
 def cka(
-    inspection: Inspection, other: Inspection | None = None, *, estimator: str = "debiased", special: bool = False
-) -> Grid:
-    """Linear CKA between all states of an inspection, or between its states and another's; see `linear_cka`.
+    inspection: InspectionData,
+    other: InspectionData | None = None,
+    *,
+    estimator: str = "debiased",
+    special: bool = False,
+) -> LabelledMatrix:
+    """Return linear CKA between all states of an inspection, or between its states and another's.
+
+    See `linear_cka`.
 
     Args:
         inspection: of a text.
@@ -255,19 +281,19 @@ def cka(
         special: whether `<s>` and `</s>` are among the tokens. They are unlike all others and make layers look alike.
 
     Raises:
-        ValueError: an unknown estimator, too few tokens, or others than the first inspection's.
+        InputError: an unknown estimator, too few tokens, or others than the first inspection's.
     """
 
-    def layers(one: Inspection) -> Iterable[Array]:
-        parts = parts_of(one, special=special)
-        return (vectors(one.hidden_state(i), parts) for i in range(one.layers + 1))
+    def layers(one: InspectionData) -> Iterable[Array]:
+        units = list_units(one, special=special)
+        return (pool_units(one.hidden_state(i), units) for i in range(one.layers + 1))
 
     settings: dict[str, Any] = {"estimator": estimator, "special": special}
     if other is not None:
-        check_tokens(inspection, other)
-        settings["beside"] = beside(other)
-    return Grid(
-        source_of(inspection, **settings),
+        check_same_tokens(inspection, other)
+        settings["other"] = describe_model(other)
+    return LabelledMatrix(
+        inspection.source_with(**settings),
         "cka",
         f"linear CKA ({estimator}) between states",
         linear_cka(layers(inspection), None if other is None else layers(other), estimator),

@@ -63,7 +63,7 @@ export class MapControls {
     const isPair = statistic !== null && typeof statistic === "object";
     /** @type {Option<string>[]} */
     const offered = [["", "patterns"]];
-    for (const { name } of [...meta.statistics, ...meta.on_demand]) offered.push([name, name.replace("_", ", ")]);
+    for (const { name, title } of meta.statistics) offered.push([name, title]);
     if (isPair) offered.push(["pair", map.name, true]);
     this.statistic.offer(offered);
     this.statistic.pick(isPair ? "pair" : (statistic ?? ""));
@@ -72,7 +72,7 @@ export class MapControls {
     this.cells.hidden = statistic === null;
     this.cells.pick(explorer.cells);
     this.sides.pick(explorer.selected.side ? "1" : "0");
-    this.sides.hidden = map.signed || statistic === "change";
+    this.sides.hidden = map.isDifference || explorer.needs(statistic) === "comparison";
     this.problem.textContent = explorer.mapError ?? "";
     this.problem.hidden = !explorer.mapError;
     this.ramp.style.background = new Scale(explorer.theme, map.signed && explorer.cells === "values").gradient();
@@ -86,7 +86,7 @@ export class MapControls {
     }
     const about = isPair
       ? ["Attention: ", own(map.from ?? ""), " → ", own(map.to ?? "")]
-      : [map.label && `${map.label}.`, map.signed ? " Second minus first." : ""];
+      : [map.label && `${map.label}.`, map.isDifference ? " Second minus first." : ""];
     const sorted = map.values && settings.order !== "model" ? ` Sorted row by row, ${settings.order} first.` : "";
     this.note.replaceChildren(...about, sorted);
     this.note.hidden = statistic === null;
@@ -155,7 +155,7 @@ export class HeadControls {
     /** @param {string} text @param {HTMLInputElement} input */
     const field = (text, input) => element("label", { class: "x-field" }, element("span", {}, text), input);
     const isTwo = explorer.sides.length > 1;
-    const hasPair = explorer.sides.some(({ second }) => second !== null);
+    const hasPair = explorer.sides.some(({ text_pair: text }) => text !== null);
     this.element = element(
       "div",
       {},

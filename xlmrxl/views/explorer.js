@@ -19,7 +19,7 @@ const SLICE = 700; // milliseconds that a part of a sweep should take
 /** What has changed, as views are told. @typedef {"open" | "failed" | "map" | "head" | "focus" | "pins" | "off" | "theme" | "settings" | "size" | "error" | "late" | "sweep" | "form"} Part */
 /** What is on screen. @typedef {{ draw(parts: Set<Part>): void }} View */
 /** A reply, and its buffers. @typedef {{ reply: Reply, buffers: Bytes[] }} Answer */
-/** What the map is of a statistic; `from` and `to` are the words of a pair. @typedef {Omit<Statistic, "label"> & { label: string, from?: string, to?: string }} Description */
+/** What the map is of a statistic; `from` and `to` are the words of a pair. @typedef {Pick<Statistic, "name" | "label" | "unit"> & { scale?: Statistic["scale"], from?: string, to?: string }} Description */
 
 /** What the map of all heads shows. @typedef {Description & HeadValues} HeadMapValues */
 
@@ -47,6 +47,8 @@ export class Explorer {
   cache = new Map();
   /** By name. @type {Map<string, Statistic>} */
   known = new Map();
+  /** Those whose values come with `meta`. @type {Statistic[]} */
+  measured = [];
 
   // What was chosen.
   settings = /** @type {Settings} */ (/** @type {unknown} */ (null));
@@ -174,7 +176,8 @@ export class Explorer {
     Object.assign(this, { meta, layers, heads, sides: meta.sides });
     this.thumbnails = read.map(({ thumbnails }) => thumbnails);
     this.maps = new Map();
-    for (const [place, { name }] of meta.statistics.entries()) {
+    this.measured = meta.statistics.filter(({ needs }) => needs === "weights");
+    for (const [place, { name }] of this.measured.entries()) {
       for (const [side, { values }] of read.entries()) {
         this.maps.set(this.mapKey(side, name), Promise.resolve(values.subarray(place * count, (place + 1) * count)));
       }
@@ -186,7 +189,7 @@ export class Explorer {
     this.pins = this.sides.map(() => ({ rows: new Set(), columns: new Set() }));
     this.ablation = null;
     this.shown = null;
-    this.known = new Map([...meta.statistics, ...meta.on_demand].map((known) => [known.name, known]));
+    this.known = new Map(meta.statistics.map((known) => [known.name, known]));
     Object.assign(this, { settings: null, selected: null });
     this.tell("open");
     this.adopt();
@@ -265,6 +268,11 @@ export class Explorer {
     return found;
   }
 
+  /** Return what a statistic is computed from; nothing for a pair of tokens. @param {Settings["statistic"]} statistic */
+  needs(statistic) {
+    return typeof statistic === "string" ? this.known.get(statistic)?.needs : undefined;
+  }
+
   /** @param {number} side @param {string | TokenPair} by */
   mapKey(side, by) {
     return JSON.stringify([side, by]);
@@ -276,7 +284,7 @@ export class Explorer {
     const known = this.maps.get(key);
     if (known) return known;
     const found =
-      by === "importance" && this.can("sweep")
+      this.needs(by) === "ablation" && this.can("head_importance")
         ? this.sweep(side)
         : this.ask({ type: "rank", side, by }).then(({ reply, buffers }) => reply.map ?? unpackFloats(buffers[0]));
     this.maps.set(key, found);
@@ -298,12 +306,12 @@ export class Explorer {
     );
     for (let count = Math.min(4, heads); swept.done < every.length; ) {
       const isOpen = !this.isClosed && this.meta === meta;
-      if (!isOpen || this.settings.statistic !== "importance" || !this.mapSides.includes(side)) {
+      if (!isOpen || this.needs(this.settings.statistic) !== "ablation" || !this.mapSides.includes(side)) {
         throw new Error("Stopped.");
       }
       const asked = every.slice(swept.done, swept.done + count);
       const begun = performance.now();
-      const { buffers } = await this.ask({ type: "sweep", side, heads: asked });
+      const { buffers } = await this.ask({ type: "head_importance", side, heads: asked });
       swept.values.set(await unpackFloats(buffers[0]), swept.done);
       swept.done += asked.length;
       count = Math.max(1, Math.min(heads, 4 * count, Math.round((count * SLICE) / (performance.now() - begun))));
@@ -314,7 +322,8 @@ export class Explorer {
 
   /** How far the sweep is that the map waits for, in heads, or null. */
   get sweeping() {
-    if (this.settings?.statistic !== "importance" || !this.can("sweep")) return null;
+    if (!this.settings || this.needs(this.settings.statistic) !== "ablation" || !this.can("head_importance"))
+      return null;
     const done = this.mapSides.reduce((sum, side) => sum + this.swept[side].done, 0);
     const total = this.mapSides.length * this.layers * this.heads;
     return done < total ? { done, total } : null;
@@ -385,10 +394,11 @@ export class Explorer {
       if (statistic === null) {
         this.map = patterns;
       } else {
-        if (statistic === "importance") this.map ??= patterns; // it may take long
+        if (this.needs(statistic) === "ablation") this.map ??= patterns; // it may take long
         const found = await Promise.all(this.mapSides.map((side) => this.mapOf(side, statistic)));
         if (!isLast()) return;
-        this.map = { ...makeHeadValues(found, order), ...this.describe(statistic) };
+        const about = this.describe(statistic);
+        this.map = { ...makeHeadValues(found, order, about.scale === "diverging"), ...about };
       }
       this.mapError = null;
     } catch (error) {
@@ -403,7 +413,7 @@ export class Explorer {
 
   async ablate() {
     const isLast = this.begin("off");
-    const { heads, layers, at } = this.settings.off;
+    const { heads, layers, positions } = this.settings.off;
     if (!heads.length && !layers.length) {
       this.ablation = null;
       this.tell("off", "map");
@@ -412,7 +422,7 @@ export class Explorer {
     this.ablation = { isWaiting: true };
     this.tell("off", "map");
     try {
-      const asked = this.sides.map((_, side) => this.ask({ type: "ablate", side, heads, layers, at }));
+      const asked = this.sides.map((_, side) => this.ask({ type: "ablate", side, heads, layers, positions }));
       const replies = await Promise.all(asked);
       if (!isLast()) return;
       this.ablation = { found: replies.flatMap(({ reply }) => reply.found ?? []) };
@@ -445,7 +455,7 @@ export class Explorer {
   /** The sides that the map's statistic is of. */
   get mapSides() {
     const { statistic, compare } = this.settings;
-    if (statistic === "change") return [0];
+    if (this.needs(statistic) === "comparison") return [0];
     return compare === "difference" ? [0, 1] : [this.selected.side];
   }
 
@@ -503,7 +513,7 @@ export class Explorer {
   }
 
   get mapTitle() {
-    if (this.map?.values) return `${this.map.name} of all heads${this.map.signed ? ", second minus first" : ""}`;
+    if (this.map?.values) return `${this.map.name} of all heads${this.map.isDifference ? ", second minus first" : ""}`;
     return "All heads, each to its own largest weight";
   }
 
@@ -520,7 +530,7 @@ export class Explorer {
   async facts(layer, head) {
     const at = layer * this.heads + head;
     const facts = [];
-    for (const { name, unit } of this.meta.statistics) {
+    for (const { name, unit } of this.measured) {
       const values = await this.mapOf(this.selected.side, name);
       facts.push(`${name} ${formatNumber(values[at])}${unit === "mass" ? "" : ` ${unit}`}`);
     }

@@ -5,13 +5,13 @@
 /**
  * Values of all heads in the model's order, null where the map shows patterns instead, and what is needed to draw them;
  * `order` has for each place in the map the head that stands there.
- * @typedef {{ values: Float32Array | null, signed: boolean, order: number[], peak: number, least: number, most: number }} HeadValues
+ * @typedef {{ values: Float32Array | null, isDifference: boolean, signed: boolean, order: number[], peak: number, least: number, most: number }} HeadValues
  */
 
 /** Return a map without values, in the model's order. @param {number} count of heads @returns {HeadValues} */
 export function makePatterns(count) {
   const order = Array.from({ length: count }, (_, i) => i);
-  return { values: null, signed: false, order, peak: 0, least: Infinity, most: -Infinity };
+  return { values: null, isDifference: false, signed: false, order, peak: 0, least: Infinity, most: -Infinity };
 }
 
 /**
@@ -19,12 +19,13 @@ export function makePatterns(count) {
  *
  * @param {Float32Array[]} sides of one side, or of two to subtract
  * @param {Settings["order"]} order
+ * @param {boolean} isSigned whether values of one side lie on both sides of 0 as well
  * @returns {HeadValues}
  */
-export function makeHeadValues(sides, order) {
-  const signed = sides.length > 1;
-  const values = signed ? sides[1].map((value, i) => value - sides[0][i]) : sides[0];
-  const map = { ...makePatterns(values.length), values, signed };
+export function makeHeadValues(sides, order, isSigned = false) {
+  const isDifference = sides.length > 1;
+  const values = isDifference ? sides[1].map((value, i) => value - sides[0][i]) : sides[0];
+  const map = { ...makePatterns(values.length), values, isDifference, signed: isDifference || isSigned };
   for (const value of values) {
     if (!Number.isFinite(value)) continue;
     map.peak = Math.max(map.peak, Math.abs(value));

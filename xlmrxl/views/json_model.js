@@ -10,8 +10,8 @@ import { toBytes } from "./weights.js";
  * Make a model of JSON with base64.
  *
  * @param {object} parts
- * @param {First} [parts.first] `with_base64(*view.first())`
- * @param {(request: Request) => Promise<JsonReply>} parts.ask from a request to `with_base64(*view.answer(request))`
+ * @param {First} [parts.first] `join_buffers(*view.first())`
+ * @param {(request: Request) => Promise<JsonReply>} parts.ask from a request to `join_buffers(*view.answer(request))`
  * @param {Traits["selected"]} [parts.selected] the trait to begin with
  * @param {Traits["settings"]} [parts.settings] the trait to begin with
  * @param {(name: keyof Traits, value: unknown) => void} [parts.onChange] is given the traits that the page sets

@@ -115,15 +115,15 @@ class Body {
    * @param {Side} side
    * @param {number} place
    */
-  #makeCaption({ text, second, source }, place) {
+  #makeCaption({ text, text_pair: pair, source }, place) {
     const isTwo = this.explorer.sides.length > 1;
-    if (!isTwo && second === null) return null;
+    if (!isTwo && pair === null) return null;
     const name = element("span", {}, place ? "second" : "first");
     const precision = element("span", { translate: "no" }, source.precision);
-    const texts = second === null ? [own(text, { title: text })] : [];
-    if (second !== null) {
+    const texts = pair === null ? [own(text, { title: text })] : [];
+    if (pair !== null) {
       texts.push(element("span", {}, "A"), own(text, { title: text }));
-      texts.push(element("span", {}, "B"), own(second, { title: second }));
+      texts.push(element("span", {}, "B"), own(pair, { title: pair }));
     }
     const caption = element("p", { class: "x-caption" }, isTwo && name, ...texts, isTwo && precision);
     return { element: caption, name, precision };

@@ -82,7 +82,7 @@ export class FindPanel {
       ({ index, text }) => /** @type {Option<string>} */ ([String(index), `${index}  ${text}`, true]),
     );
     for (const list of [this.from, this.to]) list.offer(options);
-    const mask = units.findIndex(({ tokens }) => sides[selected.side].masks.includes(tokens[0]));
+    const mask = units.findIndex(({ tokens }) => sides[selected.side].mask_positions.includes(tokens[0]));
     this.from.pick(String(mask < 0 ? Math.min(1, units.length - 1) : mask));
     this.to.pick(String(Math.min(2, units.length - 1)));
   }
@@ -119,8 +119,8 @@ export class OffPanel {
     this.head = button("", () => explorer.toggleOff(explorer.selected.layer, explorer.selected.head));
     this.layer = button("", () => explorer.toggleOff(explorer.selected.layer));
     this.none = button("Switch all on", () => explorer.switchOff({ heads: [], layers: [] }));
-    this.at = dropdown("Watch", /** @type {Option<string>[]} */ ([]), (value) =>
-      explorer.switchOff({ at: value === "" ? null : [Number(value)] }),
+    this.positions = dropdown("Watch", /** @type {Option<string>[]} */ ([]), (value) =>
+      explorer.switchOff({ positions: value === "" ? null : [Number(value)] }),
     );
     this.chips = element("div", { class: "x-chips" });
     this.note = element("p", { class: "x-note" });
@@ -130,7 +130,7 @@ export class OffPanel {
       "section",
       { class: "x-section x-off" },
       element("h3", {}, "Switch off"),
-      element("div", { class: "x-bar" }, this.head, this.layer, this.at, this.none),
+      element("div", { class: "x-bar" }, this.head, this.layer, this.positions, this.none),
       this.chips,
       this.note,
       this.problem,
@@ -145,18 +145,18 @@ export class OffPanel {
     const can = explorer.can("ablate");
     this.element.hidden = !can && !explorer.meta.inside && explorer.meta.abilities.length > 0;
     const { selected, settings, ablation } = explorer;
-    const { heads, layers, at } = settings.off;
+    const { heads, layers, positions } = settings.off;
     const isHeadOff = heads.some(([layer, head]) => layer === selected.layer && head === selected.head);
     this.head.textContent = `L${selected.layer} H${selected.head} ${isHeadOff ? "on again" : "off"}`;
     this.layer.textContent = `Layer ${selected.layer} ${layers.includes(selected.layer) ? "on again" : "off"}`;
     this.head.disabled = !can;
     this.layer.disabled = !can;
     this.none.hidden = !heads.length && !layers.length;
-    const { masks, tokens } = explorer.sides[0];
-    this.at.hidden = !can || explorer.sides.length > 1;
+    const { mask_positions: masks, tokens } = explorer.sides[0];
+    this.positions.hidden = !can || explorer.sides.length > 1;
     const places = tokens.text.map((text, i) => /** @type {Option<string>} */ ([String(i), `${i}  ${text}`, true]));
-    this.at.offer([["", masks.length ? "the masks" : "the prediction"], ...places]);
-    this.at.pick(at === null ? "" : String(at[0]));
+    this.positions.offer([["", masks.length ? "the masks" : "the prediction"], ...places]);
+    this.positions.pick(positions === null ? "" : String(positions[0]));
     /** @param {string} name @param {() => void} onClick */
     const makeChip = (name, onClick) => button(`${name} ×`, onClick, { "aria-label": `Switch ${name} on` });
     this.chips.replaceChildren(

@@ -26,20 +26,26 @@ export interface Units {
 
 export interface Side {
   text: string;
-  second: string | null;
+  text_pair: string | null;
   source: Source;
   layers: number;
   heads: number;
   thumbnail: number;
   tokens: Units;
   words: Units;
-  masks: number[];
+  mask_positions: number[];
 }
 
+/** As `head_statistics.py` declares them; `python` and `python_import` are the lines that give one. */
 export interface Statistic {
   name: string;
+  title: string;
   label: string;
   unit: string;
+  needs: "weights" | "value_norms" | "ablation" | "comparison";
+  scale: keyof Palette["scales"];
+  python: string;
+  python_import: string;
 }
 
 /** The colours of a scale, evenly spaced, for each theme. */
@@ -62,7 +68,6 @@ export interface Meta {
   abilities: string[];
   palette: Palette;
   statistics: Statistic[];
-  on_demand: Statistic[];
   sides: Side[];
   /** Of a saved page: the heads that it holds, null for all. */
   inside?: Head[] | null;
@@ -88,7 +93,7 @@ export type Between = "all" | "AA" | "AB" | "BA" | "BB";
 export interface Off {
   heads: Head[];
   layers: number[];
-  at: number[] | null;
+  positions: number[] | null;
 }
 
 export interface Settings {
@@ -123,8 +128,8 @@ export type MatrixRequest =
 export type Query =
   | MatrixRequest
   | { type: "rank"; side: number; by: string | TokenPair }
-  | { type: "ablate"; side: number; heads: Head[]; layers: number[]; at: number[] | null }
-  | { type: "sweep"; side: number; heads: Head[] }
+  | { type: "ablate"; side: number; heads: Head[]; layers: number[]; positions: number[] | null }
+  | { type: "head_importance"; side: number; heads: Head[] }
   | { type: "html"; heads: Head[]; selected: Selected; settings: Partial<Settings> };
 
 export type Request = Query & { id: string };

@@ -2,7 +2,7 @@
 
 import { shortenTraits } from "./settings.js";
 
-/** @import { Between, Head, MatrixRequest, Settings, Side, Selected } from "./protocol" */
+/** @import { Between, Head, MatrixRequest, Selected, Settings, Side, Statistic, TokenPair } from "./protocol" */
 
 /** Return a value of JSON as Python writes it. @param {unknown} value @returns {string} */
 function writeLiteral(value) {
@@ -44,8 +44,8 @@ function writeMatrix(request, settings, width) {
  * @param {Side} side
  * @param {Settings} settings
  */
-function writeChoice({ second }, { units, special, between, renormalise }) {
-  const pair = second !== null && between !== "all" ? between : null;
+function writeChoice({ text_pair: text }, { units, special, between, renormalise }) {
+  const pair = text !== null && between !== "all" ? between : null;
   const lines = [];
   if (pair || !special || units === "words") {
     const axes = /** @type {const} */ ([
@@ -84,18 +84,22 @@ function writeUnits(units, pair, place, special) {
  *
  * @param {Settings["statistic"]} statistic
  * @param {string[]} names of the inspections that it is of
+ * @param {Map<string, Statistic>} known
  */
-function writeStatistic(statistic, names) {
+function writeStatistic(statistic, names, known) {
   if (statistic === null) return [];
-  if (statistic === "change") {
-    return ["from xlmrxl.views.protocol import changes", "statistic = changes(first, second)", "print(statistic)"];
+  const declared = typeof statistic === "string" ? known.get(statistic) : undefined;
+  const imports = declared?.python_import ? [declared.python_import] : [];
+  if (declared?.needs === "comparison") {
+    const change = declared.python.replace("{first}", "first").replace("{second}", "second");
+    return [...imports, `statistic = ${change}`, "print(statistic)"];
   }
   const values = names.map((name) => {
-    if (statistic === "importance") return `${name}.sweep().values`;
-    if (typeof statistic === "string") return `${name}.statistic("${statistic}")`;
-    return `${name}.pair(${writeLiteral(statistic.queries)}, ${writeLiteral(statistic.keys)})`;
+    if (declared) return declared.python.replace("{inspection}", name);
+    const { queries, keys } = /** @type {TokenPair} */ (statistic);
+    return `${name}.pair_attention(${writeLiteral(queries)}, ${writeLiteral(keys)})`;
   });
-  return [`statistic = ${values.reverse().join(" - ")}  # layers × heads`, "print(statistic)"];
+  return [...imports, `statistic = ${values.reverse().join(" - ")}  # layers × heads`, "print(statistic)"];
 }
 
 /**
@@ -107,6 +111,7 @@ function writeStatistic(statistic, names) {
  * @property {number} heads of a layer
  * @property {MatrixRequest} request what the first side is asked for
  * @property {number[]} mapSides of which the map is
+ * @property {Map<string, Statistic>} known the statistics by name
  */
 
 /**
@@ -115,7 +120,7 @@ function writeStatistic(statistic, names) {
  * @param {State} state
  * @param {string} begun lines that make `inspection`, or `first` and `second`
  */
-export function writePython({ sides, settings, selected, heads: width, request, mapSides }, begun) {
+export function writePython({ sides, settings, selected, heads: width, request, mapSides, known }, begun) {
   const isTwo = sides.length > 1;
   const names = isTwo ? ["first", "second"] : ["inspection"];
   const matrix = `attention = ${writeMatrix(request, settings, width)}  # rows look, columns are looked at`;
@@ -128,13 +133,13 @@ export function writePython({ sides, settings, selected, heads: width, request, 
     else lines.push("attentions = [shown(first), shown(second)]", "print(*attentions)");
   }
   const named = mapSides.map((side) => names[side]);
-  lines.push(...writeStatistic(settings.statistic, named));
-  const { heads, layers, at } = settings.off;
+  lines.push(...writeStatistic(settings.statistic, named, known));
+  const { heads, layers, positions } = settings.off;
   if (heads.length || layers.length) {
     const off = [
       heads.length ? writeHeads(heads) : "",
       layers.length ? `layers=${writeLiteral(layers)}` : "",
-      at === null ? "" : `at=${writeLiteral(at)}`,
+      positions === null ? "" : `positions=${writeLiteral(positions)}`,
     ];
     lines.push(...names.map((name) => `print(${name}.ablate(${off.filter(Boolean).join(", ")}))`));
   }

@@ -14,7 +14,7 @@ export function describe(explorer, what) {
   const { settings, selected, sides } = explorer;
   const titles = { head: explorer.title, map: explorer.mapTitle, off: `Without ${nameOff(settings)}` };
   const about = { what: titles[what], counted_from: 0, selected, settings };
-  return { ...about, sides: sides.map(({ text, second, source }) => ({ text, second, source })) };
+  return { ...about, sides: sides.map(({ text, text_pair, source }) => ({ text, text_pair, source })) };
 }
 
 /** Name what is switched off. @param {Settings} settings */
@@ -71,7 +71,7 @@ async function listHeads(explorer) {
   const { layers, heads, map } = explorer;
   /** @type {Map<string, Float32Array>} */
   const columns = new Map();
-  for (const { name } of explorer.meta.statistics) columns.set(name, await explorer.mapOf(side, name));
+  for (const { name } of explorer.measured) columns.set(name, await explorer.mapOf(side, name));
   if (map?.values && !columns.has(map.name)) columns.set(map.name, map.values);
   return Array.from({ length: layers * heads }, (_, i) => ({
     side,

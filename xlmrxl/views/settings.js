@@ -16,7 +16,7 @@ const DEFAULTS = {
   order: "model",
   cells: null,
   compare: "sides",
-  off: { heads: [], layers: [], at: null },
+  off: { heads: [], layers: [], positions: null },
 };
 /** @type {Record<string, unknown[]>} */
 const ALLOWED = {
@@ -85,8 +85,8 @@ function readShare(value, otherwise) {
  * @param {number} count of tokens
  * @returns {string | TokenPair | null}
  */
-function readStatistic(value, { statistics, on_demand: onDemand }, count) {
-  const known = [...statistics, ...onDemand].find(({ name }) => name === value);
+function readStatistic(value, { statistics }, count) {
+  const known = statistics.find(({ name }) => name === value);
   if (known) return known.name;
   const { queries, keys } = toRecord(value);
   const pair = { queries: readTokens(queries, count), keys: readTokens(keys, count) };
@@ -110,19 +110,19 @@ export function completeSettings(given, meta) {
   const { mass, off, chosen, statistic, ...settings } = Object.fromEntries(entries);
   const count = Math.min(...sides.map(({ tokens }) => tokens.text.length));
   const { matrix, lines } = toRecord(mass);
-  const { heads, layers, at } = toRecord(off);
+  const { heads, layers, positions } = toRecord(off);
   const layersOff = toList(layers).filter((layer) => isIndex(layer, sides[0].layers));
   return {
     ...settings,
     chosen: readHeads(chosen, sides[0]),
-    between: sides.some(({ second }) => second !== null) ? settings.between : "all",
+    between: sides.some(({ text_pair: pair }) => pair !== null) ? settings.between : "all",
     mass: { matrix: readShare(matrix, DEFAULTS.mass.matrix), lines: readShare(lines, DEFAULTS.mass.lines) },
     statistic: readStatistic(statistic, meta, count),
     compare: isComparable ? settings.compare : "sides",
     off: {
       heads: readHeads(heads, sides[0]),
       layers: dropRepeated(/** @type {number[]} */ (layersOff)),
-      at: readTokens(at, count),
+      positions: readTokens(positions, count),
     },
   };
 }

@@ -141,7 +141,7 @@ export class Shown {
    * @param {ShownSettings} settings
    */
   static of(matrix, side, settings) {
-    const pair = side.second !== null && settings.between !== "all" ? settings.between : null;
+    const pair = side.text_pair !== null && settings.between !== "all" ? settings.between : null;
     const rows = listUnits(side, settings, pair ? SENTENCE[pair[0]] : null);
     const columns = listUnits(side, settings, pair ? SENTENCE[pair[1]] : null);
     const shown = new Shown(rows, columns);

@@ -1,31 +1,32 @@
-"""The lens: words by state and position, and what becomes of a word on the way."""
+"""The logit lens: words by state and position, and the probability of a word from state to state."""
 
 from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
 
+from xlmrxl.errors import InputError
 from xlmrxl.figures.heatmaps import curves
-from xlmrxl.figures.style import Figure, colour_bar, colour_scale, framed, literal, short, ticks
+from xlmrxl.figures.style import Figure, colour_bar, colour_scale, escape_text, make_axis, make_figure, shorten
 from xlmrxl.inspection.labelled_matrix import Axis, Curves
-from xlmrxl.inspection.logit_lens import Lens
+from xlmrxl.inspection.logit_lens import LogitLens
 
 MOST_COLUMNS = 16
 """Up to so many columns have their words in them; those of more are under the pointer."""
 
 
-def lens(result: Lens, *, dark: bool = False) -> Figure:
-    """What each state says at each position: the likeliest word, coloured by its probability."""
+def logit_lens(result: LogitLens, *, dark: bool = False) -> Figure:
+    """Draw the likeliest word of each state at each position, coloured by its probability."""
     count = len(result.cells)
     best = [[cell.fills[0] for cell in line] for line in result.cells]
     trace = go.Heatmap(
         z=np.array([[fill.probability for fill in line] for line in best], np.float32),
         zmin=0,
         zmax=1,
-        text=[[literal(short(fill.label, 14)) for fill in line] for line in best],
+        text=[[escape_text(shorten(fill.label, 14)) for fill in line] for line in best],
         texttemplate="%{text}" if len(result.pieces) <= MOST_COLUMNS else None,
         customdata=[
-            ["<br>".join(f"{fill.probability:.2%} {literal(fill.label)}" for fill in cell.fills) for cell in line]
+            ["<br>".join(f"{fill.probability:.2%} {escape_text(fill.label)}" for fill in cell.fills) for cell in line]
             for line in result.cells
         ],
         colorscale=colour_scale("sequential", dark),
@@ -34,22 +35,22 @@ def lens(result: Lens, *, dark: bool = False) -> Figure:
         xgap=1,
         ygap=1,
     )
-    figure = framed(result, "the likeliest word after each layer", [trace], dark, inside=24 * count)
-    figure.update_xaxes(**ticks(Axis("token", result.pieces)), showgrid=False)
-    figure.update_yaxes(**ticks(Axis.numbered("state", count)), showgrid=False, autorange="reversed")
+    figure = make_figure(result, "the likeliest word after each layer", [trace], dark, inside=24 * count)
+    figure.update_xaxes(**make_axis(Axis("token", result.pieces)), showgrid=False)
+    figure.update_yaxes(**make_axis(Axis.numbered("state", count)), showgrid=False, autorange="reversed")
     return figure
 
 
-def lens_targets(result: Lens, *, measure: str = "probability", dark: bool = False) -> Figure:
-    """The probability, or the rank, that each target has by state, at each position.
+def logit_lens_targets(result: LogitLens, *, measure: str = "probability", dark: bool = False) -> Figure:
+    """Draw the probability, or the rank, of each target by state, at each position.
 
     Raises:
-        ValueError: no target was asked for, or another measure.
+        InputError: no target was asked for, or another measure.
     """
     if not result.targets:
-        raise ValueError("The lens has no targets: ask for some with targets=[…].")
+        raise InputError("The logit lens has no targets: ask for some with targets=[…].")
     if measure not in ("probability", "rank"):
-        raise ValueError(f"measure is {measure!r}; it must be probability or rank.")
+        raise InputError(f"measure is {measure!r}; it must be probability or rank.")
     read = result.probabilities if measure == "probability" else result.ranks
     pairs = [(target, n) for target in result.targets for n in range(len(result.positions))]
     made = Curves(
