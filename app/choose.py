@@ -20,7 +20,8 @@ from xlmrxl.app.parts import answered, chosen, panel, problem, saved
 from xlmrxl.app.served import Served
 from xlmrxl.app.together import Together
 from xlmrxl.session import Session
-from xlmrxl.tasks.choose import ChooseResult, load_connectives
+from xlmrxl.tasks.choose import load_connectives
+from xlmrxl.tasks.choose_results import ChooseResult
 
 LINE = "choices"
 VISITORS = 32  # whose prompts may be on their way at once; those that meet are chosen for together

@@ -34,7 +34,7 @@ from xlmrxl.app.stopping import Stops
 from xlmrxl.app.teach import teach_part
 from xlmrxl.app.together import Together
 from xlmrxl.tasks.attribution import Attribution
-from xlmrxl.tasks.classify import ClassifyResult
+from xlmrxl.tasks.classify_results import ClassifyResult
 
 CLASSIFICATIONS = "classifications"
 VISITORS = 32  # whose texts may be on their way at once; those that ask for the same are classified together
@@ -85,10 +85,10 @@ def work_of(served: Served, run: Run) -> Work:
 
     @run
     def classify(
-        text: Any, labels: Any, language: Any, task: Any = OWN, second: Any = "", templates: Any = ""
+        text: Any, labels: Any, language: Any, task: Any = OWN, text_pair: Any = "", templates: Any = ""
     ) -> Outcome[Classified]:
         return handlers.attempt(
-            lambda: classifying.classify(served.session, text, labels, language, task, second, templates, shared),
+            lambda: classifying.classify(served.session, text, labels, language, task, text_pair, templates, shared),
             "classifying",
         )
 
@@ -116,7 +116,7 @@ class Boxes:
     """The components of the part that classifies by labels."""
 
     text: gr.Textbox
-    second: gr.Textbox
+    text_pair: gr.Textbox
     task: gr.Dropdown
     language: gr.Dropdown
     labels: gr.Textbox
@@ -130,7 +130,7 @@ class Boxes:
     @property
     def asked(self) -> list[Any]:
         """What `Work.labels` takes."""
-        return [self.text, self.labels, self.language, self.task, self.second, self.templates]
+        return [self.text, self.labels, self.language, self.task, self.text_pair, self.templates]
 
 
 def boxes(masked: bool, stops: Stops, save: Saving, save_words: Saving) -> Boxes:
@@ -145,13 +145,13 @@ def boxes(masked: bool, stops: Stops, save: Saving, save_words: Saving) -> Boxes
             elem_id="classify-text",
             elem_classes="x-text-box",
         )
-        second = gr.Textbox(
+        text_pair = gr.Textbox(
             label="Does this follow from it?" if masked else "Second text, if the model reads pairs",
             lines=1,
             max_lines=10,
             max_length=MAX_TEXT,
             visible=not masked,
-            elem_id="classify-second",
+            elem_id="classify-text_pair",
             elem_classes="x-text-box x-short",
         )
         with gr.Row(elem_classes="x-fields", visible=masked):
@@ -193,7 +193,7 @@ def boxes(masked: bool, stops: Stops, save: Saving, save_words: Saving) -> Boxes
     with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
         output = panel(render.hint_html(render.CLASSIFY_HINT), "classify-output", save=save)
         why = panel("", "classify-why", save=save_words)
-    return Boxes(text, second, task, language, labels, more, templates, button, examples, output, why)
+    return Boxes(text, text_pair, task, language, labels, more, templates, button, examples, output, why)
 
 
 def saving(work: Callable[..., Outcome[Any]], asked: int) -> Saving:
@@ -208,7 +208,7 @@ def saving(work: Callable[..., Outcome[Any]], asked: int) -> Saving:
 def told_by(box: Boxes, masked: bool, values: Mapping[str, Any]) -> dict[Block, Any]:
     """What else the values of a link change: templates are those of the task where it has none."""
     task, own = values.get("task", "topic"), values.get("templates", "")
-    changes: dict[Block, Any] = {box.second: gr.update(visible=not masked or task == "entailment")}
+    changes: dict[Block, Any] = {box.text_pair: gr.update(visible=not masked or task == "entailment")}
     if masked:
         shipped = classifying.task_templates(task, values.get("language", "en"))
         changes |= {box.templates: gr.update(value=own or shipped), box.more: gr.update(open=bool(own))}
@@ -221,7 +221,7 @@ def endpoints(work: Work) -> None:
     """Build `/classify` and `/explain`."""
 
     def api(
-        text: str, labels: str = "", language: str = "en", task: str = OWN, second: str = "", templates: str = ""
+        text: str, labels: str = "", language: str = "en", task: str = OWN, text_pair: str = "", templates: str = ""
     ) -> ClassifyJson:
         """Find out which label a text has, or a pair of texts.
 
@@ -230,11 +230,11 @@ def endpoints(work: Work) -> None:
             has its own.
         language: of the templates, such as en, de or zh.
         task: topic, sentiment or entailment, for its templates and labels; own for labels of your own.
-        second: the second text of a pair, which entailment needs: what may follow from the first.
+        text_pair: the second text of a pair, which entailment needs: what may follow from the first.
         templates: up to 8, one a line, each with {text} and <mask>; without any, those of the task.
         Returns the text and its labels with their probabilities, calibrated and raw, the most probable first.
         """
-        found = answered(work.labels(text, labels, language, task, second, templates))
+        found = answered(work.labels(text, labels, language, task, text_pair, templates))
         return {
             "text": found.text,
             "labels": [{"label": each.label, "score": each.score, "raw": each.raw} for each in found.labels],
@@ -277,15 +277,15 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
         )
 
     def classify_page(
-        text: str, labels: str, language: str, task: str, second: str, templates: str
+        text: str, labels: str, language: str, task: str, text_pair: str, templates: str
     ) -> tuple[str, str, Any, str]:
         changed = classifying.changed_templates(templates, task, language) if masked else ""
-        about = [text, labels, language, task, second, changed]
+        about = [text, labels, language, task, text_pair, changed]
         outcome = work.classify(*about)
 
         def html(found: Classified) -> str:
             result = found.result
-            item = result.text if result.pair is None else (result.text, result.pair)
+            item = result.text if result.text_pair is None else (result.text, result.text_pair)
             return result.to_html() + actions("session.classify", about, item, **found.options)
 
         kept = None if outcome.result is None else (outcome.result, about)
@@ -323,7 +323,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
 
         def html(words: Attribution) -> str:
             settings = {**found.options, "label": words.label}
-            bar = actions("session.explain", [words.label, *about], words.text, **settings)
+            bar = actions("session.attribute", [words.label, *about], words.text, **settings)
             return words.to_html() + bar
 
         return render.outcome_html(outcome, html)
@@ -333,7 +333,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
     shared_line: dict[str, Any] = {**quiet, "concurrency_id": CLASSIFICATIONS, "concurrency_limit": VISITORS}
     events = [
         gr.on(
-            [box.text.submit, box.second.submit, box.labels.submit, box.button.click],
+            [box.text.submit, box.text_pair.submit, box.labels.submit, box.button.click],
             classify_page,
             box.asked,
             answers,
@@ -341,7 +341,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
         )
     ]
     told: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    box.task.input(choose_task, [box.task, box.language], [box.labels, box.second, box.templates], **told)
+    box.task.input(choose_task, [box.task, box.language], [box.labels, box.text_pair, box.templates], **told)
     box.language.input(choose_language, [box.task, box.language], box.templates, **told)
     if masked:
         events.append(box.examples.select(choose_example, None, [*box.asked, *answers], **shared_line))
@@ -350,7 +350,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
 
     fields = {
         "by": by, "task": box.task, "language": box.language, "labels": box.labels, "text": box.text,
-        "second": box.second, "templates": changed,
+        "text_pair": box.text_pair, "templates": changed,
     }  # fmt: skip
     linked = Linked(fields, lambda values: told_by(box, masked, values), (box.templates, box.more))
     for shown in events:

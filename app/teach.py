@@ -19,7 +19,7 @@ from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, saved, wat
 from xlmrxl.app.render import teaching as lessons
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
-from xlmrxl.tasks.linear_classifier import Taught
+from xlmrxl.tasks.linear_classifier import LinearClassifier
 
 KEPT = 3600  # seconds that a classifier is kept for a visitor who does not come back
 DOWNLOAD = """(text) => {
@@ -87,7 +87,7 @@ def teach_part(served: Served, run: Run, by: gr.Radio) -> Linked:
         return handlers.attempt(lambda: teaching.learn(served.session, examples, texts, progress), "teaching")
 
     @run
-    def try_out(kept: Taught | None, texts: Any, progress: Any = False) -> Outcome[Lesson]:
+    def try_out(kept: LinearClassifier | None, texts: Any, progress: Any = False) -> Outcome[Lesson]:
         return handlers.attempt(lambda: teaching.try_out(served.session, kept, texts, progress), "testing")
 
     def save(packet: Any) -> dict[str, str]:
@@ -118,7 +118,7 @@ def teach_part(served: Served, run: Run, by: gr.Radio) -> Linked:
         return html(examples, texts, outcome.result), outcome.result.taught, seen, seen
 
     def test_page(
-        kept: Taught | None,
+        kept: LinearClassifier | None,
         examples: str,
         texts: str,
         request: gr.Request,
@@ -146,7 +146,7 @@ def teach_part(served: Served, run: Run, by: gr.Radio) -> Linked:
             Path(path).unlink(missing_ok=True)
         return (gr.skip(), problem(outcome)) if outcome.result is None else (outcome.result, gr.skip())
 
-    def pack(kept: Taught | None) -> tuple[Any, Any]:
+    def pack(kept: LinearClassifier | None) -> tuple[Any, Any]:
         outcome = handlers.attempt(lambda: teaching.packed(served.session, kept), "packing a classifier")
         return ("", problem(outcome)) if outcome.result is None else (outcome.result, gr.skip())
 
@@ -185,6 +185,9 @@ def python_of(served: Served, examples: str, texts: str) -> str:
     given = teaching.examples_asked(examples)
     tests = [test.text for test in teaching.tests_asked(texts, {example.label for example in given})]
     lines = quoting.python(
-        served.session, "session.teach", [example.text for example in given], [example.label for example in given]
+        served.session,
+        "session.fit_classifier",
+        [example.text for example in given],
+        [example.label for example in given],
     )
     return f"{lines}tested = result.classify({tests!r})\nprint(*tested, sep='\\n')\n" if tests else lines

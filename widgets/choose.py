@@ -16,7 +16,7 @@ from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
-    from xlmrxl.tasks.choose import ChooseResult
+    from xlmrxl.tasks.choose_results import ChooseResult
 
 
 class ChoiceScorer(ResultWidget):
@@ -28,7 +28,7 @@ class ChoiceScorer(ResultWidget):
         choices: two or more.
         question: `"cause"`, `"effect"`, or `""` for a plain continuation.
         language: of the connective that the question puts between prompt and choice.
-        **options: of `tasks.choose.choose`, kept for every prompt: `normalize`.
+        **options: others of `ChooseOptions`, for every prompt: `normalization`.
     """
 
     prompt = traitlets.Unicode("", help="What comes before.").tag(sync=True)

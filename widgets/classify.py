@@ -13,7 +13,7 @@ from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
 from xlmrxl.rendering.style import render_cell
-from xlmrxl.tasks.linear_classifier import Taught, TaughtResult
+from xlmrxl.tasks.linear_classifier import LinearClassifier
 from xlmrxl.tasks.templates import FOLDER
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
@@ -21,7 +21,7 @@ from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
 if TYPE_CHECKING:
     from xlmrxl.session import Session
     from xlmrxl.tasks.attribution import Attribution
-    from xlmrxl.tasks.classify import ClassifyResult
+    from xlmrxl.tasks.classify_results import ClassifyResult
 
 PAIRS = "entailment"
 """The task that reads two texts."""
@@ -31,18 +31,18 @@ class TextClassifier(ResultWidget):
     """Classify a text, and see which words made it so.
 
     Args:
-        model: a session with a masked language model, or with a head for texts; a classifier that was taught
-            (`session.teach`); or the name of a model to load.
+        model: a session with a masked language model, or with a head for texts; a classifier that was fitted
+            (`session.fit_classifier`); or the name of a model to load.
         text: what is classified.
-        second: the second text of a pair.
+        text_pair: the second text of a pair.
         labels: to choose from; those of the task if there are none. A dict gives each its words.
         task, language: whose templates, and whose labels, a masked language model is asked with.
         explained: a label whose words are shown.
-        **options: of `tasks.classify.classify`, kept for every text: `templates`, `calibration`.
+        **options: others of `ClassifyOptions`, for every text: `templates`, `calibration`.
     """
 
     text = traitlets.Unicode("", help="What is classified.").tag(sync=True)
-    second = traitlets.Unicode("", help="The second text, where the task or the model reads pairs.").tag(sync=True)
+    text_pair = traitlets.Unicode("", help="The second text, where the task or the model reads pairs.").tag(sync=True)
     labels = traitlets.Union(
         [traitlets.List(traitlets.Unicode()), traitlets.Dict()],
         help="Labels of one's own, or a dict from them to their words; empty for those of the task.",
@@ -53,34 +53,36 @@ class TextClassifier(ResultWidget):
     scores = traitlets.Dict(help="From each label to its probability (of a regression, its value), the best first.")
     best = traitlets.Unicode("", help="The best label; empty without an answer.")
     words = traitlets.List(traitlets.Dict(), help="What each word does for that label, dicts with `word` and `value`.")
-    attribution = traitlets.Any(None, allow_none=True, help="The same as the whole result of `Session.explain`.")
+    attribution = traitlets.Any(None, allow_none=True, help="The same as the whole result of `Session.attribute`.")
     form = traitlets.Dict(help="What the page offers to choose from.").tag(sync=True)
 
     _esm = read_module("classify")
-    _question_traits = ("text", "second", "labels", "task", "language", "explained")
+    _question_traits = ("text", "text_pair", "labels", "task", "language", "explained")
 
     def __init__(
         self,
-        model: Session | Taught | Name = DEFAULT,
+        model: Session | LinearClassifier | Name = DEFAULT,
         text: str = "",
         *,
-        second: str = "",
+        text_pair: str = "",
         labels: str | Sequence[str] | Mapping[str, Sequence[str]] = (),
         task: str = "topic",
         language: str = "en",
         explained: str = "",
         **options: Any,
     ) -> None:
-        self._model: Session | Taught = opened(model)
+        self._model: Session | LinearClassifier = opened(model)
         self._options = options
-        self._last: tuple[tuple[str, str, dict[str, Any]], ClassifyResult | TaughtResult] | None = None
-        taught = isinstance(self._model, Taught)
-        self._cloze = not isinstance(self._model, Taught) and isinstance(self._model.model, XLMRobertaXLForMaskedLM)
+        self._last: tuple[tuple[str, str, dict[str, Any]], ClassifyResult] | None = None
+        fitted = isinstance(self._model, LinearClassifier)
+        self._cloze = not isinstance(self._model, LinearClassifier) and isinstance(
+            self._model.model, XLMRobertaXLForMaskedLM
+        )
         tasks = {path.stem: _labels(path) for path in sorted(FOLDER.glob("*.json"))} if self._cloze else {}
-        form = {"tasks": tasks, "pairs": [PAIRS] if self._cloze else not taught}
+        form = {"tasks": tasks, "pairs": [PAIRS] if self._cloze else not fitted}
         super().__init__(
             text=text,
-            second=second,
+            text_pair=text_pair,
             labels=dict(labels) if isinstance(labels, Mapping) else check_texts(labels, "labels"),
             task=task,
             language=language,
@@ -89,39 +91,34 @@ class TextClassifier(ResultWidget):
         )
 
     def _question(self) -> dict[str, Any] | None:
-        if not self.text.strip() and not self.second.strip():
+        if not self.text.strip() and not self.text_pair.strip():
             return None
         asked: dict[str, Any] = dict(self._options)
         if self._cloze:
             asked |= {"labels": self.labels or None, "task": self.task, "language": self.language}
-        return {"texts": (self.text, self.second), "asked": asked, "explained": self.explained}
+        return {"texts": (self.text, self.text_pair), "asked": asked, "explained": self.explained}
 
-    def _answer(
-        self, question: dict[str, Any], progress: Progress | bool
-    ) -> tuple[ClassifyResult | TaughtResult, Attribution | None]:
-        (text, second), asked, label = question.values()
-        if asked.get("task") == PAIRS and "templates" not in asked and not second.strip():
+    def _answer(self, question: dict[str, Any], progress: Progress | bool) -> tuple[ClassifyResult, Attribution | None]:
+        (text, text_pair), asked, label = question.values()
+        if asked.get("task") == PAIRS and "templates" not in asked and not text_pair.strip():
             raise ValueError("The second text is empty: write what may follow from the first.")
-        if self._last is None or self._last[0] != (text, second, asked):
-            texts: Any = (text, second) if second.strip() else text
-            self._last = (text, second, asked), self._model.classify(texts, **asked, progress=progress)
+        if self._last is None or self._last[0] != (text, text_pair, asked):
+            texts: Any = (text, text_pair) if text_pair.strip() else text
+            self._last = (text, text_pair, asked), self._model.classify(texts, **asked, progress=progress)
         result = self._last[1]
         if not label:
             return result, None
-        if second.strip():
+        if text_pair.strip():
             raise ValueError("Only a single text can be explained, not a pair: leave the second text out.")
-        if isinstance(self._model, Taught):
+        if isinstance(self._model, LinearClassifier):
             return result, self._model.attribute(text, label, progress=progress)
-        return result, self._model.explain(text, label=label, **asked, progress=progress)
+        return result, self._model.attribute(text, label=label, **asked, progress=progress)
 
-    def _shown(self, answer: tuple[ClassifyResult | TaughtResult, Attribution | None] | None) -> dict[str, Any]:
+    def _shown(self, answer: tuple[ClassifyResult, Attribution | None] | None) -> dict[str, Any]:
         if answer is None:
             return {"scores": {}, "best": "", "words": [], "attribution": None, "html": ""}
         result, attribution = answer
-        if isinstance(result, TaughtResult):
-            scores = {each.label: each.probability for each in result.labels}
-        else:
-            scores = {each.label: each.score for each in result.labels}
+        scores = {each.label: each.score for each in result.labels}
         return {
             "result": result,
             "scores": scores,
@@ -141,7 +138,7 @@ class TextClassifier(ResultWidget):
             self.explained = self.result.labels[index].label
 
 
-def _render(result: ClassifyResult | TaughtResult, attribution: Attribution | None, *, interactive: bool = True) -> str:
+def _render(result: ClassifyResult, attribution: Attribution | None, *, interactive: bool = True) -> str:
     """Return the labels and, where they are asked for, the words behind one."""
     words = "" if attribution is None else attribution.to_html(interactive=interactive)
     return result.to_html(interactive=interactive) + words

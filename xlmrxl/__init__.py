@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
     from xlmrxl.session import Session, load
-    from xlmrxl.tasks.linear_classifier import Taught
+    from xlmrxl.tasks.linear_classifier import LinearClassifier
     from xlmrxl.tokenization.added_tokens import AddedToken
     from xlmrxl.tokenization.encoding import BatchEncoding
     from xlmrxl.tokenization.tokenizer import AutoTokenizer, XLMRobertaTokenizer, XLMRobertaTokenizerFast
@@ -68,7 +68,7 @@ _HOMES = {
         "XLMRobertaXLForTokenClassification",
     ],
     "session": ["Session", "load"],
-    "tasks.linear_classifier": ["Taught"],
+    "tasks.linear_classifier": ["LinearClassifier"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -85,8 +85,8 @@ __all__ = [
     "AutoTokenizer",
     "BatchEncoding",
     "CheckpointError",
+    "LinearClassifier",
     "Session",
-    "Taught",
     "XLMRobertaTokenizer",
     "XLMRobertaTokenizerFast",
     "XLMRobertaXLConfig",

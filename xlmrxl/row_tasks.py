@@ -1,46 +1,60 @@
-"""Tasks on the rows of a file: what is asked about a row, and which columns the answer has."""
+"""Tasks on the rows of a file: what is done with a row, and which columns the result has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xlmrxl.checkpoints.strict_json import parse_json
+from xlmrxl.errors import InputError
 from xlmrxl.progress import Progress
 from xlmrxl.tables.delimited import long_fields
 from xlmrxl.tables.resumable import Counts, check_source, describe_missing_column, process, text_of
 from xlmrxl.tables.table_formats import Row, read
 from xlmrxl.tables.table_options import BY_NAME, TableOptions
 from xlmrxl.tasks.labels import to_label_texts
-from xlmrxl.tasks.options import FillOptions
+from xlmrxl.tasks.options import ChooseOptions, ClassifyOptions, FillOptions
 from xlmrxl.tasks.result import Result, Source
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
-    from xlmrxl.tasks.linear_classifier import Taught
+    from xlmrxl.tasks.linear_classifier import LinearClassifier
 
 T = TypeVar("T")
 R = TypeVar("R")
 Values = dict[str, Any]
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 EXAMPLE = ("a", "e")
-"""Asked about before the rows are, since a wrong setting is no fault of theirs; any vocabulary can spell these."""
+"""Tried before the rows are, since a wrong setting is no fault of theirs; any vocabulary can spell these."""
 
 
 @dataclass(frozen=True)
 class RowTask:
-    """What is to be done with every row."""
+    """What is to be done with every row of a file.
+
+    Attributes:
+        name: of the task.
+        call: returns the results of some rows, with options by their names.
+        to_columns: returns the columns that a result's content has in the file.
+        columns: of a row that must hold a text.
+        result_columns: those that `to_columns` gives.
+        settings: options by their names, and whatever else the results depend on.
+        example: a row that is good.
+        option_columns: options that each row has its own of, and their columns.
+    """
 
     name: str
-    call: Callable[[list[Values], Values], Sequence[Result]]  # with rows and settings
-    cells: Callable[[Values], Values]  # the columns of a result's content
-    columns: Sequence[str]  # of a row that must hold a text
-    results: Sequence[str]  # what `cells` gives
+    call: Callable[[list[Values], Values], Sequence[Result]]
+    to_columns: Callable[[Values], Values]
+    columns: Sequence[str]
+    result_columns: Sequence[str]
     settings: Values
-    example: Values  # a row that is good
-    own: Mapping[str, str] = field(default_factory=dict)  # settings that each row has its own of, and their columns
+    example: Values
+    option_columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -55,38 +69,38 @@ def run(
     progress: Progress | bool = True,
     say: Callable[[str], None] = lambda _: None,
 ) -> Counts:
-    """Do a task with every row of a file; see `files.process`.
+    """Do a task with every row of a file; see `resumable.process`.
 
     Raises:
-        ValueError: a file or a setting cannot be used; what is wrong with a row alone stands in its `error`.
+        InputError: a file or a setting cannot be used; what is wrong with a row alone stands in its `error`.
     """
     task.call([task.example], task.settings)
-    columns = [*task.columns, *task.own.values()]
+    columns = [*task.columns, *task.option_columns.values()]
 
     def work(rows: list[Values]) -> list[Values | Exception]:
         groups: dict[tuple[str, ...], list[int]] = {}
         for i, row in enumerate(rows):
-            groups.setdefault(tuple(row[column] for column in task.own.values()), []).append(i)
+            groups.setdefault(tuple(row[column] for column in task.option_columns.values()), []).append(i)
         answers: dict[int, Result | Exception] = {}
-        for values, places in groups.items():
-            settings = task.settings | dict(zip(task.own, values, strict=True))
+        for values, indices in groups.items():
+            settings = task.settings | dict(zip(task.option_columns, values, strict=True))
 
             def call(part: list[Values], settings: Values = settings) -> Sequence[Result]:
                 return task.call(part, settings)
 
-            answers |= zip(places, apart(call, [rows[i] for i in places]), strict=True)
+            answers |= zip(indices, isolate_errors(call, [rows[i] for i in indices]), strict=True)
         ordered = [answers[i] for i in range(len(rows))]
-        return [found if isinstance(found, Exception) else task.cells(found.content()) for found in ordered]
+        return [found if isinstance(found, Exception) else task.to_columns(found.content()) for found in ordered]
 
     # The example names the columns that are read.
-    made = {"task": task.name, "own": dict(task.own), "example": task.example}
+    made = {"task": task.name, "option_columns": dict(task.option_columns), "example": task.example}
     settings = Source.from_model(session, **task.settings).to_dict() | made
     return process(
         source,
         target,
         work,
         columns=columns,
-        results=task.results,
+        results=task.result_columns,
         settings=settings,
         table=table,
         chunk=chunk,
@@ -96,15 +110,15 @@ def run(
     )
 
 
-def apart(call: Callable[[list[T]], Sequence[R]], items: list[T]) -> list[R | Exception]:
-    """What a call gives for each item. One that spoils it is found by halving, so that the others are still had."""
+def isolate_errors(call: Callable[[list[T]], Sequence[R]], items: list[T]) -> list[R | Exception]:
+    """Return what a call gives for each item, or its error, which is found by halving so that the others are had."""
     try:
         return list(call(items))
     except (ValueError, TypeError) as error:
         if len(items) == 1:
             return [error]
     half = len(items) // 2
-    return [*apart(call, items[:half]), *apart(call, items[half:])]
+    return [*isolate_errors(call, items[:half]), *isolate_errors(call, items[half:])]
 
 
 def answer_each(call: Callable[[list[T]], Sequence[R]], items: list[T], example: T) -> list[R | Exception]:
@@ -116,7 +130,7 @@ def answer_each(call: Callable[[list[T]], Sequence[R]], items: list[T], example:
         example: an item that is good.
 
     Raises:
-        ValueError: nothing is wrong with an item, but with the settings of the call.
+        InputError: nothing is wrong with an item, but with the settings of the call.
         TypeError: as well.
     """
     try:
@@ -126,101 +140,110 @@ def answer_each(call: Callable[[list[T]], Sequence[R]], items: list[T], example:
             return [error]
     call([example])
     half = len(items) // 2
-    return [*apart(call, items[:half]), *apart(call, items[half:])]
+    return [*isolate_errors(call, items[:half]), *isolate_errors(call, items[half:])]
 
 
 def fill(session: Session, options: FillOptions, text: str = "text") -> RowTask:
-    """Fill the masks of the texts in a column."""
+    """Return the task that fills the masks of the texts in a column."""
 
     def call(rows: list[Values], settings: Values) -> Sequence[Result]:
         return session.fill_mask([row[text] for row in rows], **settings, progress=False)
 
-    def cells(found: Values) -> Values:
+    def to_columns(found: Values) -> Values:
         none: Values = {"text": "", "begins_word": None}
         best = [mask["fills"][0] if mask["fills"] else none for mask in found["masks"]]
         fills = [fill["text"] for fill in best]
         begins = [fill["begins_word"] for fill in best]
-        ways = found.get("joint", [])
-        if ways:
-            fills, begins = ways[0]["fills"], ways[0]["begins_word"]
-        return {"fill": " | ".join(fills), "begins_word": begins, "fills": found["masks"], "joint": ways}
+        joint = found.get("joint", [])
+        if joint:
+            fills, begins = joint[0]["fills"], joint[0]["begins_word"]
+        return {"fill": " | ".join(fills), "begins_word": begins, "fills": found["masks"], "joint": joint}
 
     results = ["fill", "begins_word", "fills", *(["joint"] if options.method == "joint" else [])]
-    return RowTask("fill", call, cells, [text], results, options.changed(), {text: "<mask>"})
+    return RowTask("fill", call, to_columns, [text], results, options.changed(), {text: "<mask>"})
 
 
 def classify(
     session: Session,
-    settings: Values,
+    options: ClassifyOptions,
     text: str = "text",
-    pair: str | None = None,
-    language: str | None = None,
-    taught: Taught | None = None,
+    text_pair: str | None = None,
+    option_columns: Mapping[str, str] = NOTHING,
+    classifier: LinearClassifier | None = None,
 ) -> RowTask:
-    """Classify the texts in a column, or with another column pairs of them; by a taught classifier if there is one."""
-    columns = [text] if pair is None else [text, pair]
-    if taught is not None:  # what its results depend on, so that another one does not go on with them
-        settings = {"layer": taught.layer, "pooling": taught.pooling, "weight": float(taught.weight.double().sum())}
+    """Return the task that classifies the texts in a column, or with another column pairs of them.
+
+    Args:
+        session: whose model classifies.
+        options: of the task; a classifier has none.
+        text: the column.
+        text_pair: the column with the second texts.
+        option_columns: options that each row has its own of, and their columns.
+        classifier: one that was fitted, which classifies instead of the model's own head.
+    """
+    columns = [text] if text_pair is None else [text, text_pair]
+    settings = options.changed()
+    if classifier is not None:  # what its results depend on, so that another one does not go on with them
+        weight = float(classifier.weight.double().sum())
+        settings = {"state": classifier.state, "pooling": classifier.pooling, "weight": weight}
 
     def call(rows: list[Values], settings: Values) -> Sequence[Result]:
-        if taught is not None:
-            return taught.classify([row[text] for row in rows], progress=False)
-        given = [row[text] if pair is None else (row[text], row[pair]) for row in rows]
+        if classifier is not None:
+            return classifier.classify([row[text] for row in rows], progress=False)
+        given = [row[text] if text_pair is None else (row[text], row[text_pair]) for row in rows]
         return session.classify(given, **settings, progress=False)
 
-    def cells(found: Values) -> Values:
+    def to_columns(found: Values) -> Values:
         best = found["labels"][0]
-        name = "score" if taught is None else "probability"
-        scores = {label["label"]: label[name] for label in found["labels"]}
-        return {"label": best["label"], "score": best[name], "scores": scores, "truncated": found["truncated"]}
+        scores = {label["label"]: label["score"] for label in found["labels"]}
+        return {"label": best["label"], "score": best["score"], "scores": scores, "truncated": found["truncated"]}
 
     results = ["label", "score", "scores", "truncated"]
-    own = {} if language is None else {"language": language}
-    return RowTask("classify", call, cells, columns, results, settings, dict(zip(columns, EXAMPLE, strict=False)), own)
+    example = dict(zip(columns, EXAMPLE, strict=False))
+    return RowTask("classify", call, to_columns, columns, results, settings, example, option_columns)
 
 
 def choose(
     session: Session,
-    settings: Values,
+    options: ChooseOptions,
     prompt: str = "prompt",
     choices: str | None = None,
-    question: str | None = None,
-    language: str | None = None,
+    option_columns: Mapping[str, str] = NOTHING,
 ) -> RowTask:
-    """Choose for the prompts in a column between the choices in another, or in the columns choice1, choice2 …"""
+    """Return the task that chooses for the prompts in a column.
+
+    Args:
+        session: whose model chooses.
+        options: of the task.
+        prompt: the column with the prompts.
+        choices: the column with lists of choices; `choices`, or choice1, choice2 … if not given.
+        option_columns: options that each row has its own of, and their columns.
+    """
 
     def call(rows: list[Values], settings: Values) -> Sequence[Result]:
-        given = [choices_of(row, choices) for row in rows]
+        given = [read_choices(row, choices) for row in rows]
         return session.choose([row[prompt] for row in rows], given, **settings, progress=False)
 
-    def cells(found: Values) -> Values:
+    def to_columns(found: Values) -> Values:
         best, every = found["best"], found["choices"]
         return {"choice": best, "choice_text": every[best]["text"], "scores": [choice["score"] for choice in every]}
 
-    own = {"question": question, "language": language}
-    return RowTask(
-        "choose",
-        call,
-        cells,
-        [prompt],
-        ["choice", "choice_text", "scores"],
-        settings,
-        {prompt: EXAMPLE[0], choices or "choices": list(EXAMPLE)},
-        {name: column for name, column in own.items() if column is not None},
-    )
+    results = ["choice", "choice_text", "scores"]
+    example = {prompt: EXAMPLE[0], choices or "choices": list(EXAMPLE)}
+    return RowTask("choose", call, to_columns, [prompt], results, options.changed(), example, option_columns)
 
 
 def read_column(path: Path, column: str, table: TableOptions = BY_NAME) -> Iterator[str | ValueError]:
     """Yield the text of each row of a file, or what is wrong with it.
 
     Raises:
-        ValueError: the file cannot be read, or has no such column.
+        InputError: the file cannot be read, or has no such column.
     """
     table.check([path])
     for row in _rows(path, [column], table):
         try:
             if row.error:
-                raise ValueError(row.error)
+                raise InputError(row.error)
             yield text_of(row.values.get(column), column)
         except ValueError as error:
             yield error
@@ -234,7 +257,7 @@ def read_examples(
     Labels may be whole numbers and booleans where the file has such, see `tasks.labels`.
 
     Raises:
-        ValueError: the file cannot be read, lacks a column, or a row has no text or no label in one.
+        InputError: the file cannot be read, lacks a column, or a row has no text or no label in one.
     """
     texts: list[str] = []
     labels: list[Any] = []
@@ -243,7 +266,7 @@ def read_examples(
     for number, row in enumerate(_rows(path, columns, table), 1):
         try:
             if row.error:
-                raise ValueError(row.error)
+                raise InputError(row.error)
             texts.append(text_of(row.values.get(text), text))
             value = row.values.get(label)
             number_or_boolean = isinstance(value, int | float) and value == value  # noqa: PLR0124 - NaN is missing
@@ -251,7 +274,7 @@ def read_examples(
             if language is not None:
                 languages.append(text_of(row.values.get(language), language))
         except ValueError as error:
-            raise ValueError(f"Row {number} of {path}: {error}") from None
+            raise InputError(f"Row {number} of {path}: {error}") from None
     named = to_label_texts(labels, lambda index: f"Column {label!r} in row {index + 1} of {path}")
     return [texts, named, *([] if language is None else [languages])]
 
@@ -260,7 +283,7 @@ def _rows(path: Path, columns: Sequence[str], table: TableOptions) -> Iterator[R
     """Yield the rows of a file that has some columns.
 
     Raises:
-        ValueError: it cannot be read, or lacks one.
+        InputError: it cannot be read, or lacks one.
     """
     check_source(path)
     dialect = table.find_dialect(path)
@@ -270,19 +293,19 @@ def _rows(path: Path, columns: Sequence[str], table: TableOptions) -> Iterator[R
                 [] if row.error or dialect.kind == "jsonl" else [name for name in columns if name not in row.values]
             )
             if absent:
-                raise ValueError(describe_missing_column(path, absent[0], list(row.values), dialect))
+                raise InputError(describe_missing_column(path, absent[0], list(row.values), dialect))
             yield row
 
 
-def choices_of(row: Mapping[str, Any], column: str | None = None) -> list[str]:
-    """The choices of a row: a list, or one as JSON; or choice1, choice2 …, of which the last may be empty.
+def read_choices(row: Mapping[str, Any], column: str | None = None) -> list[str]:
+    """Return the choices of a row: a list, or one as JSON; or choice1, choice2 …, of which the last may be empty.
 
     Raises:
-        ValueError: there are none, or one is no text.
+        InputError: there are none, or one is no text.
     """
     name = column or "choices"
     if column is None and name not in row:
-        return _numbered(row)
+        return _read_numbered_choices(row)
     given = row.get(name)
     if isinstance(given, str):
         try:
@@ -290,16 +313,17 @@ def choices_of(row: Mapping[str, Any], column: str | None = None) -> list[str]:
         except ValueError:
             given = None
     if not isinstance(given, list):
-        raise ValueError(f"Column {name!r} must hold a list of choices, in CSV as JSON: " + '["one", "another"].')
+        raise InputError(f"Column {name!r} must hold a list of choices, in CSV as JSON: " + '["one", "another"].')
     return [text_of(choice, name) for choice in given]
 
 
-def _numbered(row: Mapping[str, Any]) -> list[str]:
+def _read_numbered_choices(row: Mapping[str, Any]) -> list[str]:
+    """Return the choices in the columns choice1, choice2 …"""
     names: list[str] = []
     while (name := f"choice{len(names) + 1}") in row:
         names.append(name)
     if not names:
-        raise ValueError("The row has neither a column 'choices' nor 'choice1' and 'choice2'.")
+        raise InputError("The row has neither a column 'choices' nor 'choice1' and 'choice2'.")
     while names and row[names[-1]] in (None, ""):  # rows of one table may have different numbers of choices
         names.pop()
     return [text_of(row[name], name) for name in names]

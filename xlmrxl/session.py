@@ -1,30 +1,52 @@
-"""`load()`, and the session it gives: a loaded model with every task and inspection as a method."""
+"""`load()`, and the session it gives: a loaded model with every task and inspection as a method.
+
+The arguments of the tasks are those of their dataclasses in `tasks.options`, written out for editors and type checkers;
+`tests/tasks/test_options.py` holds the two equal.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, overload
 
+from xlmrxl.errors import InputError
 from xlmrxl.inspection.inspection import Inspection, inspect
 from xlmrxl.inspection.parallel import ParallelInspection, inspect_parallel
 from xlmrxl.loaded_model import LoadedModel
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.answer import AnswerResult, answer
-from xlmrxl.tasks.attribution import Attribution, attribute
-from xlmrxl.tasks.choose import ChooseResult, choose
-from xlmrxl.tasks.classify import ClassifyResult, classify
+from xlmrxl.tasks.attribution import Attribution, attribute_label
+from xlmrxl.tasks.choose import choose
+from xlmrxl.tasks.choose_results import ChooseResult
+from xlmrxl.tasks.classify import classify
+from xlmrxl.tasks.classify_results import ClassifyResult
 from xlmrxl.tasks.fill import fill_mask
 from xlmrxl.tasks.fill_results import FillResult
 from xlmrxl.tasks.labels import Label
-from xlmrxl.tasks.linear_chooser import TaughtChoices, teach_choices
-from xlmrxl.tasks.linear_classifier import Taught, teach
+from xlmrxl.tasks.linear_chooser import LinearChooser, fit_chooser
+from xlmrxl.tasks.linear_classifier import LinearClassifier, fit_classifier
 from xlmrxl.tasks.option_fields import document_options
-from xlmrxl.tasks.options import FillMethod, FillOptions
+from xlmrxl.tasks.options import (
+    AnswerOptions,
+    AttributeOptions,
+    Calibration,
+    ChooseOptions,
+    ClassifierPooling,
+    ClassifyOptions,
+    FillMethod,
+    FillOptions,
+    FitChooserOptions,
+    FitClassifierOptions,
+    Labels,
+    Normalization,
+    Pooling,
+    Question,
+    TagOptions,
+)
 from xlmrxl.tasks.tag import TagResult, tag
 
 Text = str | tuple[str, str]
-Labels = Sequence[str] | Mapping[str, Sequence[str]] | None
+"""A text, or a pair of them."""
 
 
 class Session(LoadedModel):
@@ -91,95 +113,282 @@ class Session(LoadedModel):
         return results[0] if isinstance(text, str) else results
 
     @overload
-    def classify(self, text: Text, labels: Labels = None, **options: Any) -> ClassifyResult: ...
-    @overload
-    def classify(self, text: list[Text], labels: Labels = None, **options: Any) -> list[ClassifyResult]: ...
     def classify(
-        self, text: Text | list[Text], labels: Labels = None, **options: Any
-    ) -> ClassifyResult | list[ClassifyResult]:
-        """Which label a text has, or a pair (a, b), or each of a list; see `tasks.classify.classify`."""
-        if isinstance(text, str | tuple):
-            return classify(self, [text], labels, **options)[0]
-        return classify(self, text, labels, **options)
-
-    def explain(
         self,
-        text: str,
-        labels: Labels = None,
+        text: Text,
+        labels: Labels | None = None,
         *,
-        label: str | None = None,
+        task: str = "topic",
+        language: str = "en",
+        templates: Sequence[str] | None = None,
+        calibration: Calibration = "contextual",
         special_tokens: bool = False,
         progress: Progress | bool = True,
-        **options: Any,
-    ) -> Attribution:
-        """Which words made `classify` say what it says; see `tasks.attribution.attribute`.
+    ) -> ClassifyResult: ...
+    @overload
+    def classify(
+        self,
+        text: list[Text],
+        labels: Labels | None = None,
+        *,
+        task: str = "topic",
+        language: str = "en",
+        templates: Sequence[str] | None = None,
+        calibration: Calibration = "contextual",
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> list[ClassifyResult]: ...
+    @document_options(ClassifyOptions)
+    def classify(
+        self,
+        text: Text | list[Text],
+        labels: Labels | None = None,
+        *,
+        task: str = "topic",
+        language: str = "en",
+        templates: Sequence[str] | None = None,
+        calibration: Calibration = "contextual",
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> ClassifyResult | list[ClassifyResult]:
+        """Say how well labels fit a text, a pair of texts, or each of a list; see `tasks.classify.classify`.
 
         Args:
-            text: what is classified.
-            labels: and `**options`, as in `classify`.
-            label: the one to explain; the best if not given.
-            special_tokens: as in `classify`.
-            progress: called with the texts that are done and how many there are; True for a bar.
+            text: a text, or a tuple of two.
+            progress: called with how many forwards are done and how many there are; True for a bar.
+
+        Raises:
+            InputError: an empty text, or labels or templates that cannot be used.
         """
-        options["special_tokens"] = special_tokens
-        wanted = label or classify(self, [text], labels, progress=False, **options)[0].labels[0].label
-        kinds: set[str] = set()
+        options = ClassifyOptions.from_arguments(locals())
+        if isinstance(text, str | tuple):
+            return classify(self, [text], options, progress=progress)[0]
+        return classify(self, text, options, progress=progress)
 
-        def predict(texts: list[str]) -> list[float]:
-            found = classify(self, texts, labels, progress=False, **options)
-            kinds.update(result.kind for result in found)
-            scores = [{score.label: score.score for score in result.labels} for result in found]
-            if wanted not in scores[0]:
-                raise ValueError(f"There is no label {wanted!r}, only {', '.join(scores[0])}.")
-            return [score[wanted] for score in scores]
+    @document_options(AttributeOptions)
+    def attribute(
+        self,
+        text: str,
+        labels: Labels | None = None,
+        *,
+        task: str = "topic",
+        language: str = "en",
+        templates: Sequence[str] | None = None,
+        calibration: Calibration = "contextual",
+        special_tokens: bool = False,
+        label: str | None = None,
+        progress: Progress | bool = True,
+    ) -> Attribution:
+        """Attribute what `classify` says of a text to its words; see `tasks.attribution.attribute`.
 
-        found = attribute(
-            text, predict, label=wanted, loaded_model=self, special_tokens=special_tokens, progress=progress
-        )
-        return replace(found, is_probability="regression" not in kinds)
+        Args:
+            text: of two words or more.
+            progress: called with the texts that are done and how many there are; True for a bar.
 
-    def teach(self, texts: str | Sequence[str], labels: str | Sequence[Label], **options: Any) -> Taught:
-        """Fit a classifier of one's own on this model's frozen features; see `tasks.teach.teach`."""
-        return teach(self, texts, labels, **options)
+        Raises:
+            InputError: as `classify`, too few words or too many, or a label that there is not.
+        """
+        return attribute_label(self, text, AttributeOptions.from_arguments(locals()), progress=progress)
+
+    @document_options(FitClassifierOptions)
+    def fit_classifier(
+        self,
+        texts: str | Sequence[str],
+        labels: str | Sequence[Label],
+        *,
+        languages: str | Sequence[str] | None = None,
+        state: int | None = None,
+        pooling: ClassifierPooling | None = None,
+        C: float | None = None,
+        seed: int = 0,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> LinearClassifier:
+        """Fit a classifier of texts on this model's frozen features; see `tasks.linear_classifier.fit_classifier`.
+
+        Args:
+            texts: the examples; eight of each label are enough for a start.
+            labels: of each text: all texts, all whole numbers, or all booleans.
+            languages: of each text, where each language's mean is to be taken off.
+            progress: called with how many steps are done and how many there are; True for a bar.
+
+        Raises:
+            InputError: examples or options that cannot be used.
+            MissingDependencyError: scikit-learn is missing.
+        """
+        options = FitClassifierOptions.from_arguments(locals())
+        return fit_classifier(self, texts, labels, options, languages=languages, progress=progress)
 
     @overload
-    def choose(self, prompt: str, choices: Sequence[str], **options: Any) -> ChooseResult: ...
+    def choose(
+        self,
+        prompt: str,
+        choices: Sequence[str],
+        *,
+        question: Question | Sequence[Question | None] | None = None,
+        language: str | Sequence[str] = "en",
+        normalization: Normalization = "pmi",
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> ChooseResult: ...
     @overload
-    def choose(self, prompt: list[str], choices: Sequence[Sequence[str]], **options: Any) -> list[ChooseResult]: ...
-    def choose(self, prompt: str | list[str], choices: Any, **options: Any) -> ChooseResult | list[ChooseResult]:
-        """Which of some choices goes with a prompt, or with each of a list; see `tasks.choose.choose`."""
+    def choose(
+        self,
+        prompt: list[str],
+        choices: Sequence[Sequence[str]],
+        *,
+        question: Question | Sequence[Question | None] | None = None,
+        language: str | Sequence[str] = "en",
+        normalization: Normalization = "pmi",
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> list[ChooseResult]: ...
+    @document_options(ChooseOptions)
+    def choose(
+        self,
+        prompt: str | list[str],
+        choices: Sequence[str] | Sequence[Sequence[str]],
+        *,
+        question: Question | Sequence[Question | None] | None = None,
+        language: str | Sequence[str] = "en",
+        normalization: Normalization = "pmi",
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> ChooseResult | list[ChooseResult]:
+        """Choose between continuations of a prompt, or of each of a list; see `tasks.choose.choose`.
+
+        Args:
+            prompt: what comes before.
+            choices: two or more, or as many for each prompt.
+            progress: called with the tokens that are done and how many there are; True for a bar.
+
+        Raises:
+            InputError: prompts, choices or options that cannot be used.
+        """
+        options = ChooseOptions.from_arguments(locals())
+        given: Any = choices  # a list of them for a list of prompts, as the overloads say
         if isinstance(prompt, str):
-            return choose(self, [prompt], [choices], **options)[0]
-        return choose(self, prompt, choices, **options)
+            return choose(self, [prompt], [given], options, progress=progress)[0]
+        return choose(self, prompt, given, options, progress=progress)
 
-    def teach_choices(
-        self, prompts: Sequence[str], choices: Sequence[Sequence[str]], answers: Sequence[int], **options: Any
-    ) -> TaughtChoices:
-        """Fit a scorer of choices on this model's frozen features; see `tasks.taught_choices.teach_choices`."""
-        return teach_choices(self, prompts, choices, answers, **options)
+    @document_options(FitChooserOptions)
+    def fit_chooser(
+        self,
+        prompts: Sequence[str],
+        choices: Sequence[Sequence[str]],
+        answers: Sequence[int],
+        *,
+        question: Question | Sequence[Question | None] | None = None,
+        language: str | Sequence[str] = "en",
+        state: int | None = None,
+        pooling: Pooling | None = None,
+        C: float = 1.0,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> LinearChooser:
+        """Fit a scorer of choices on this model's frozen features; see `tasks.linear_chooser.fit_chooser`.
+
+        Args:
+            prompts: of the examples.
+            choices: of each prompt.
+            answers: index of the right choice of each prompt.
+            progress: called with the texts that are read and how many there are; True for a bar.
+
+        Raises:
+            InputError: examples or options that cannot be used.
+            MissingDependencyError: scikit-learn is missing.
+        """
+        options = FitChooserOptions.from_arguments(locals())
+        return fit_chooser(self, prompts, choices, answers, options, progress=progress)
 
     @overload
-    def tag(self, text: str, **options: Any) -> TagResult: ...
+    def tag(
+        self,
+        text: str,
+        *,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> TagResult: ...
     @overload
-    def tag(self, text: list[str], **options: Any) -> list[TagResult]: ...
-    def tag(self, text: str | list[str], **options: Any) -> TagResult | list[TagResult]:
-        """The label of each word, and the spans they make; see `tasks.tag.tag`."""
-        results = tag(self, text, **options)
+    def tag(
+        self,
+        text: list[str],
+        *,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> list[TagResult]: ...
+    @document_options(TagOptions)
+    def tag(
+        self,
+        text: str | list[str],
+        *,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> TagResult | list[TagResult]:
+        """Label the words of a text, or of several, and find the spans they make; see `tasks.tag.tag`.
+
+        Args:
+            text: of any language and length.
+            progress: called with the windows that are done and how many there are; True for a bar.
+
+        Raises:
+            InputError: a text that cannot be read.
+        """
+        results = tag(self, text, TagOptions.from_arguments(locals()), progress=progress)
         return results[0] if isinstance(text, str) else results
 
     @overload
-    def answer(self, question: str, context: str, **options: Any) -> AnswerResult: ...
-    @overload
-    def answer(self, question: list[str], context: list[str], **options: Any) -> list[AnswerResult]: ...
     def answer(
-        self, question: str | list[str], context: str | list[str], **options: Any
+        self,
+        question: str,
+        context: str,
+        *,
+        top_k: int = 3,
+        max_answer_tokens: int = 30,
+        null_threshold: float | None = None,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> AnswerResult: ...
+    @overload
+    def answer(
+        self,
+        question: list[str],
+        context: list[str],
+        *,
+        top_k: int = 3,
+        max_answer_tokens: int = 30,
+        null_threshold: float | None = None,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
+    ) -> list[AnswerResult]: ...
+    @document_options(AnswerOptions)
+    def answer(
+        self,
+        question: str | list[str],
+        context: str | list[str],
+        *,
+        top_k: int = 3,
+        max_answer_tokens: int = 30,
+        null_threshold: float | None = None,
+        special_tokens: bool = False,
+        progress: Progress | bool = True,
     ) -> AnswerResult | list[AnswerResult]:
-        """Where in a context the answer to a question stands; see `tasks.answer.answer`."""
+        """Find where in a context the answer to a question stands, or to each of a list; see `tasks.answer.answer`.
+
+        Args:
+            question: one, or several.
+            context: one, or as many.
+            progress: called with the windows that are done and how many there are; True for a bar.
+
+        Raises:
+            InputError: questions, contexts or options that cannot be used.
+        """
+        options = AnswerOptions.from_arguments(locals())
         if isinstance(question, str) and isinstance(context, str):
-            return answer(self, [question], [context], **options)[0]
+            return answer(self, [question], [context], options, progress=progress)[0]
         if isinstance(question, str) or isinstance(context, str):
-            raise TypeError("Give one question and one context, or as many of the one as of the other.")
-        return answer(self, question, context, **options)
+            raise InputError("Give one question and one context, or as many of the one as of the other.")
+        return answer(self, question, context, options, progress=progress)
 
     def inspect(
         self, text: str, text_pair: str | None = None, *, keep: str = "recompute", progress: Progress | bool = True

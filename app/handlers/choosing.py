@@ -11,7 +11,7 @@ from xlmrxl.tables.decoding import split_lines
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
-    from xlmrxl.tasks.choose import ChooseResult
+    from xlmrxl.tasks.choose_results import ChooseResult
 
 MAX_CHOICES = 10
 MAX_CHOICE = 500  # characters

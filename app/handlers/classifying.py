@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from xlmrxl.app.handlers import COMMAS, MAX_TEXT, checked_text, is_masked, language_code, whole_number
 from xlmrxl.tables.decoding import split_lines
-from xlmrxl.tasks.templates import FOLDER, PAIR, load_templates
+from xlmrxl.tasks.templates import FOLDER, TEXT_PAIR, load_templates
 
 if TYPE_CHECKING:
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
     from xlmrxl.tasks.attribution import Attribution
-    from xlmrxl.tasks.classify import ClassifyResult
+    from xlmrxl.tasks.classify_results import ClassifyResult
 
     Item = str | tuple[str, str]  # a text, or a pair
 
@@ -120,7 +120,7 @@ def classify(
     labels: Any = "",
     language: Any = "en",
     task: Any = OWN,
-    second: Any = "",
+    text_pair: Any = "",
     templates: Any = "",
     together: Callable[[Item, ClassifyAsked], ClassifyResult] | None = None,
 ) -> Classified:
@@ -133,21 +133,21 @@ def classify(
             themselves. None of them: those of the task, and where this is one's own, topics.
         language: of templates and words.
         task: one of `TASKS`.
-        second: text of the pair.
+        text_pair: text of the pair.
         templates: one a line; without any, those of the task.
         together: classifies a text with those of other visitors.
     """
     text = checked_text(text, "text", MAX_TEXT)
-    if second is not None and not isinstance(second, str):
+    if text_pair is not None and not isinstance(text_pair, str):
         raise ValueError("The second text must be a string.")
-    pair = checked_text(second, "second text", MAX_TEXT) if second and second.strip() else None
+    pair = checked_text(text_pair, "second text", MAX_TEXT) if text_pair and text_pair.strip() else None
     asked = ClassifyAsked()
     if is_masked(session) or labels or templates:
         asked = _asked(labels, language_code(language), task, templates)
     if task == "entailment" and asked.task and pair is None:
         raise ValueError("The second text is empty: write what may follow from the first.")
-    if pair is None and any(PAIR in template for template in asked.templates):
-        raise ValueError(f"The templates have {PAIR}, but there is no second text: leave {PAIR} out of them.")
+    if pair is None and any(TEXT_PAIR in template for template in asked.templates):
+        raise ValueError(f"The templates have {TEXT_PAIR}, but there is no second text: leave {TEXT_PAIR} out of them.")
     item = text if pair is None else (text, pair)
     result = classify_all(session, [item], asked)[0] if together is None else together(item, asked)
     return Classified(result, asked.options())
@@ -210,12 +210,12 @@ def explain(session: Session, done: Classified, data: Any, progress: Progress | 
     if index is None or not 0 <= index < len(done.result.labels):
         raise ValueError("There is no such label: choose one from the list.")
     text = done.result.text
-    if done.result.pair is not None:
+    if done.result.text_pair is not None:
         raise ValueError("Only a single text can be explained, not a pair: leave the second text out.")
     count = _count_words(session, text)
     if count > MAX_EXPLAINED:
         raise ValueError(f"The text has {count} words, the app explains {MAX_EXPLAINED}: shorten it.")
-    return session.explain(text, label=done.result.labels[index].label, progress=progress, **done.options)
+    return session.attribute(text, label=done.result.labels[index].label, progress=progress, **done.options)
 
 
 def _count_words(session: Session, text: str) -> int:

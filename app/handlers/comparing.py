@@ -86,7 +86,7 @@ def compare(model: str, session: Session, text: Any, told: Progress | None = Non
         text: a sentence with masks.
         told: is told the bytes of all precisions that have been read, and how many there are.
     """
-    from xlmrxl.tasks.compare_precisions import compare as run  # noqa: PLC0415 - torch comes along
+    from xlmrxl.tasks.compare_precisions import compare_precisions  # noqa: PLC0415 - torch comes along
 
     if "compare" not in tabs(session):  # another model may have been loaded since the page was opened
         raise ValueError("The model is large or has fewer bits already: compare its precisions by xlmrxl compare.")
@@ -98,7 +98,7 @@ def compare(model: str, session: Session, text: Any, told: Progress | None = Non
         raise ValueError(f"The sentence has {count} masks, the app compares {MAX_COMPARED}: leave some out.")
     session.fill_mask(text, top_k=1, progress=False)
     progress = False if told is None else _all_of_them(told)
-    found = run(model, text, precisions(), progress=progress, **_revision(session))
+    found = compare_precisions(model, text, precisions(), progress=progress, **_revision(session))
     # Where a folder lies on the machine is nobody's business.
     return Compared(
         Source(session.name, session.revision, ", ".join(precisions()), __version__), replace(found, model=session.name)
@@ -110,7 +110,8 @@ def python(session: Session, text: str) -> str:
     told = ", ".join(
         [*map(repr, (session.name, text, precisions())), *(f"{k}={v!r}" for k, v in _revision(session).items())]
     )
-    return f"from xlmrxl.tasks.compare_precisions import compare\n\nresult = compare({told})\nprint(result)\n"
+    imports = "from xlmrxl.tasks.compare_precisions import compare_precisions"
+    return f"{imports}\n\nresult = compare_precisions({told})\nprint(result)\n"
 
 
 def _revision(session: Session) -> dict[str, Any]:

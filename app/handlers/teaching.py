@@ -23,8 +23,9 @@ from xlmrxl.tasks.result import Result
 if TYPE_CHECKING:
     from xlmrxl.progress import Progress
     from xlmrxl.session import Session
-    from xlmrxl.tasks.linear_classifier import Taught, TaughtResult
-    from xlmrxl.tasks.report import TeachReport
+    from xlmrxl.tasks.classifier_report import ClassifierReport
+    from xlmrxl.tasks.classify_results import ClassifyResult
+    from xlmrxl.tasks.linear_classifier import LinearClassifier
 
 MAX_CHARACTERS = 200_000  # of all examples, and of all texts to test
 MAX_FILE = 200_000  # bytes
@@ -68,7 +69,7 @@ class ReportJson(TypedDict):
     accuracy: float
     folds: int
     majority: float
-    layer: int
+    state: int
     pooling: str
     C: float
     tested: TestedJson | None
@@ -95,10 +96,10 @@ class Tested(NamedTuple):
 class Lesson(Result):
     """What was taught, and what it says about some texts."""
 
-    taught: Taught  # without its session, which a visitor does not hold
-    results: tuple[TaughtResult, ...]
+    taught: LinearClassifier  # without its model, which a visitor does not hold
+    results: tuple[ClassifyResult, ...]
     given: tuple[str | None, ...]  # the label of each text, where it was given
-    tested: TeachReport | None  # on those whose label was given
+    tested: ClassifierReport | None  # on those whose label was given
 
     @property
     def majority(self) -> float:
@@ -116,7 +117,7 @@ class Lesson(Result):
                 "accuracy": taught.accuracy,
                 "folds": taught.folds,
                 "majority": self.majority,
-                "layer": taught.layer,
+                "state": taught.state,
                 "pooling": taught.pooling,
                 "C": taught.C,
                 "tested": tested,
@@ -124,7 +125,7 @@ class Lesson(Result):
             "predictions": [
                 {
                     "text": result.text,
-                    "labels": [{"label": each.label, "probability": each.probability} for each in result.labels],
+                    "labels": [{"label": each.label, "probability": each.score} for each in result.labels],
                     "given": given,
                 }
                 for result, given in zip(self.results, self.given, strict=True)
@@ -134,7 +135,7 @@ class Lesson(Result):
     def rows(self) -> list[dict[str, Any]]:
         """A row a text."""
         return [
-            {"text": result.text, "given": given, "label": result.label, "probability": result.labels[0].probability}
+            {"text": result.text, "given": given, "label": result.label, "probability": result.labels[0].score}
             for result, given in zip(self.results, self.given, strict=True)
         ]
 
@@ -151,7 +152,7 @@ def learn(session: Session, examples: Any, texts: Any, progress: Progress | bool
     given = examples_asked(examples)
     tests = tests_asked(texts, {example.label for example in given})
     try:
-        taught = session.teach(
+        taught = session.fit_classifier(
             [example.text for example in given], [example.label for example in given], progress=progress
         )
     except MissingDependencyError as error:
@@ -159,7 +160,7 @@ def learn(session: Session, examples: Any, texts: Any, progress: Progress | bool
     return _lesson(taught, tests, progress)
 
 
-def try_out(session: Session, kept: Taught | None, texts: Any, progress: Progress | bool = False) -> Lesson:
+def try_out(session: Session, kept: LinearClassifier | None, texts: Any, progress: Progress | bool = False) -> Lesson:
     """What a classifier that a visitor has taught says about other texts. Raises ValueError as `learn` does."""
     if kept is None:
         raise ValueError("Nothing has been taught on this page yet: write examples and press “Teach and test”.")
@@ -169,16 +170,16 @@ def try_out(session: Session, kept: Taught | None, texts: Any, progress: Progres
     return _lesson(bound(session, kept), tests, progress)
 
 
-def bound(session: Session, kept: Taught) -> Taught:
+def bound(session: Session, kept: LinearClassifier) -> LinearClassifier:
     """A classifier with the model that it was taught with. Raises ValueError if another one is loaded by now."""
     source = kept.source
     if (source.model, source.revision, source.precision) != (session.name, session.revision, session.precision):
         raise ValueError("The model has been changed since this was taught: teach again.")
-    return replace(kept, session=session)
+    return replace(kept, loaded_model=session)
 
 
-def packed(session: Session, kept: Taught | None) -> str:
-    """The files that `Taught.load` reads, as a ZIP archive in base64. Raises ValueError as `try_out` does."""
+def packed(session: Session, kept: LinearClassifier | None) -> str:
+    """The files that `LinearClassifier.load` reads, as a ZIP archive in base64. Raises ValueError as `try_out` does."""
     if kept is None:
         raise ValueError("Nothing has been taught on this page yet: write examples and press “Teach and test”.")
     archive = io.BytesIO()
@@ -191,17 +192,19 @@ def packed(session: Session, kept: Taught | None) -> str:
     return base64.b64encode(archive.getvalue()).decode()
 
 
-def _lesson(taught: Taught, tests: tuple[Tested, ...], progress: Progress | bool) -> Lesson:
-    from xlmrxl.tasks.report import TeachReport  # noqa: PLC0415 - torch comes along
+def _lesson(taught: LinearClassifier, tests: tuple[Tested, ...], progress: Progress | bool) -> Lesson:
+    from xlmrxl.tasks.classifier_report import ClassifierReport  # noqa: PLC0415 - torch comes along
 
     results = taught.classify([test.text for test in tests], progress=progress) if tests else []
     known = [(result, test.label) for result, test in zip(results, tests, strict=True) if test.label is not None]
     tested = None
     if known:
-        shares = [{each.label: each.probability for each in result.labels} for result, _ in known]
+        shares = [{each.label: each.score for each in result.labels} for result, _ in known]
         rows = [[share[label] for label in taught.labels] for share in shares]
-        tested = TeachReport.of(results[0].source, taught.labels, rows, [label for _, label in known])
-    kept = replace(taught, session=cast(Any, None))
+        tested = ClassifierReport.from_probabilities(
+            results[0].source, taught.labels, rows, [label for _, label in known]
+        )
+    kept = replace(taught, loaded_model=cast(Any, None))
     return Lesson(taught.source, kept, tuple(results), tuple(test.label for test in tests), tested)
 
 

@@ -23,14 +23,14 @@ from xlmrxl.rendering.formats import format_percent, isolate, text_attributes
 
 if TYPE_CHECKING:
     from xlmrxl.app.handlers.teaching import Lesson
-    from xlmrxl.tasks.linear_classifier import TaughtResult
+    from xlmrxl.tasks.classify_results import ClassifyResult
 
 HINT = (
     "Write examples of two labels or more and texts to test in any languages, or choose a set: the model learns from "
     "the examples, and you see how far that goes in other languages."
 )
 CHOSEN = (
-    "Each example was classified by what the others had taught. This has also chosen the layer, so it is a little too "
+    "Each example was classified by what the others had taught. This has also chosen the state, so it is a little too "
     "high."
 )
 
@@ -58,7 +58,7 @@ def lesson_html(lesson: Lesson) -> str:
     if tested is not None:
         rows.append(_render_measure("your texts with a label", tested.texts, tested.accuracy, tested.majority))
     heads = ("measured on", "texts", "right", "the most frequent label alone")
-    notes = render_note(CHOSEN) + render_note(f"It reads layer {taught.layer}, pooled by {taught.pooling}.")
+    notes = render_note(CHOSEN) + render_note(f"It reads state {taught.state}, pooled by {taught.pooling}.")
     table = render_table(map(render_head, heads), rows)
     right = f" {format_percent(tested.accuracy)} are right." if tested is not None else ""
     status = f"Taught with {count} examples. Tested on {len(lesson.results)} texts.{right}"
@@ -89,7 +89,7 @@ def _render_texts(lesson: Lesson) -> str:
     return render_section("x-fills x-tested", render_heading("Texts", str(len(lesson.results))), table + note)
 
 
-def _render_text(result: TaughtResult, given: str | None) -> str:
+def _render_text(result: ClassifyResult, given: str | None) -> str:
     best = result.labels[0]
     mark = ""
     if given is not None:
@@ -100,6 +100,6 @@ def _render_text(result: TaughtResult, given: str | None) -> str:
     more = " …" if result.truncated else ""
     return (
         f'<tr><th scope="row"><div {text_attributes(result.text)} translate="no">{escape(result.text)}{more}</div></th>'
-        f'<td class="x-label">{isolate(best.label)} {mark}</td>{render_bar_cell(render_bar(best.probability))}'
-        f'<td class="x-percent">{escape(format_percent(best.probability))}</td></tr>'
+        f'<td class="x-label">{isolate(best.label)} {mark}</td>{render_bar_cell(render_bar(best.score))}'
+        f'<td class="x-percent">{escape(format_percent(best.score))}</td></tr>'
     )

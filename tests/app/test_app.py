@@ -356,7 +356,7 @@ def test_classify_is_bounded(session: Session, asked: tuple, word: str) -> None:
 def test_explain_is_what_the_session_answers(session: Session) -> None:
     done = classifying.classify(session, "She is here", "cat, dog")
     second = done.result.labels[1].label
-    assert classifying.explain(session, done, {"index": 1}) == session.explain(
+    assert classifying.explain(session, done, {"index": 1}) == session.attribute(
         "She is here", ["cat", "dog"], label=second, progress=False
     )
 

@@ -37,7 +37,7 @@ from xlmrxl.app.together import Together
 from xlmrxl.rendering.formats import format_percent, format_signed
 from xlmrxl.session import Session
 from xlmrxl.tasks.labels import to_label_texts
-from xlmrxl.tasks.linear_classifier import Taught
+from xlmrxl.tasks.linear_classifier import LinearClassifier
 
 EVIL = "<script>\"'&"
 TEXT = "She is here today"
@@ -118,8 +118,8 @@ def test_changed_templates_are_used(session: Session) -> None:
     assert found.result == expected != session.classify(TEXT, task="sentiment")
     named = classifying.classify(session, TEXT, "cat, dog", "en", "own", "", OWN)
     assert named.result == session.classify(TEXT, ["cat", "dog"], templates=[OWN])
-    pair = classifying.classify(session, TEXT, "cat, dog", "en", "own", "He is", "{text} <mask> {pair}")
-    assert pair.result == session.classify((TEXT, "He is"), ["cat", "dog"], templates=["{text} <mask> {pair}"])
+    pair = classifying.classify(session, TEXT, "cat, dog", "en", "own", "He is", "{text} <mask> {text_pair}")
+    assert pair.result == session.classify((TEXT, "He is"), ["cat", "dog"], templates=["{text} <mask> {text_pair}"])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_changed_templates_are_used(session: Session) -> None:
         ("no place", "{text}"),
         ("{text} no mask", "<mask>"),
         ("{text} {text} <mask>", "exactly once"),
-        ("{text} <mask> {pair}", "no second text"),
+        ("{text} <mask> {text_pair}", "no second text"),
         ("\n".join(f"{number} {OWN}" for number in range(MAX_TEMPLATES + 1)), "leave some out"),
         (OWN + "a" * MAX_TEMPLATE, "shorten"),
         ("{text} <mask>\n" * 2_000, "leave some out"),
@@ -145,7 +145,7 @@ def test_a_head_of_its_own_has_no_templates(session: Session) -> None:
     other = dataclasses.replace(session, model=head)
     assert classifying.classify(other, TEXT, "", "en", "topic", "", "").result == other.classify(TEXT)
     assert "its own labels" in problem(lambda: classifying.classify(other, TEXT, "", "en", "topic", "", OWN))
-    taught = other.teach(*taught_with(EXAMPLES), progress=False)
+    taught = other.fit_classifier(*taught_with(EXAMPLES), progress=False)
     assert teaching.learn(other, EXAMPLES, "").taught.accuracy == taught.accuracy
 
 
@@ -153,7 +153,7 @@ def test_a_label_is_named_by_itself(session: Session) -> None:
     done = classifying.classify(session, TEXT, "cat, dog", "en", "own", "", OWN)
     second = done.result.labels[1].label
     found = classifying.explain(session, done, classifying.of_label(done, second))
-    assert found == session.explain(TEXT, ["cat", "dog"], label=second, templates=[OWN], progress=False)
+    assert found == session.attribute(TEXT, ["cat", "dog"], label=second, templates=[OWN], progress=False)
     assert classifying.of_label(done, "") == {"index": 0}
     for label in ("bird", 5, ["cat"]):
         assert "no such label" in problem(lambda label=label: classifying.of_label(done, label))
@@ -166,7 +166,7 @@ def taught_with(examples: str) -> tuple[list[str], list[str]]:
 
 
 def test_teaching_is_what_the_session_does(session: Session, lesson: teaching.Lesson) -> None:
-    taught = session.teach(*taught_with(EXAMPLES), progress=False)
+    taught = session.fit_classifier(*taught_with(EXAMPLES), progress=False)
     texts = ["El gato duerme.", "Der Hund ist groß.", "كلبي كبير", "10:30 is no label"]
     expected = taught.classify(texts, progress=False)
     assert lesson.results == tuple(expected)
@@ -239,7 +239,9 @@ def test_what_was_taught_is_kept_without_the_model(session: Session, lesson: tea
     assert kept.session is None
     assert len(pickle.dumps(kept)) < 50_000
     again = teaching.try_out(session, kept, "cat: Mi gato\nالكلب هنا")
-    expected = session.teach(*taught_with(EXAMPLES), progress=False).classify(["Mi gato", "الكلب هنا"], progress=False)
+    expected = session.fit_classifier(*taught_with(EXAMPLES), progress=False).classify(
+        ["Mi gato", "الكلب هنا"], progress=False
+    )
     assert again.results == tuple(expected)
     assert again.given == ("cat", None)
     other = dataclasses.replace(session, name="another")
@@ -252,7 +254,7 @@ def test_the_classifier_can_be_taken_along(session: Session, lesson: teaching.Le
     archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(teaching.packed(session, lesson.taught))))
     assert archive.namelist() == ["classifier/taught.json", "classifier/taught.safetensors"]  # nothing that is run
     archive.extractall(tmp_path)
-    loaded = Taught.load(tmp_path / "classifier", session)
+    loaded = LinearClassifier.load(tmp_path / "classifier", session)
     assert loaded.classify([result.text for result in lesson.results], progress=False) == list(lesson.results)
     assert "Nothing has been taught" in problem(lambda: teaching.packed(session, None))
 
@@ -528,7 +530,7 @@ def test_what_is_shown_can_be_saved(app: gr.Blocks, session: Session) -> None:
     assert saved("classify-output", asked)["text"] == expected.to_csv()
     assert saved("classify-output", asked, "json")["text"] == expected.to_json()
     label = expected.labels[1].label
-    words = session.explain(TEXT, ["cat", "dog"], label=label, templates=[OWN], progress=False)
+    words = session.attribute(TEXT, ["cat", "dog"], label=label, templates=[OWN], progress=False)
     assert saved("classify-why", [label, *asked])["text"] == words.to_csv()
     assert "no such label" in saved("classify-why", ["bird", *asked])["error"]
     chosen = session.choose("It is.", ["a", "b"])
@@ -577,11 +579,11 @@ def test_endpoints_answer_as_the_session(client: Any, session: Session) -> None:
     answer = client.predict(TEXT, "", "sw", "sentiment", "", OWN, api_name="/classify")
     assert answer == approximate({"text": TEXT, "labels": [vars(label) for label in found.labels]})
     pair = session.classify((TEXT, "He is"), task="entailment")
-    answer = client.predict(text=TEXT, task="entailment", second="He is", api_name="/classify")
+    answer = client.predict(text=TEXT, task="entailment", text_pair="He is", api_name="/classify")
     assert answer["labels"] == approximate([vars(label) for label in pair.labels])
-    words = session.explain(TEXT, ["cat", "dog"], label="dog", progress=False)
+    words = session.attribute(TEXT, ["cat", "dog"], label="dog", progress=False)
     assert client.predict(TEXT, "cat, dog", "en", "dog", api_name="/explain") == approximate(words.content())
-    best = session.explain(TEXT, ["cat", "dog"], progress=False)
+    best = session.attribute(TEXT, ["cat", "dog"], progress=False)
     assert client.predict(TEXT, "cat, dog", api_name="/explain") == approximate(best.content())
 
 

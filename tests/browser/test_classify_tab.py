@@ -74,11 +74,11 @@ def test_words_behind_a_label_show_when_they_are_asked_for(tab, session: Session
 def test_task_brings_its_labels_and_its_second_text(tab) -> None:
     tab.locator("#classify-task input").click()
     tab.get_by_role("option", name="Entailment").click()
-    tab.locator("#classify-second textarea").wait_for()
+    tab.locator("#classify-text-pair textarea").wait_for()
     assert "contradiction" in tab.locator("#classify-labels textarea").input_value()
     tab.locator("#classify-text textarea").fill(TEXT)
-    tab.locator("#classify-second textarea").fill("He is there")
-    tab.locator("#classify-second textarea").press("Enter")
+    tab.locator("#classify-text-pair textarea").fill("He is there")
+    tab.locator("#classify-text-pair textarea").press("Enter")
     wait_for_result(tab, TEXT)
     assert {name for name, _ in on_screen(tab)} == {"entailment", "neutral", "contradiction"}
     assert tab.get_by_role("button", name="Which words made it so").count() == 0

@@ -12,7 +12,7 @@ from running_app import serve
 from xlmrxl.app.handlers.comparing import precisions
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.rendering.formats import format_percent
-from xlmrxl.tasks.compare_precisions import compare
+from xlmrxl.tasks.compare_precisions import compare_precisions
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -35,7 +35,7 @@ def test_the_figures_are_those_of_compare(tab) -> None:
     tab.locator("#compare-text textarea").fill(text)
     tab.locator("#compare-text textarea").press("Enter")
     tab.wait_for_function("t => document.querySelector('#compare-output .x-result')?.dataset.text === t", arg=text)
-    found = compare(DEFAULT, text, precisions(), progress=False)
+    found = compare_precisions(DEFAULT, text, precisions(), progress=False)
     heads = tab.locator("#compare-output .x-beside th").all_inner_texts()
     assert heads == ["rank", *precisions()]
     cells = tab.locator("#compare-output .x-beside tbody tr").first.locator("td").all_inner_texts()[1:]
@@ -69,7 +69,7 @@ def compared(tab) -> None:
 
 def test_what_is_shown_can_be_taken_away(tab) -> None:
     compared(tab)
-    found = compare(DEFAULT, TEXT, precisions(), progress=False)
+    found = compare_precisions(DEFAULT, TEXT, precisions(), progress=False)
     names: dict = {}
     exec(tab.locator("#compare-output [data-copy]").first.get_attribute("data-copy"), names)
     assert names["result"].to_dict() == found.to_dict()

@@ -121,7 +121,7 @@ def test_a_list_of_choices_shows_the_language_and_chooses_as_before(page) -> Non
     assert box.input_value() == CATALOGUES["fr"]["Topic"]
     box.click()
     page.get_by_role("option", name=CATALOGUES["fr"]["Entailment"], exact=True).click()
-    page.locator("#classify-second textarea").wait_for()
+    page.locator("#classify-text-pair textarea").wait_for()
     page.locator("h1").click()
     assert box.input_value() == CATALOGUES["fr"]["Entailment"]
     assert "contradiction" in page.locator("#classify-labels textarea").input_value()
@@ -129,7 +129,7 @@ def test_a_list_of_choices_shows_the_language_and_chooses_as_before(page) -> Non
     assert box.input_value() == "Entailment"
     box.click()
     page.get_by_role("option", name="Sentiment", exact=True).click()
-    page.locator("#classify-second textarea").wait_for(state="hidden")
+    page.locator("#classify-text-pair textarea").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize(("width", "theme"), [(375, "dark"), (1280, "light")])

@@ -321,7 +321,7 @@ def test_weights_that_are_no_numbers_give_no_answer(folder: Path):
         lambda: session.classify("The house", ["a", "b"]),
         lambda: session.choose("The house", ["is", "has"]),
         lambda: session.inspect("The house"),
-        lambda: session.teach(["a house", "the dog"] * 3, ["a", "b"] * 3),
+        lambda: session.fit_classifier(["a house", "the dog"] * 3, ["a", "b"] * 3),
     ):
         with pytest.raises(ValueError, match=r"computes infinities.*another precision"):
             call()

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 import xlmrxl
 from xlmrxl import (
+    LinearClassifier,
     Session,
-    Taught,
     XLMRobertaTokenizer,
     XLMRobertaXLConfig,
     XLMRobertaXLForQuestionAnswering,
@@ -61,7 +61,7 @@ def test_explain_prints_every_word(session: Session, tiny_folder: Path):
     arguments = ["--labels", "H,d", "--template", "{text} <mask>", "--model", tiny_folder]
     done = run("classify", TEXTS[0][0], "--explain", "--json", *arguments)
     assert done.exit_code == 0
-    expected = session.explain(TEXTS[0][0], ["H", "d"], templates=["{text} <mask>"])
+    expected = session.attribute(TEXTS[0][0], ["H", "d"], templates=["{text} <mask>"])
     assert json.loads(done.output)["words"] == expected.to_dict()["words"]
     without = session.classify("dog sleeps in the garden.", ["H", "d"], templates=["{text} <mask>"])
     drop = expected.score - next(each.score for each in without.labels if each.label == expected.label)
@@ -70,7 +70,7 @@ def test_explain_prints_every_word(session: Session, tiny_folder: Path):
 
 def test_explaining_a_label_that_is_not_there(session: Session):
     with pytest.raises(ValueError, match="no label 'x'"):
-        session.explain("The dog", ["H", "d"], label="x", templates=["{text} <mask>"])
+        session.attribute("The dog", ["H", "d"], label="x", templates=["{text} <mask>"])
 
 
 def test_teach_then_classify(session: Session, tiny_folder: Path, examples: Path, tmp_path: Path):
@@ -81,7 +81,7 @@ def test_teach_then_classify(session: Session, tiny_folder: Path, examples: Path
     report = json.loads(done.output.splitlines()[-1])
     assert report["texts"] == len(TEXTS)
     assert [row["language"] for row in report["languages"]] == ["en"]
-    taught = Taught.load(folder, session)
+    taught = LinearClassifier.load(folder, session)
     expected = [result.label for result in taught.classify([text for text, _ in TEXTS])]
     target = tmp_path / "out.csv"
     done = run("classify", "--input", examples, "--output", target, "--taught", folder, "--model", tiny_folder)

@@ -21,7 +21,7 @@ from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForToken
 from xlmrxl.cli.main import main
 from xlmrxl.cli.text_arguments import read_document, read_texts
 from xlmrxl.tables.table_options import TableOptions
-from xlmrxl.tasks.compare_precisions import compare
+from xlmrxl.tasks.compare_precisions import compare_precisions
 
 STRANGE = [
     "x" * 400,
@@ -263,7 +263,8 @@ def test_compare_reads_texts_as_the_others_do(tiny_folder: Path, tmp_path: Path)
     done = run("compare", *given, *arguments, text="Paris\x85Madrid\r\n")
     assert done.exit_code == 0, done.output
     expected = ["dog " * 100, "The dog\u2028sleeps\x0cthere.", "A cat.", "Paris\x85Madrid", "The house, old"]
-    assert json.loads(done.stdout) == json.loads(json.dumps(compare(tiny_folder, expected, ["fp32", "bf16"]).to_dict()))
+    compared = compare_precisions(tiny_folder, expected, ["fp32", "bf16"])
+    assert json.loads(done.stdout) == json.loads(json.dumps(compared.to_dict()))
     (tmp_path / "a.txt").write_bytes(b"good\nna\xefve\n")
     done = run("compare", tmp_path / "a.txt", *arguments)
     assert (done.exit_code, done.stdout) == (1, "")

@@ -14,7 +14,7 @@ from xlmrxl.inspection.difference import difference, drift, logit_lens_divergenc
 from xlmrxl.inspection.inspection import Inspection
 from xlmrxl.inspection.labelled_matrix import attention_matrix, statistic_matrix
 from xlmrxl.inspection.states import cka, cosine_similarity, layer_similarity, state_norms, token_trajectory
-from xlmrxl.tasks.compare_precisions import compare
+from xlmrxl.tasks.compare_precisions import compare_precisions
 
 TEXT = "The capital of <mask> is Madrid."
 
@@ -68,7 +68,7 @@ def test_options_reach_what_is_compared(both: tuple[Inspection, Inspection]):
 def test_drift_is_that_of_compare(both: tuple[Inspection, Inspection], tiny_folder: Path):
     found = drift(*both)
     (mask,) = both[0].mask_positions
-    expected = compare(tiny_folder, TEXT, ["fp32", "bf16"]).differences[1].drift
+    expected = compare_precisions(tiny_folder, TEXT, ["fp32", "bf16"]).differences[1].drift
     assert found.values[0, mask] == pytest.approx(expected[0], rel=1e-4)
     assert expected[0] > 0
     # Attention with its weights rounds otherwise in 16 bits than attention without, which compare runs.

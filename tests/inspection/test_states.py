@@ -93,7 +93,9 @@ def test_cosines_of_words_and_texts_are_those_of_means_over_their_tokens(session
     other = session.inspect(SECOND, progress=False)
     one = session.inspect("La casa es grande.", progress=False)
     pooled = (
-        extract_features(session, [SECOND, "La casa es grande."], layers=[3], pooling=["mean"]).of(3, "mean").numpy()
+        extract_features(session, [SECOND, "La casa es grande."], states=[3], pooling=["mean"])
+        .select(3, "mean")
+        .numpy()
     )
     texts = states.cosine_similarity([other, one], 3, unit="texts")
     assert texts.values[0, 1] == pytest.approx(angle(*pooled), abs=1e-5)

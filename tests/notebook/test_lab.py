@@ -113,7 +113,7 @@ def test_classifier_and_scorer(notebook, checkpoint: Path, session: Session) -> 
     scores, best, explained, values = ast.literal_eval(book.value(2))
     assert scores == {label.label: pytest.approx(label.score) for label in found.labels}
     assert best == explained == found.labels[0].label
-    why = session.explain("She is here today", ["cat", "dog"], label=best)
+    why = session.attribute("She is here today", ["cat", "dog"], label=best)
     assert [value["value"] for value in values] == pytest.approx([word.value for word in why.words])
 
     widget = book.run(3).locator(".xlmrxl")

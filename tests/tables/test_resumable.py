@@ -574,7 +574,7 @@ def test_one_that_spoils_the_call_is_found():
     ],
 )
 def test_choices_of_a_row(row: dict[str, Any], column: str | None, choices: list[str]):
-    assert batch.choices_of(row, column) == choices
+    assert batch.read_choices(row, column) == choices
 
 
 @pytest.mark.parametrize(
@@ -590,7 +590,7 @@ def test_choices_of_a_row(row: dict[str, Any], column: str | None, choices: list
 )
 def test_choices_that_are_none(row: dict[str, Any], words: str):
     with pytest.raises(ValueError, match=words):
-        batch.choices_of(row)
+        batch.read_choices(row)
 
 
 # --- The commands ---
@@ -739,7 +739,7 @@ def test_classify(tiny_folder: Path, tmp_path: Path):
 
 @needs_classify
 def test_classify_pairs_and_mistakes(tiny_folder: Path, tmp_path: Path):
-    pairs = ["--labels", "Paris,Madrid", "--template", "{text} <mask> {pair}", "--model", tiny_folder]
+    pairs = ["--labels", "Paris,Madrid", "--template", "{text} <mask> {text_pair}", "--model", tiny_folder]
     alone = json.loads(run("classify", "Der Hund", "--pair", "La casa", "--json", *pairs).stdout)
     source = write(tmp_path / "in.csv", [{"text": "Der Hund", "second": "La casa"}, {"text": "Der Hund", "second": ""}])
     done = run("classify", "--input", source, "--output", tmp_path / "out.csv", "--pair-column", "second", *pairs)

@@ -23,8 +23,8 @@ from xlmrxl import (
     XLMRobertaXLForTokenClassification,
 )
 from xlmrxl.errors import CheckpointError
-from xlmrxl.tasks.choose import ChooseResult, choose, join_choice, load_connectives
-from xlmrxl.tasks.linear_chooser import teach_choices
+from xlmrxl.tasks.choose import join_choice, load_connectives
+from xlmrxl.tasks.choose_results import ChooseResult
 
 XCOPA = {"et", "ht", "id", "it", "qu", "sw", "ta", "th", "tr", "vi", "zh"}
 HOUSE = "The house is old."
@@ -110,7 +110,7 @@ def obvious(model: xlmrxl.XLMRobertaXLForMaskedLM, session: Session, text: str, 
 @pytest.mark.parametrize(("prompt", "choices", "question", "language", "wholes", "alones"), CASES)
 @pytest.mark.parametrize("normalize", ["pmi", "length", "none"])
 def test_scores_are_the_obvious_ones(session, exact, prompt, choices, question, language, wholes, alones, normalize):
-    (result,) = choose(session, [prompt], [choices], question=question, language=language, normalize=normalize)
+    (result,) = session.choose([prompt], [choices], question=question, language=language, normalization=normalize)
     scores = []
     for choice, whole, alone, found in zip(choices, wholes, alones, result.choices, strict=True):
         logs = obvious(exact, session, whole, choice)
@@ -174,21 +174,21 @@ def test_many_prompts_give_the_same_as_one_by_one_in_order(session: Session):
     choices = [case[1] for case in CASES]
     questions = [case[2] for case in CASES]
     languages = [case[3] for case in CASES]
-    together = choose(session, prompts * 2, choices * 2, question=questions * 2, language=languages * 2)
+    together = session.choose(prompts * 2, choices * 2, question=questions * 2, language=languages * 2)
     for i, result in enumerate(together):
         k = i % len(CASES)
-        (alone,) = choose(session, prompts[k : k + 1], [choices[k]], question=questions[k], language=languages[k])
+        (alone,) = session.choose(prompts[k : k + 1], [choices[k]], question=questions[k], language=languages[k])
         assert (result.prompt, result.question, result.source) == (prompts[k], questions[k], alone.source)
         for a, b in zip(result.choices, alone.choices, strict=True):
             assert a.text == b.text
             assert (a.raw, a.prior, a.score) == pytest.approx((b.raw, b.prior, b.score), rel=1e-4, abs=1e-3)
-    assert choose(session, [], []) == []
+    assert session.choose([], []) == []
 
 
 def test_a_prior_that_prompts_share_is_scored_once(session: Session):
     def tokens(prompts: list[str], normalize: str) -> int:
         calls: list[tuple[int, int]] = []
-        choose(session, prompts, [PEOPLE] * len(prompts), normalize=normalize, progress=lambda *x: calls.append(x))
+        session.choose(prompts, [PEOPLE] * len(prompts), normalization=normalize, progress=lambda *x: calls.append(x))
         assert calls[-1][0] == calls[-1][1]
         return calls[-1][1]
 
@@ -199,7 +199,7 @@ def test_a_prior_that_prompts_share_is_scored_once(session: Session):
 
 def test_what_the_vocabulary_cannot_spell_is_not_scored_and_is_said(session: Session, exact):
     choice = "The house \U0001f600 is old."
-    (result,) = choose(session, [HOUSE], [[choice, "Paris."]])
+    (result,) = session.choose([HOUSE], [[choice, "Paris."]])
     logs = obvious(exact, session, f"{HOUSE} {choice}", choice)
     ids = session.tokenizer(choice, add_special_tokens=False)["input_ids"][-len(logs) :]
     logs = [log for log, i in zip(logs, ids, strict=True) if i != session.tokenizer.unk_token_id]
@@ -214,11 +214,11 @@ def test_what_progress_raises_stops_the_work(session: Session):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        choose(session, [HOUSE], [PEOPLE], progress=stop)
+        session.choose([HOUSE], [PEOPLE], progress=stop)
 
 
 def test_what_a_result_prints(session: Session):
-    (result,) = choose(session, [HOUSE], [PEOPLE], question="cause")
+    (result,) = session.choose([HOUSE], [PEOPLE], question="cause")
     values = json.loads(result.to_json())
     assert values["best"] == result.best
     assert [choice["text"] for choice in values["choices"]] == PEOPLE
@@ -263,7 +263,7 @@ def test_what_a_result_prints(session: Session):
 )
 def test_wrong_texts_and_options_get_a_sentence(session: Session, prompts, choices, options, words):
     with pytest.raises(ValueError, match=words) as error:
-        choose(session, prompts, choices, **options)
+        session.choose(prompts, choices, **options)
     assert len(str(error.value).splitlines()) == 1
 
 
@@ -279,7 +279,7 @@ def test_wrong_texts_and_options_get_a_sentence(session: Session, prompts, choic
 )
 def test_what_is_no_text_gets_a_sentence(session: Session, prompts, choices, words: str):
     with pytest.raises(TypeError, match=words):
-        choose(session, prompts, choices)
+        session.choose(prompts, choices)
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +295,7 @@ def head(tmp_path_factory, vocabulary_file: Path, tiny_config: XLMRobertaXLConfi
 def test_the_head_weighs_the_pairs(head: Session):
     prompts = [HOUSE, "El perro duerme.", "狗在花园里睡觉。"]
     choices = [PEOPLE, ["La casa es grande.", "El jardín."], ["猫。", "屋顶上。", "狗坐在花园里。", "Paris"]]
-    results = choose(head, prompts, choices)
+    results = head.choose(prompts, choices)
     exact = copy.deepcopy(head.model).double()
     for prompt, texts, result in zip(prompts, choices, results, strict=True):
         logits = []
@@ -313,12 +313,12 @@ def test_the_head_weighs_the_pairs(head: Session):
 
 def test_what_a_head_cannot_do_gets_a_sentence(head: Session):
     with pytest.raises(ValueError, match="question is for a masked language model"):
-        choose(head, [HOUSE], [PEOPLE], question="cause")
+        head.choose([HOUSE], [PEOPLE], question="cause")
     with pytest.raises(ValueError, match=r"Prompt 1 with its choice 'Paris is old\..* the model reads at most 64"):
-        choose(head, [HOUSE], [["Paris.", "Paris is old. " * 20]])
+        head.choose([HOUSE], [["Paris.", "Paris is old. " * 20]])
     tagger = XLMRobertaXLForTokenClassification(copy.deepcopy(head.model.config))
     with pytest.raises(CheckpointError, match="a head for masked language modelling"):
-        choose(Session(tagger, head.tokenizer, "tagger", "fp32"), [HOUSE], [PEOPLE])
+        Session(tagger, head.tokenizer, "tagger", "fp32").choose([HOUSE], [PEOPLE])
 
 
 # What is to be learnt: France is right, Spain is wrong.
@@ -336,7 +336,7 @@ TAUGHT = [
 def test_taught_choices_are_a_logistic_regression_on_differences(session: Session):
     pytest.importorskip("sklearn")
     prompts, choices, answers = zip(*TAUGHT, strict=True)
-    taught = teach_choices(session, prompts, choices, answers, layers=[2], pooling=["mean"], penalty=0.5)
+    taught = session.fit_chooser(prompts, choices, answers, state=2, pooling="mean", C=2.0)
     differences = []
     for prompt, texts, right in TAUGHT:
         states = []
@@ -359,7 +359,7 @@ def test_taught_choices_are_a_logistic_regression_on_differences(session: Sessio
         return value
 
     solver.step(loss)
-    assert (taught.layer, taught.pooling) == (2, "mean")
+    assert (taught.state, taught.pooling) == (2, "mean")
     expected = (w.detach() / spread).float()
     torch.testing.assert_close(taught.weight, expected, rtol=1e-2, atol=1e-2 * expected.abs().max().item())
     assert 0 <= taught.accuracy <= 1
@@ -375,9 +375,9 @@ def test_taught_choices_are_a_logistic_regression_on_differences(session: Sessio
 def test_taught_choices_find_the_layer_that_knows(session: Session):
     pytest.importorskip("sklearn")
     prompts, choices, answers = zip(*TAUGHT, strict=True)
-    taught = teach_choices(session, prompts, choices, answers)
+    taught = session.fit_chooser(prompts, choices, answers)
     # In the means of the embeddings nothing else tells the choices apart.
-    assert (taught.layer, taught.pooling, taught.accuracy) == (0, "mean", 1.0)
+    assert (taught.state, taught.pooling, taught.accuracy) == (0, "mean", 1.0)
     (result,) = taught.choose(session, ["The garden is old."], [["Near Spain.", "Near France.", "In Spain."]])
     assert result.best == 1
 
@@ -386,19 +386,19 @@ def test_wrong_teaching_gets_a_sentence(session: Session, head: Session):
     pytest.importorskip("sklearn")
     prompts, choices, answers = map(list, zip(*TAUGHT, strict=True))
     with pytest.raises(ValueError, match="Answer 7 is 2; it must be an index of the choices, 0 to 1"):
-        teach_choices(session, prompts, choices, [*answers[:-1], 2])
+        session.fit_chooser(prompts, choices, [*answers[:-1], 2])
     with pytest.raises(ValueError, match="7 prompts and 6 answers"):
-        teach_choices(session, prompts, choices, answers[:-1])
+        session.fit_chooser(prompts, choices, answers[:-1])
     with pytest.raises(ValueError, match="give at least 5"):
-        teach_choices(session, prompts[:4], choices[:4], answers[:4])
-    with pytest.raises(ValueError, match="penalty is 0"):
-        teach_choices(session, prompts, choices, answers, penalty=0)
+        session.fit_chooser(prompts[:4], choices[:4], answers[:4])
+    with pytest.raises(ValueError, match="C is 0"):
+        session.fit_chooser(prompts, choices, answers, C=0)
     for wrong in (True, 0.5, "0", None):  # a boolean says that a choice is right, not which one
         with pytest.raises(TypeError, match=f"Answer 1 is {wrong!r}; it must be the index of the right choice"):
-            teach_choices(session, prompts, choices, [wrong, *answers[1:]])
-    taught = teach_choices(session, prompts, choices, answers, layers=[0], pooling=["mean"])
+            session.fit_chooser(prompts, choices, [wrong, *answers[1:]])
+    taught = session.fit_chooser(prompts, choices, answers, state=0, pooling="mean")
     for kind in (float, np.int64):  # as data sets have them
-        same = teach_choices(session, prompts, choices, list(map(kind, answers)), layers=[0], pooling=["mean"])
+        same = session.fit_chooser(prompts, choices, list(map(kind, answers)), state=0, pooling="mean")
         torch.testing.assert_close(same.weight, taught.weight)
     with pytest.raises(ValueError, match="This was taught on"):
         taught.choose(head, prompts, choices)

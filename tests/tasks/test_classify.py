@@ -15,7 +15,8 @@ import torch
 import xlmrxl
 from xlmrxl import CheckpointError, Session, XLMRobertaTokenizer, XLMRobertaXLConfig
 from xlmrxl.tasks import templates as shipped
-from xlmrxl.tasks.classify import ClassifyResult, _touching, classify
+from xlmrxl.tasks.classify import _find_mask_context
+from xlmrxl.tasks.classify_results import ClassifyResult
 from xlmrxl.tasks.masked_lm import spell_word, tokenize
 
 REAL = Path(__file__).parents[3] / "shared" / "xlm-r" / "sentencepiece.bpe.model"
@@ -25,13 +26,13 @@ TEXTS = [
     "Der Hund schläft.",
     "狗在花园里睡觉。",
     "How many people live?",
-    "{pair} <s {text}",
+    "{text_pair} <s {text}",
 ]
 PAIRS = [("The dog is small.", "A dog is an animal."), ("狗在花园里。", "{text}"), ("a", "How many people?")]
 # Words of one piece and of several, some of which begin alike.
 LABELS = {"one": ["H"], "both": ["d", "Paris"], "long": ["Madrid", "old bridge", "of"]}
 TEMPLATES = ["{text} The <mask> is small.", "Katze <mask> ist {text}"]
-PAIR_TEMPLATES = ["{text}? <mask> {pair}", "{pair} <mask>: {text}"]
+PAIR_TEMPLATES = ["{text}? <mask> {text_pair}", "{text_pair} <mask>: {text}"]
 CALIBRATIONS = ["contextual", "pmi", None]
 
 
@@ -61,7 +62,7 @@ def word_probability(session: Session, filled: str, pieces: list[int]) -> float:
 
 def put(template: str, text: str, pair: str) -> str:
     """Token by token, so that what a text says is never taken for a place."""
-    parts = template.replace("{text}", "\0t\0").replace("{pair}", "\0p\0").split("\0")
+    parts = template.replace("{text}", "\0t\0").replace("{text_pair}", "\0p\0").split("\0")
     return "".join({"t": text, "p": pair}.get(part, part) if i % 2 else part for i, part in enumerate(parts))
 
 
@@ -128,9 +129,9 @@ def test_the_words_are_of_one_piece_and_of_several(session: Session):
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
 def test_cloze_is_what_the_model_says(session: Session, calibration: str | None):
     for text, result in zip(
-        TEXTS, classify(session, TEXTS, LABELS, templates=TEMPLATES, calibration=calibration), strict=True
+        TEXTS, session.classify(TEXTS, LABELS, templates=TEMPLATES, calibration=calibration), strict=True
     ):
-        assert (result.text, result.pair, result.method, result.kind) == (text, None, "cloze", "single")
+        assert (result.text, result.text_pair, result.method, result.kind) == (text, None, "cloze", "single")
         assert not result.truncated
         assert result.tokens == len(session.tokenizer.tokenize(text))
         check(result, obvious(session, text, "", LABELS, TEMPLATES, calibration))
@@ -138,14 +139,14 @@ def test_cloze_is_what_the_model_says(session: Session, calibration: str | None)
 
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
 def test_pairs_by_cloze(session: Session, calibration: str | None):
-    results = classify(session, PAIRS, LABELS, templates=PAIR_TEMPLATES, calibration=calibration)
+    results = session.classify(PAIRS, LABELS, templates=PAIR_TEMPLATES, calibration=calibration)
     for (text, pair), result in zip(PAIRS, results, strict=True):
-        assert (result.text, result.pair) == (text, pair)
+        assert (result.text, result.text_pair) == (text, pair)
         check(result, obvious(session, text, pair, LABELS, PAIR_TEMPLATES, calibration))
 
 
 def test_calibrations_differ_and_raw_does_not(session: Session):
-    found = [classify(session, TEXTS[:1], LABELS, templates=TEMPLATES, calibration=c)[0] for c in CALIBRATIONS]
+    found = [session.classify(TEXTS[:1], LABELS, templates=TEMPLATES, calibration=c)[0] for c in CALIBRATIONS]
     assert len({round(scores(result)["one"], 4) for result in found}) == 3
     raw = [{label.label: label.raw for label in result.labels} for result in found]
     assert raw[0] == pytest.approx(raw[1], rel=1e-4)
@@ -153,8 +154,8 @@ def test_calibrations_differ_and_raw_does_not(session: Session):
 
 
 def test_a_label_without_words_stands_for_itself(session: Session):
-    listed = classify(session, TEXTS[:2], [" Paris", "H "], templates=TEMPLATES)
-    spelt = classify(session, TEXTS[:2], {"Paris": ["Paris"], "H": "H"}, templates=TEMPLATES[:2])
+    listed = session.classify(TEXTS[:2], [" Paris", "H "], templates=TEMPLATES)
+    spelt = session.classify(TEXTS[:2], {"Paris": ["Paris"], "H": "H"}, templates=TEMPLATES[:2])
     assert [scores(result) for result in listed] == [scores(result) for result in spelt]
     assert set(scores(listed[0])) == {"Paris", "H"}
 
@@ -164,25 +165,25 @@ def test_a_word_after_a_letter_has_no_space_of_its_own(session: Session):
     ids = dict(zip(["狗", "花园"], [[151], [153, 148]], strict=True))
     assert {word: tokenizer(f"在{word}", add_special_tokens=False)["input_ids"][2:] for word in ids} == ids
     for template in ("{text}狗在<mask>", "{text}<mask>"):
-        found = classify(session, TEXTS[:1], list(ids), templates=[template], calibration=None)[0]
+        found = session.classify(TEXTS[:1], list(ids), templates=[template], calibration="none")[0]
         filled = put(template, TEXTS[0], "")
         by_hand = {word: word_probability(session, filled, pieces) for word, pieces in ids.items()}
         total = sum(by_hand.values())
         assert scores(found) == pytest.approx({word: p / total for word, p in by_hand.items()}, rel=1e-3)
     for template in ("{text}狗在 <mask>", "<mask> {text}"):
         assert (
-            list(spell_word(tokenizer, _touching(template), "花园"))
+            list(spell_word(tokenizer, _find_mask_context(template), "花园"))
             == tokenizer("花园", add_special_tokens=False)["input_ids"]
         )
 
 
 def test_a_list_gives_the_same_as_one_by_one_in_order(session: Session):
     texts = TEXTS * 2
-    for text, result in zip(texts, classify(session, texts, LABELS, templates=TEMPLATES), strict=True):
-        alone = classify(session, [text], LABELS, templates=TEMPLATES)[0]
+    for text, result in zip(texts, session.classify(texts, LABELS, templates=TEMPLATES), strict=True):
+        alone = session.classify([text], LABELS, templates=TEMPLATES)[0]
         assert result.text == text
         assert scores(result) == pytest.approx(scores(alone), rel=1e-3)
-    assert classify(session, [], LABELS, templates=TEMPLATES) == []
+    assert session.classify([], LABELS, templates=TEMPLATES) == []
 
 
 def test_words_of_one_piece_share_a_forward(session: Session):
@@ -190,7 +191,7 @@ def test_words_of_one_piece_share_a_forward(session: Session):
 
     def rows(labels: list[str]) -> int:
         told.clear()
-        classify(session, TEXTS[:2], labels, templates=TEMPLATES, calibration=None, progress=lambda *n: told.append(n))
+        session.classify(TEXTS[:2], labels, templates=TEMPLATES, calibration="none", progress=lambda *n: told.append(n))
         assert told[-1][0] == told[-1][1]
         return told[-1][1]
 
@@ -204,7 +205,7 @@ def test_what_stops_the_progress_stops_the_work(session: Session):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        classify(session, TEXTS, LABELS, templates=TEMPLATES, progress=stop)
+        session.classify(TEXTS, LABELS, templates=TEMPLATES, progress=stop)
 
 
 def test_a_long_text_is_cut_and_the_template_never(session: Session):
@@ -218,7 +219,7 @@ def test_a_long_text_is_cut_and_the_template_never(session: Session):
 
     most = max(n for n in range(60) if fits(whole[:n]))
     assert 10 < most < 50
-    result, exact = classify(session, [whole, whole[:most]], LABELS, templates=TEMPLATES)
+    result, exact = session.classify([whole, whole[:most]], LABELS, templates=TEMPLATES)
     assert (result.truncated, exact.truncated) == (True, False)
     assert result.tokens == exact.tokens == len(tokenizer.tokenize(whole[:most]))
     assert result.text == whole
@@ -229,19 +230,19 @@ def test_a_long_text_is_cut_and_the_template_never(session: Session):
 
 def test_of_a_long_pair_the_longer_text_is_cut(session: Session):
     long, short = "狗在花园里睡觉" * 20, "a dog"
-    results = classify(session, [(long, short), (short, long)], ["H", "d"], templates=PAIR_TEMPLATES)
+    results = session.classify([(long, short), (short, long)], ["H", "d"], templates=PAIR_TEMPLATES)
     for result, place in zip(results, (0, 1), strict=True):
         assert result.truncated
         texts = [short, short]
         texts[place] = long[: result.tokens - len(session.tokenizer.tokenize(short)) - 1]  # "▁" is a piece
-        exact = classify(session, [(texts[0], texts[1])], ["H", "d"], templates=PAIR_TEMPLATES)[0]
+        exact = session.classify([(texts[0], texts[1])], ["H", "d"], templates=PAIR_TEMPLATES)[0]
         assert not exact.truncated
         assert exact.tokens == result.tokens
         assert scores(result) == pytest.approx(scores(exact), rel=1e-3)
 
 
 def test_what_a_result_prints(session: Session):
-    result = classify(session, TEXTS[:1], LABELS, templates=TEMPLATES)[0]
+    result = session.classify(TEXTS[:1], LABELS, templates=TEMPLATES)[0]
     values = json.loads(result.to_json())
     assert values == {
         "text": TEXTS[0],
@@ -266,7 +267,7 @@ def test_what_a_result_prints(session: Session):
     assert printed.startswith(TEXTS[0])
     for each in result.labels:
         assert f"{each.label}  (raw {each.raw:.2%})" in printed
-    pair = classify(session, PAIRS[:1], ["H", "d"], templates=PAIR_TEMPLATES, calibration=None)[0]
+    pair = session.classify(PAIRS[:1], ["H", "d"], templates=PAIR_TEMPLATES, calibration="none")[0]
     assert json.loads(pair.to_json())["pair"] == PAIRS[0][1]
     assert str(pair).startswith("\n".join(PAIRS[0]))
     assert "raw" not in str(pair)
@@ -289,11 +290,11 @@ def test_what_a_result_prints(session: Session):
 )
 def test_wrong_labels_get_a_sentence(session: Session, labels: list[str], words: str):
     with pytest.raises(ValueError, match=words):
-        classify(session, TEXTS, labels, templates=TEMPLATES)
+        session.classify(TEXTS, labels, templates=TEMPLATES)
 
 
 def test_labels_differ_by_case(session: Session):
-    assert set(scores(classify(session, TEXTS[:1], ["H", "h"], templates=TEMPLATES)[0])) == {"H", "h"}
+    assert set(scores(session.classify(TEXTS[:1], ["H", "h"], templates=TEMPLATES)[0])) == {"H", "h"}
 
 
 @pytest.mark.parametrize(
@@ -305,50 +306,50 @@ def test_labels_differ_by_case(session: Session):
         (["{text} is small."], "has 0 times <mask>"),
         ([TEMPLATES[0], "{text} <mask> <mask>"], "has 2 times <mask>"),
         ([*TEMPLATES, *PAIR_TEMPLATES], "some have not"),
-        (["{text} {pair} {pair} <mask>"], r"has 2 times \{pair\}"),
+        (["{text} {text_pair} {text_pair} <mask>"], r"has 2 times \{text_pair\}"),
         (["{text} <mask>" + "狗" * 61], "leaves no room for a text"),
     ],
 )
 def test_wrong_templates_get_a_sentence(session: Session, templates: list[str], words: str):
     with pytest.raises(ValueError, match=words):
-        classify(session, TEXTS, ["H", "d"], templates=templates, calibration=None)
+        session.classify(TEXTS, ["H", "d"], templates=templates, calibration="none")
 
 
 @pytest.mark.parametrize("text", ["", "  \n", ("a", "")])
 def test_an_empty_text_gets_a_sentence(session: Session, text: str):
     with pytest.raises(ValueError, match="Text 2 is empty"):
-        classify(session, [TEXTS[0], text], LABELS, templates=TEMPLATES)
+        session.classify([TEXTS[0], text], LABELS, templates=TEMPLATES)
 
 
 @pytest.mark.parametrize("text", [math.nan, None, 7, b"dog", ("a", math.nan), ("a", "b", "c")])
 def test_what_is_no_text_gets_a_sentence(session: Session, text: str):
     with pytest.raises(TypeError, match=r"Text 2 is a .*\. Give a string, or a tuple of two"):
-        classify(session, [TEXTS[0], text], LABELS, templates=TEMPLATES)
+        session.classify([TEXTS[0], text], LABELS, templates=TEMPLATES)
 
 
 def test_other_wrong_calls_get_a_sentence(session: Session):
     with pytest.raises(ValueError, match="Text 2 holds <mask>"):
-        classify(session, ["a", "a <mask>"], LABELS, templates=TEMPLATES)
+        session.classify(["a", "a <mask>"], LABELS, templates=TEMPLATES)
     with pytest.raises(ValueError, match="Text 1 holds <mask>"):
-        classify(session, [("a", "a<mask>")], LABELS, templates=PAIR_TEMPLATES)
+        session.classify([("a", "a<mask>")], LABELS, templates=PAIR_TEMPLATES)
     with pytest.raises(ValueError, match="text 2 is no pair"):
-        classify(session, [PAIRS[0], "a"], LABELS, templates=PAIR_TEMPLATES)
+        session.classify([PAIRS[0], "a"], LABELS, templates=PAIR_TEMPLATES)
     with pytest.raises(ValueError, match="Text 1 is a pair"):
-        classify(session, PAIRS, LABELS, templates=TEMPLATES)
+        session.classify(PAIRS, LABELS, templates=TEMPLATES)
     with pytest.raises(ValueError, match="surrogate"):
-        classify(session, ["a \ud800"], LABELS, templates=TEMPLATES)
+        session.classify(["a \ud800"], LABELS, templates=TEMPLATES)
     with pytest.raises(ValueError, match="calibration is 'none'"):
-        classify(session, TEXTS, LABELS, templates=TEMPLATES, calibration="none")
+        session.classify(TEXTS, LABELS, templates=TEMPLATES, calibration="none")
     with pytest.raises(ValueError, match="task is 'colour'; it must be one of entailment, sentiment, topic"):
-        classify(session, TEXTS, task="colour")
+        session.classify(TEXTS, task="colour")
     with pytest.raises(ValueError, match="language is 'xx'; for topic there are ar, de, en"):
-        classify(session, TEXTS, LABELS, language="xx")
+        session.classify(TEXTS, LABELS, language="xx")
     with pytest.raises(ValueError, match="There is one label"):
-        classify(session, TEXTS, "dog", templates=TEMPLATES)
+        session.classify(TEXTS, "dog", templates=TEMPLATES)
     with pytest.raises(TypeError, match="not nan"):
-        classify(session, TEXTS, ["dog", math.nan], templates=TEMPLATES)  # type: ignore[list-item]
+        session.classify(TEXTS, ["dog", math.nan], templates=TEMPLATES)  # type: ignore[list-item]
     with pytest.raises(TypeError, match="not a int"):
-        classify(session, TEXTS, LABELS, templates=[7])  # type: ignore[list-item]
+        session.classify(TEXTS, LABELS, templates=[7])  # type: ignore[list-item]
 
 
 # Fine-tuned heads
@@ -391,7 +392,7 @@ def logits_of(session: Session, *texts: str) -> torch.Tensor:
 def test_a_head_gives_what_it_has_learned(heads: dict[str, Path], kind: str):
     session = xlmrxl.load(heads[kind])
     items = [*TEXTS, *PAIRS, "a <mask>"]
-    results = classify(session, items)
+    results = session.classify(items)
     for item, result in zip(items, results, strict=True):
         logits = logits_of(session, *((item,) if isinstance(item, str) else item))
         expected = {
@@ -404,7 +405,7 @@ def test_a_head_gives_what_it_has_learned(heads: dict[str, Path], kind: str):
             assert found[name] == pytest.approx((score, raw), rel=1e-3, abs=1e-5)
         assert len(found) == len(names)
         assert (result.method, result.kind) == ("head", kind if kind in ("single", "multi") else "regression")
-        assert (result.text, result.pair) == ((item, None) if isinstance(item, str) else item)
+        assert (result.text, result.text_pair) == ((item, None) if isinstance(item, str) else item)
         order = [each.score for each in result.labels]
         assert order == sorted(order, reverse=True) if result.kind != "regression" else list(found) == names
         assert all(name in str(result) for name in names)
@@ -415,7 +416,7 @@ def test_a_head_is_the_same_as_in_transformers(heads: dict[str, Path]):
     transformers = pytest.importorskip("transformers", minversion="5")
     session = xlmrxl.load(heads["single"])
     theirs = transformers.XLMRobertaXLForSequenceClassification.from_pretrained(heads["single"]).eval()
-    for text, result in zip(TEXTS, classify(session, TEXTS), strict=True):
+    for text, result in zip(TEXTS, session.classify(TEXTS), strict=True):
         with torch.no_grad():
             expected = theirs(**session.tokenizer(text, return_tensors="pt")).logits[0].softmax(-1)
         names = [theirs.config.id2label[i] for i in range(3)]
@@ -425,7 +426,7 @@ def test_a_head_is_the_same_as_in_transformers(heads: dict[str, Path]):
 def test_a_head_reads_as_much_as_fits(heads: dict[str, Path]):
     session = xlmrxl.load(heads["single"])
     whole = "狗在花园里睡觉" * 20
-    long, exact, pair = classify(session, [whole, whole[:61], (whole, "a dog")])
+    long, exact, pair = session.classify([whole, whole[:61], (whole, "a dog")])
     assert (long.truncated, long.tokens) == (True, 62)  # "▁" is a piece
     assert (exact.truncated, exact.tokens) == (False, 62)
     assert scores(long) == pytest.approx(scores(exact), rel=1e-3)
@@ -435,17 +436,17 @@ def test_a_head_reads_as_much_as_fits(heads: dict[str, Path]):
 def test_a_head_has_its_own_labels(heads: dict[str, Path]):
     session = xlmrxl.load(heads["single"])
     with pytest.raises(ValueError, match="fine-tuned for its own labels"):
-        classify(session, TEXTS, LABELS)
+        session.classify(TEXTS, LABELS)
     with pytest.raises(ValueError, match="fine-tuned for its own labels"):
-        classify(session, TEXTS, templates=TEMPLATES)
+        session.classify(TEXTS, templates=TEMPLATES)
     with pytest.raises(ValueError, match="Text 1 is empty"):
-        classify(session, [""])
-    assert classify(session, []) == []
+        session.classify([""])
+    assert session.classify([]) == []
 
 
 def test_another_head_gets_a_sentence(heads: dict[str, Path]):
     with pytest.raises(CheckpointError, match="masked language modelling"):
-        classify(xlmrxl.load(heads["tokens"]), TEXTS, LABELS, templates=TEMPLATES)
+        xlmrxl.load(heads["tokens"]).classify(TEXTS, LABELS, templates=TEMPLATES)
 
 
 # The templates that come with it
@@ -472,7 +473,7 @@ def test_every_language_is_valid(task: str, language: str):
     assert set(found.labels) == TASKS[task]
     assert set(FILES[task][language]) == {"templates", "labels"}
     assert 2 <= len(set(found.templates)) == len(found.templates) <= 3
-    assert all(("{pair}" in template) == (task == "entailment") for template in found.templates)
+    assert all(("{text_pair}" in template) == (task == "entailment") for template in found.templates)
     words = [word for its in found.labels.values() for word in its]
     assert len(set(words)) == len(words)  # what two labels share tells nothing
     # A language is no copy of another.
@@ -493,11 +494,14 @@ def test_every_word_can_be_spelled(real_tokenizer: XLMRobertaTokenizer, task: st
     found = shipped.load_templates(task, language)
     for template in found.templates:
         assert (
-            tokenizer.unk_token_id not in tokenizer(template.replace("{text}", "").replace("{pair}", ""))["input_ids"]
+            tokenizer.unk_token_id
+            not in tokenizer(template.replace("{text}", "").replace("{text_pair}", ""))["input_ids"]
         )
         for its in found.labels.values():
             for word in its:
-                pieces = tokenizer.convert_ids_to_tokens(list(spell_word(tokenizer, _touching(template), word)))
+                pieces = tokenizer.convert_ids_to_tokens(
+                    list(spell_word(tokenizer, _find_mask_context(template), word))
+                )
                 assert "".join(pieces).replace("▁", " ").strip() == word
                 assert pieces[0].startswith("▁") == (language not in ("zh", "ja"))
 
@@ -506,12 +510,12 @@ def test_the_task_is_asked_where_nothing_is_given():
     """With the default, whose vocabulary is a real one."""
     session = xlmrxl.load()
     text = "The team won the final after a penalty shoot-out."
-    by_name = classify(session, [text], task="sentiment", language="en")[0]
+    by_name = session.classify([text], task="sentiment", language="en")[0]
     found = shipped.load_templates("sentiment", "en")
-    by_hand = classify(session, [text], found.labels, templates=found.templates)[0]
+    by_hand = session.classify([text], found.labels, templates=found.templates)[0]
     assert scores(by_name) == pytest.approx(scores(by_hand), rel=1e-4)
     assert by_name.source.settings == {"calibration": "contextual", "task": "sentiment", "language": "en"}
-    pair = classify(session, [("A dog sleeps.", "An animal sleeps.")], task="entailment", language="de")[0]
+    pair = session.classify([("A dog sleeps.", "An animal sleeps.")], task="entailment", language="de")[0]
     assert set(scores(pair)) == TASKS["entailment"]
 
 
@@ -540,6 +544,6 @@ def test_an_own_language_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     entry = {"templates": TEMPLATES, "labels": LABELS}
     (tmp_path / "mine.json").write_text(json.dumps({"xx": entry}), encoding="utf-8")
-    mine = classify(session, TEXTS, task="mine", language="xx")
-    given = classify(session, TEXTS, LABELS, templates=TEMPLATES)
+    mine = session.classify(TEXTS, task="mine", language="xx")
+    given = session.classify(TEXTS, LABELS, templates=TEMPLATES)
     assert [scores(result) for result in mine] == [pytest.approx(scores(result), rel=1e-4) for result in given]

@@ -13,14 +13,14 @@ from torch.nn import functional as F
 
 from xlmrxl import load
 from xlmrxl.cli.main import main
-from xlmrxl.tasks.compare_precisions import compare
+from xlmrxl.tasks.compare_precisions import compare_precisions
 
 TEXT = "The capital of France is <mask> and the <mask> of Spain is Madrid."
 
 
 def test_the_figures_are_those_of_the_models():
     need_bitsandbytes()
-    result = compare("default", TEXT, ["fp32", "8bit", "4bit"])
+    result = compare_precisions("default", TEXT, ["fp32", "8bit", "4bit"])
     assert [d.precision for d in result.differences] == ["fp32", "8bit", "4bit"]
     assert (result.texts, result.masks) == (1, 2)
     logs, states = {}, {}
@@ -51,7 +51,7 @@ def test_the_figures_are_those_of_the_models():
 
 def test_texts_without_masks_get_the_same_ones_every_time(tiny_folder: Path):
     texts = ["The dog sleeps in the garden.", "", "Der Hund schläft."] * 3
-    first, second = (compare(tiny_folder, texts, ["fp32", "bf16"]) for _ in range(2))
+    first, second = (compare_precisions(tiny_folder, texts, ["fp32", "bf16"]) for _ in range(2))
     assert first == second
     assert first.texts == 6
     assert first.masks >= 6
@@ -72,7 +72,7 @@ def test_texts_without_masks_get_the_same_ones_every_time(tiny_folder: Path):
 )
 def test_what_cannot_be_compared(tiny_folder: Path, texts, precisions, message):
     with pytest.raises(ValueError, match=message):
-        compare(tiny_folder, texts, precisions)
+        compare_precisions(tiny_folder, texts, precisions)
 
 
 def test_the_command(tiny_folder: Path, tmp_path: Path):
@@ -95,7 +95,7 @@ def test_the_command(tiny_folder: Path, tmp_path: Path):
 def test_what_is_measured_is_what_the_fills_are_of():
     """A sign that touches a mask is read touching it by both, unlike by the tokenizer."""
     text = "It is <mask>, and <mask>."
-    found = compare("default", text, ["fp32", "bf16"])
+    found = compare_precisions("default", text, ["fp32", "bf16"])
     tops = [[mask.fills[0].id for mask in result.masks] for result in found.fills]
     assert found.differences[1].top1 == sum(a == b for a, b in zip(*tops, strict=True)) / 2
     session = load(precision="fp32")

@@ -25,9 +25,8 @@ from xlmrxl import (
 )
 from xlmrxl.cli.main import main
 from xlmrxl.errors import CheckpointError
-from xlmrxl.tasks.answer import answer
 from xlmrxl.tasks.masked_lm import find_words, tokenize
-from xlmrxl.tasks.tag import Span, join_spans, tag
+from xlmrxl.tasks.tag import Span, join_spans
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 TEXTS = [
@@ -83,7 +82,7 @@ def test_words_have_the_label_of_their_first_piece(tagger: Session):
     exact = copy.deepcopy(tagger.model).double()
     several = 0
     labels = set()
-    for text, result in zip(TEXTS, tag(tagger, TEXTS), strict=True):
+    for text, result in zip(TEXTS, tagger.tag(TEXTS), strict=True):
         encoding = tagger.tokenizer(text, return_offsets_mapping=True)
         with torch.no_grad():
             states = exact.roberta(torch.tensor([encoding["input_ids"]])).last_hidden_state[0]
@@ -108,19 +107,19 @@ def test_words_have_the_label_of_their_first_piece(tagger: Session):
 
 
 def test_in_scripts_without_spaces_every_piece_is_a_word(tagger: Session):
-    (result,) = tag(tagger, ["狗在花园里睡觉，猫坐在屋顶上。"])
+    (result,) = tagger.tag(["狗在花园里睡觉，猫坐在屋顶上。"])
     assert "".join(word.text for word in result.words) == result.text
     spans = tagger.tokenizer(result.text, return_offsets_mapping=True)["offset_mapping"]
     assert [(word.start, word.end) for word in result.words] == [(a, b) for a, b in spans if b > a]
 
 
 def test_tagging_many_gives_the_same_as_one_by_one(tagger: Session):
-    for text, result in zip(TEXTS * 2, tag(tagger, TEXTS * 2), strict=True):
-        (alone,) = tag(tagger, [text])
+    for text, result in zip(TEXTS * 2, tagger.tag(TEXTS * 2), strict=True):
+        (alone,) = tagger.tag([text])
         assert [word.label for word in result.words] == [word.label for word in alone.words]
         assert [w.score for w in result.words] == pytest.approx([w.score for w in alone.words], rel=1e-4)
-    assert tag(tagger, []) == []
-    (empty,) = tag(tagger, [""])
+    assert tagger.tag([]) == []
+    (empty,) = tagger.tag([""])
     assert (empty.words, empty.spans) == ((), ())
     assert str(empty) == ""
 
@@ -169,7 +168,7 @@ def test_a_span_has_offsets_and_the_mean_score():
 
 
 def test_what_a_tagged_text_prints(tagger: Session):
-    (result,) = tag(tagger, TEXTS[:1])
+    (result,) = tagger.tag(TEXTS[:1])
     assert result.spans
     values = json.loads(result.to_json())
     assert [(span["label"], span["text"]) for span in values["spans"]] == [(s.label, s.text) for s in result.spans]
@@ -214,35 +213,35 @@ def test_a_text_of_any_length_is_tagged_in_windows(tagger: Session):
         score, best = probabilities[i][word.start - window.start + 1].max(-1)
         expected.append((LABELS[best], score.item()))
     assert several > len(ranges) / 3
-    (result,) = tag(tagger, text)
+    result = tagger.tag(text)
     assert [word.label for word in result.words] == [label for label, _ in expected]
     assert [word.score for word in result.words] == pytest.approx([score for _, score in expected], rel=1e-3)
     assert all(text[word.start : word.end] == word.text for word in result.words)
     # Where all fits one window nothing is cut, and beside longer texts it is the same.
-    both = tag(tagger, [text, TEXTS[0]])
-    assert [word.label for word in both[1].words] == [word.label for word in tag(tagger, TEXTS[0])[0].words]
+    both = tagger.tag([text, TEXTS[0]])
+    assert [word.label for word in both[1].words] == [word.label for word in tagger.tag(TEXTS[0]).words]
     assert [word.label for word in both[0].words] == [word.label for word in result.words]
 
 
 def test_a_word_longer_than_a_window_is_tagged_too(tagger: Session):
     text = "Paris " + "capital" * 30 + " Madrid"
-    (result,) = tag(tagger, text)
+    result = tagger.tag(text)
     assert [word.text for word in result.words] == text.split()
 
 
 def test_progress_counts_windows(tagger: Session):
     told: list[tuple[int, int]] = []
-    tag(tagger, [LONG, "Paris"], progress=lambda done, total: told.append((done, total)))
+    tagger.tag([LONG, "Paris"], progress=lambda done, total: told.append((done, total)))
     assert told[-1][0] == told[-1][1] > 2
 
 
 def test_wrong_texts_to_tag_get_a_sentence(tagger: Session, reader: Session):
     with pytest.raises(ValueError, match=r"Text 2: .*surrogate"):
-        tag(tagger, ["Paris", "\ud800"])
+        tagger.tag(["Paris", "\ud800"])
     with pytest.raises(TypeError, match=r"texts\[1\] is nan"):
-        tag(tagger, ["Paris", math.nan])  # type: ignore[list-item]
+        tagger.tag(["Paris", math.nan])  # type: ignore[list-item]
     with pytest.raises(CheckpointError, match="the classification of tokens"):
-        tag(reader, ["Paris"])
+        reader.tag(["Paris"])
 
 
 # Question answering
@@ -289,7 +288,7 @@ def counted(reader: Session, question: str, context: str, longest: int, top_k: i
     ("question", "context"), [*zip(QUESTIONS, CONTEXTS, strict=True), (QUESTIONS[1], LONG), ("狗？", LONG)]
 )
 def test_answers_are_the_best_of_all_stretches(reader: Session, question: str, context: str, longest: int):
-    (result,) = answer(reader, [question], [context], top_k=4, max_answer_tokens=longest)
+    (result,) = reader.answer([question], [context], top_k=4, max_answer_tokens=longest)
     expected = counted(reader, question, context, longest, 4)
     assert [(a.start, a.end) for a in result.answers] == [(start, end) for start, end, _ in expected]
     assert [a.score for a in result.answers] == pytest.approx([score for *_, score in expected], rel=1e-3)
@@ -324,24 +323,24 @@ def test_whether_there_is_an_answer(reader: Session, question: str, context: str
     null, best = min(nulls), max(sums.values())
     assert len(nulls) == 1 or max(nulls) > null
     share = math.exp(null) / (math.exp(null) + math.fsum(map(math.exp, sums.values())))
-    (plain,) = answer(reader, question, context, max_answer_tokens=4)
+    plain = reader.answer(question, context, max_answer_tokens=4)
     assert plain.null_probability == pytest.approx(share, rel=1e-3)
     assert (plain.is_impossible, plain.best) == (False, plain.answers[0])
     for threshold, none in ((null - best - 0.01, True), (null - best + 0.01, False), (math.inf, False)):
-        (result,) = answer(reader, question, context, max_answer_tokens=4, null_threshold=threshold)
+        result = reader.answer(question, context, max_answer_tokens=4, null_threshold=threshold)
         assert result.answers == plain.answers
         assert (result.is_impossible, result.best) == (none, None if none else plain.answers[0])
         assert result.null_probability == plain.null_probability
         assert result.source.settings["null_threshold"] == threshold
     with pytest.raises(ValueError, match="null_threshold is no number"):
-        answer(reader, question, context, null_threshold=math.nan)
+        reader.answer(question, context, null_threshold=math.nan)
 
 
 def test_that_there_is_no_answer_is_said(reader: Session):
     """In JSON, CSV, print and on the command line."""
     asked = ["answer", QUESTIONS[2], CONTEXTS[2], "--model", reader.name]
     for threshold, none in ((-1000.0, True), (1000.0, False)):
-        (result,) = answer(reader, QUESTIONS[2], CONTEXTS[2], null_threshold=threshold)
+        result = reader.answer(QUESTIONS[2], CONTEXTS[2], null_threshold=threshold)
         values = json.loads(result.to_json())
         assert (values["is_impossible"], values["null_probability"]) == (none, result.null_probability)
         for row in csv.DictReader(io.StringIO(result.to_csv())):
@@ -358,13 +357,13 @@ def test_that_there_is_no_answer_is_said(reader: Session):
 
 def test_answering_many_gives_the_same_as_one_by_one(reader: Session):
     questions, contexts = [*QUESTIONS, QUESTIONS[0]] * 2, [*CONTEXTS, LONG] * 2
-    results = answer(reader, questions, contexts, max_answer_tokens=8)
+    results = reader.answer(questions, contexts, max_answer_tokens=8)
     for question, context, result in zip(questions, contexts, results, strict=True):
-        (alone,) = answer(reader, [question], [context], max_answer_tokens=8)
+        (alone,) = reader.answer([question], [context], max_answer_tokens=8)
         assert (result.question, result.context) == (question, context)
         assert [(a.start, a.end) for a in result.answers] == [(a.start, a.end) for a in alone.answers]
         assert [a.score for a in result.answers] == pytest.approx([a.score for a in alone.answers], rel=1e-3)
-    assert answer(reader, [], []) == []
+    assert reader.answer([], []) == []
 
 
 @pytest.mark.parametrize("longest", [2, 30])
@@ -380,17 +379,17 @@ def test_an_answer_is_found_wherever_it_stands(reader: Session, monkeypatch: pyt
     sought = "。" + "," * (longest - 2) + "?"
     for before in range(len(fillers)):
         text = " ".join(fillers[:before]) + sought + " ".join(fillers[before:])
-        (result,) = answer(reader, ["Paris"], [text], top_k=1, max_answer_tokens=longest + 1)
+        (result,) = reader.answer(["Paris"], [text], top_k=1, max_answer_tokens=longest + 1)
         (found,) = result.answers
         # A sign that opens a text has a lone space before it, which is a token.
         assert (found.text, found.start) == (sought, text.index(sought))
         assert found.score > 0.5
-        (result,) = answer(reader, ["Paris"], [text], top_k=1, max_answer_tokens=longest - 1)
+        (result,) = reader.answer(["Paris"], [text], top_k=1, max_answer_tokens=longest - 1)
         assert result.answers[0].text != sought
 
 
 def test_what_an_answer_prints(reader: Session):
-    (result,) = answer(reader, QUESTIONS[:1], CONTEXTS[:1], top_k=2, max_answer_tokens=3)
+    (result,) = reader.answer(QUESTIONS[:1], CONTEXTS[:1], top_k=2, max_answer_tokens=3)
     values = json.loads(result.to_json())
     assert [found["text"] for found in values["answers"]] == [a.text for a in result.answers]
     assert values["source"]["settings"] == {"top_k": 2, "max_answer_tokens": 3}
@@ -414,18 +413,18 @@ def test_what_an_answer_prints(reader: Session):
 )
 def test_wrong_questions_get_a_sentence(reader: Session, questions, contexts, options, words: str):
     with pytest.raises(ValueError, match=words):
-        answer(reader, questions, contexts, **options)
+        reader.answer(questions, contexts, **options)
 
 
 def test_what_is_no_question_gets_a_sentence(reader: Session, tagger: Session):
     with pytest.raises(TypeError, match="questions is 7, a int"):
-        answer(reader, 7, ["Paris"])  # type: ignore[arg-type]
+        reader.answer(7, ["Paris"])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"contexts\[0\] is nan"):
-        answer(reader, ["Paris?"], [math.nan])  # type: ignore[list-item]
+        reader.answer(["Paris?"], [math.nan])  # type: ignore[list-item]
     with pytest.raises(CheckpointError, match="question answering"):
-        answer(tagger, ["Paris?"], ["Paris"])
+        tagger.answer(["Paris?"], ["Paris"])
 
 
 def test_reading_in_windows_is_quiet(reader: Session, caplog: pytest.LogCaptureFixture):
-    answer(reader, QUESTIONS[:1], [LONG], max_answer_tokens=5)
+    reader.answer(QUESTIONS[:1], [LONG], max_answer_tokens=5)
     assert caplog.records == []

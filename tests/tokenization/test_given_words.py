@@ -10,12 +10,8 @@ import xlmrxl
 from xlmrxl import Session
 from xlmrxl.inspection.parallel import retrieval
 from xlmrxl.inspection.projection import project
-from xlmrxl.tasks.choose import choose
-from xlmrxl.tasks.classify import classify
 from xlmrxl.tasks.features import extract_features
-from xlmrxl.tasks.fill import fill_mask
-from xlmrxl.tasks.linear_chooser import teach_choices
-from xlmrxl.tasks.linear_classifier import Taught, teach
+from xlmrxl.tasks.linear_classifier import LinearClassifier
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.widgets import ChoiceScorer, HiddenStateExplorer, MaskFiller, TextClassifier
 
@@ -29,8 +25,8 @@ def session(tiny_folder: Path) -> Session:
 
 
 @pytest.fixture(scope="module")
-def taught(session: Session) -> Taught:
-    return teach(session, ["a", "b", "old", "house"], ["x", "x", "y", "y"], layer=1, pooling="mean", C=1.0)
+def taught(session: Session) -> LinearClassifier:
+    return session.fit_classifier(["a", "b", "old", "house"], ["x", "x", "y", "y"], state=1, pooling="mean", C=1.0)
 
 
 @pytest.mark.parametrize("given", ["Paris", ["Paris"], ("Paris",), iter(["Paris"])])
@@ -46,12 +42,11 @@ def test_what_is_no_text_is_named(given, words: str):
 
 def test_one_text_to_a_task(session: Session):
     """What a task takes as a list of texts."""
-    assert fill_mask(session, MASKED) == fill_mask(session, [MASKED])
+    assert [session.fill_mask(MASKED)] == session.fill_mask([MASKED])
     labels, templates = ["a", "old"], "{text} <mask>"
-    assert classify(session, TEXT, labels, templates=templates) == classify(
-        session, [TEXT], labels, templates=[templates]
+    assert session.classify([TEXT], labels, templates=templates) == session.classify(
+        [TEXT], labels, templates=[templates]
     )
-    assert choose(session, TEXT, [["a", "old"]]) == choose(session, [TEXT], [["a", "old"]])
     one, listed = extract_features(session, TEXT, pooling="first"), extract_features(session, [TEXT], pooling=["first"])
     assert one.values.equal(listed.values)
     assert one.pooling == listed.pooling == ("first",)
@@ -66,7 +61,7 @@ def test_one_word_to_look_for(session: Session):
     )
 
 
-def test_one_name_for_texts(session: Session, taught: Taught):
+def test_one_name_for_texts(session: Session, taught: LinearClassifier):
     assert session.inspect_parallel([TEXT, "old"], ["en", "de"], progress=False).names == ("en", "de")
     with pytest.raises(ValueError, match="2 texts and 1 languages"):
         session.inspect_parallel([TEXT, "old"], "ab", progress=False)
@@ -91,14 +86,14 @@ def test_one_where_there_must_be_two(session: Session):
     with pytest.raises(ValueError, match=r"Prompt 1 has 1 choice\(s\)"):
         session.choose(TEXT, "yes")
     with pytest.raises(ValueError, match="1 texts but 2 labels"):
-        session.teach("ab", ["x", "y"])
+        session.fit_classifier("ab", ["x", "y"])
     with pytest.raises(ValueError, match="There is only one label"):
-        session.teach("ab", "xy")
+        session.fit_classifier("ab", "xy")
 
 
 def test_one_pooling_to_choose_from(session: Session):
     prompts, choices = ["a", "b", "old", "house", "the"], [["x", "y"]] * 5
-    one = teach_choices(session, prompts, choices, [0, 1, 0, 1, 0], layers=[1], pooling="first", progress=False)
+    one = session.fit_chooser(prompts, choices, [0, 1, 0, 1, 0], state=1, pooling="first", progress=False)
     assert one.pooling == "first"
 
 

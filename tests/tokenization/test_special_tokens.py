@@ -27,7 +27,7 @@ from xlmrxl import (
 )
 from xlmrxl.cli.main import main
 from xlmrxl.tasks.features import extract_features
-from xlmrxl.tasks.linear_classifier import Taught
+from xlmrxl.tasks.linear_classifier import LinearClassifier
 from xlmrxl.tasks.masked_lm import encode_truncated, split_subwords, tokenize
 
 SENTENCES = [
@@ -147,7 +147,7 @@ def mixed(kind: type) -> tuple:
                 x.score for x in s.classify(text, ["a", "is"], templates="{text} <mask>", **o).labels
             ],
             lambda s, text, **o: [
-                w.value for w in s.explain(text, ["a", "is"], templates="{text} <mask>", label="a", **o).words
+                w.value for w in s.attribute(text, ["a", "is"], templates="{text} <mask>", label="a", **o).words
             ],
             lambda s, text, **o: [c.score for c in s.choose(text, ["a", "is Paris"], **o).choices],
             lambda s, text, **o: [c.score for c in s.choose("a", ["is Paris", text], **o).choices],
@@ -202,24 +202,24 @@ def test_offsets_of_tags_and_words(sessions: dict[type, Session]):
     assert all(text[word.start : word.end] == word.text for word in result.words)
     asked = sessions[XLMRobertaXLForTokenClassification].tag(text, special_tokens=True)
     assert [word.text for word in asked.words][:2] == ["Paris", "is"]
-    found = sessions[XLMRobertaXLForMaskedLM].explain(text, ["a", "is"], templates="{text} <mask>")
+    found = sessions[XLMRobertaXLForMaskedLM].attribute(text, ["a", "is"], templates="{text} <mask>")
     assert [word.word for word in found.words] == text.split()
 
 
 def test_a_classifier_reads_as_it_was_taught(session: Session, tmp_path: Path):
     texts, labels = ["a </s> b", "Paris </s>", "old </s> capital", "</s> house"], ["x", "x", "y", "y"]
     options = {"layer": 1, "pooling": "mean", "C": 1.0, "progress": False}
-    plain, special = (session.teach(texts, labels, **options, special_tokens=value) for value in (False, True))
+    plain, special = (session.fit_classifier(texts, labels, **options, special_tokens=value) for value in (False, True))
     assert not plain.weight.equal(special.weight)
     for taught in (plain, special):
         taught.save(tmp_path)
-        again = Taught.load(tmp_path, session)
+        again = LinearClassifier.load(tmp_path, session)
         assert again.special_tokens == taught.special_tokens
         assert again.classify(texts[0]).labels == taught.classify(texts[0]).labels
     facts = json.loads((tmp_path / "taught.json").read_text())
     del facts["special_tokens"]  # of a classifier that was taught before there was a choice
     (tmp_path / "taught.json").write_text(json.dumps(facts))
-    assert Taught.load(tmp_path, session).special_tokens is False
+    assert LinearClassifier.load(tmp_path, session).special_tokens is False
 
 
 def test_in_files_and_on_the_command_line(session: Session, tmp_path: Path):
@@ -245,7 +245,7 @@ def test_in_files_and_on_the_command_line(session: Session, tmp_path: Path):
 
 def test_a_taught_classifier_is_not_read_otherwise(session: Session, tmp_path: Path):
     texts, labels = ["a", "b", "Paris", "old"], ["x", "x", "y", "y"]
-    session.teach(texts, labels, layer=1, pooling="mean", C=1.0, progress=False).save(tmp_path)
+    session.fit_classifier(texts, labels, layer=1, pooling="mean", C=1.0, progress=False).save(tmp_path)
     asked = ["classify", "a", "--taught", str(tmp_path), "--model", session.name]
     assert CliRunner().invoke(main, asked).exit_code == 0
     done = CliRunner().invoke(main, [*asked, "--special-tokens"])

@@ -179,7 +179,7 @@ def test_classifier_says_what_the_session_says(session: Session):
     widget.labels = own
     assert widget.scores == {label.label: label.score for label in session.classify(text, own, **quick).labels}
     widget.explained = "food"
-    why = session.explain(text, own, label="food", **quick)
+    why = session.attribute(text, own, label="food", **quick)
     assert widget.words == why.rows()
     assert widget.attribution == why
     widget.explained = ""
@@ -204,7 +204,7 @@ def test_classifier_asks_once_what_it_explains_twice(session: Session, monkeypat
 def test_classifier_reads_pairs(session: Session):
     widget = TextClassifier(session, "A dog sleeps.", task="entailment")
     assert "second text is empty" in widget.error
-    widget.second = "An animal sleeps."
+    widget.text_pair = "An animal sleeps."
     found = session.classify(("A dog sleeps.", "An animal sleeps."), task="entailment")
     assert (widget.error, widget.result) == ("", found)
     widget.explained = found.labels[0].label
@@ -213,7 +213,7 @@ def test_classifier_reads_pairs(session: Session):
 
 def test_classifier_of_ones_own(session: Session):
     texts = ["a dog", "the dog sleeps", "one cat", "a cat", "many dogs", "old cats"]
-    taught = session.teach(texts, ["dog", "dog", "cat", "cat", "dog", "cat"], layer=4, pooling="mean", C=0.1)
+    taught = session.fit_classifier(texts, ["dog", "dog", "cat", "cat", "dog", "cat"], layer=4, pooling="mean", C=0.1)
     widget = TextClassifier(taught, "the cat", explained="dog")
     found = taught.classify("the cat")
     assert widget.scores == {label.label: label.probability for label in found.labels}
@@ -231,7 +231,7 @@ def test_classifier_with_a_head(tmp_path: Path, tiny_config: XLMRobertaXLConfig,
         torch.manual_seed(1)
         XLMRobertaXLForSequenceClassification(config).save_pretrained(tmp_path)
     XLMRobertaTokenizer(vocabulary_file).save_pretrained(tmp_path)
-    widget = TextClassifier(str(tmp_path), "the dog", second="a cat")
+    widget = TextClassifier(str(tmp_path), "the dog", text_pair="a cat")
     found = xlmrxl.load(tmp_path).classify(("the dog", "a cat"))
     assert found.kind == kind
     assert widget.scores == {label.label: label.score for label in found.labels}
@@ -241,14 +241,14 @@ def test_classifier_with_a_head(tmp_path: Path, tiny_config: XLMRobertaXLConfig,
 
 def test_scorer_says_what_the_session_says(session: Session):
     prompt, choices = "It rained all night.", ["The street is wet.", "", "The street is long."]
-    widget = ChoiceScorer(session, prompt, choices, question="effect", normalize="length")
-    found = session.choose(prompt, [choices[0], choices[2]], question="effect", normalize="length")
+    widget = ChoiceScorer(session, prompt, choices, question="effect", normalization="length")
+    found = session.choose(prompt, [choices[0], choices[2]], question="effect", normalization="length")
     assert widget.result == found
     assert widget.probabilities == [choice.probability for choice in found.choices]
     assert widget.scores == [choice.score for choice in found.choices]
     assert widget.best == found.best
     widget.question = ""
-    assert widget.result == session.choose(prompt, [choices[0], choices[2]], normalize="length")
+    assert widget.result == session.choose(prompt, [choices[0], choices[2]], normalization="length")
     widget.choices = ["one"]
     assert widget.best is None
     assert "two" in widget.error

@@ -34,7 +34,7 @@ function render({ model, el }) {
     const readsPairs = () => (asks ? pairs.includes(task.value) : pairs);
     const missesPair = () => asks && readsPairs() && !second.value.trim();
     function showTask() {
-      secondField.hidden = !readsPairs() && !model.get("second");
+      secondField.hidden = !readsPairs() && !model.get("text_pair");
       if (!asks) return;
       const known = tasks[task.value] || {};
       const code = language.value || model.get("language");
@@ -71,16 +71,16 @@ function render({ model, el }) {
         asks ? labelsField : null,
       ],
       question: () => {
-        const asked = { text: text.value, second: secondField.hidden ? "" : second.value };
+        const asked = { text: text.value, text_pair: secondField.hidden ? "" : second.value };
         if (asks) Object.assign(asked, { task: task.value, language: language.value, labels: ownLabels() });
         // The words belong to one text: another one has to be asked about anew.
-        const kept = asked.text === model.get("text") && asked.second === model.get("second");
+        const kept = asked.text === model.get("text") && asked.text_pair === model.get("text_pair");
         return { ...asked, explained: kept ? model.get("explained") : "" };
       },
       fill() {
         text.value = model.get("text");
         text.grow();
-        second.value = model.get("second");
+        second.value = model.get("text_pair");
         second.grow();
         const names = model.get("labels");
         labels.value = (Array.isArray(names) ? names : Object.keys(names)).join(", ");

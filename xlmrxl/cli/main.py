@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from xlmrxl import row_tasks as batch
+from xlmrxl import row_tasks
 from xlmrxl.checkpoints.hub import DEFAULT, find_local_folder
 from xlmrxl.cli.options import (
     Files,
@@ -24,19 +24,26 @@ from xlmrxl.cli.options import (
     file_options,
     json_option,
     model_options,
-    special_option,
     table_options,
     task_options,
     text_column_option,
 )
 from xlmrxl.cli.text_arguments import GivenText, read_document, read_texts
-from xlmrxl.errors import MissingDependencyError
+from xlmrxl.errors import InputError, MissingDependencyError
 from xlmrxl.progress import show_progress
 from xlmrxl.quantization.precision import list_quantized
 from xlmrxl.space.command import space
 from xlmrxl.tables.decoding import check_encoding
 from xlmrxl.tables.table_options import TableOptions
-from xlmrxl.tasks.options import FillOptions
+from xlmrxl.tasks.options import (
+    AnswerOptions,
+    ChooseOptions,
+    ClassifyOptions,
+    CompareOptions,
+    FillOptions,
+    FitClassifierOptions,
+    TagOptions,
+)
 from xlmrxl.version import __version__
 
 if TYPE_CHECKING:
@@ -110,7 +117,7 @@ def show_each(
     """
     readable = [item for text, item in zip(texts, items, strict=True) if not text.error]
     with failing():
-        found = iter(batch.answer_each(call, readable, example) if readable else [])
+        found = iter(row_tasks.answer_each(call, readable, example) if readable else [])
     answers = [ValueError(text.error) if text.error else next(found) for text in texts]
     if len(answers) == 1 and isinstance(answers[0], Exception) and not texts[0].place:
         raise click.ClickException(str(answers[0]))
@@ -167,7 +174,7 @@ def fill(
     given = given_texts(texts, text_column, table)
     session = load_model(**model)
     if files is not None:
-        files.run(session, batch.fill(session, options, text_column))
+        files.run(session, row_tasks.fill(session, options, text_column))
         return
 
     def call(part: list[str]) -> Sequence[Result]:
@@ -178,43 +185,35 @@ def fill(
 
 @main.command()
 @click.argument("texts", nargs=-1, metavar="TEXT...")
-@click.option("--pair", "pairs", multiple=True, metavar="TEXT", help="The second text of a pair; one for each TEXT.")
-@click.option("--labels", metavar="A,B,C", help="What to choose from; those of the task if not given.")
-@click.option("--task", default="topic", show_default=True, help="topic, sentiment, entailment, or one of your own.")
-@click.option("--language", default="en", show_default=True, help="Of templates and labels.")
-@click.option("--template", "templates", multiple=True, metavar="TEXT", help="With {text} and <mask>; give several.")
 @click.option(
-    "--calibration", default="contextual", show_default=True, type=click.Choice(["contextual", "pmi", "none"])
+    "--text-pair", "text_pairs", multiple=True, metavar="TEXT", help="The second text of a pair; one for each TEXT."
 )
-@special_option
+@task_options(ClassifyOptions, columns=True)
 @json_option
 @file_options
 @text_column_option
-@click.option("--pair-column", help="Column with the second texts of pairs; pair for entailment.")
-@click.option("--language-column", help="Column with the language of each row.")
+@click.option("--text-pair-column", help="Column with the second texts of pairs; text_pair for entailment.")
 @click.option(
-    "--taught", type=click.Path(path_type=Path), help="A folder that `xlmrxl teach` wrote, instead of labels."
+    "--classifier",
+    "classifier_folder",
+    type=click.Path(path_type=Path),
+    help="A folder that `xlmrxl fit-classifier` wrote, instead of labels.",
 )
-@click.option("--explain", is_flag=True, help="Show what each word of a TEXT does for its label.")
+@click.option("--attribute", is_flag=True, help="Show what each word of a TEXT does for its label.")
 @model_options
 def classify(
     texts: tuple[str, ...],
-    pairs: tuple[str, ...],
-    labels: str | None,
-    templates: tuple[str, ...],
-    calibration: str,
-    task: str,
-    language: str,
+    text_pairs: tuple[str, ...],
+    options: ClassifyOptions,
+    option_columns: dict[str, str],
     as_json: bool,
     files: Files | None,
     table: TableOptions,
     text_column: str,
-    pair_column: str | None,
-    language_column: str | None,
-    taught: Path | None,
-    explain: bool,
-    special_tokens: bool,
-    **options: Any,
+    text_pair_column: str | None,
+    classifier_folder: Path | None,
+    attribute: bool,
+    **model: Any,
 ) -> None:
     """Say which label fits each TEXT, by a cloze or by the model's own head.
 
@@ -229,49 +228,47 @@ def classify(
     xlmrxl classify --input reviews.csv --output rated.csv --task sentiment
     """
     check_given(texts, files, "TEXT...")
-    if explain and files is not None:
-        raise click.UsageError("--explain is for TEXT, not for --input.")
+    if attribute and files is not None:
+        raise click.UsageError("--attribute is for TEXT, not for --input.")
     given = given_texts(texts, text_column, table)
     items: list[Any] = [each.text for each in given]
-    if pairs:
-        if len(pairs) != len(items):
-            raise click.UsageError(f"There are {len(items)} texts, but {len(pairs)} --pair. Give one for each.")
-        items = list(zip(items, pairs, strict=True))
-    if task == "entailment":
-        pair_column = pair_column or "pair"
-    session = load_model(**options)
-    settings: dict[str, Any] = {
-        "labels": [label.strip() for label in labels.split(",")] if labels is not None else None,
-        "task": task,
-        "language": language,
-        "templates": list(templates) or None,
-        "calibration": None if calibration == "none" else calibration,
-        "special_tokens": special_tokens,
-    }
+    if text_pairs:
+        if len(text_pairs) != len(items):
+            raise click.UsageError(
+                f"There are {len(items)} texts, but {len(text_pairs)} --text-pair. Give one for each."
+            )
+        items = list(zip(items, text_pairs, strict=True))
+    if options.task == "entailment":
+        text_pair_column = text_pair_column or "text_pair"
+    session = load_model(**model)
     with failing():
         classifier = None
-        if taught is not None:
-            from xlmrxl.tasks.linear_classifier import Taught  # noqa: PLC0415
+        if classifier_folder is not None:
+            from xlmrxl.tasks.linear_classifier import LinearClassifier  # noqa: PLC0415
 
-            classifier = Taught.load(taught, session)
-            if special_tokens and not classifier.special_tokens:
-                raise ValueError("--taught reads texts as it was taught: teach it with --special-tokens instead.")
+            classifier = LinearClassifier.load(classifier_folder, session)
+            if options.special_tokens and not classifier.special_tokens:
+                raise InputError(
+                    "--classifier reads texts as its examples were read: fit it with --special-tokens instead."
+                )
     if files is not None:
-        files.run(session, batch.classify(session, settings, text_column, pair_column, language_column, classifier))
+        task = row_tasks.classify(session, options, text_column, text_pair_column, option_columns, classifier)
+        files.run(session, task)
         return
 
     def call(part: list[Any]) -> Sequence[Result]:
-        if explain:
+        if attribute:
             return [
-                session.explain(item, **settings) if classifier is None else classifier.attribute(item) for item in part
+                session.attribute(item, **options.to_dict()) if classifier is None else classifier.attribute(item)
+                for item in part
             ]
         progress = len(part) == len(given)
         if classifier is None:
-            return session.classify(part, **settings, progress=progress)
+            return session.classify(part, **options.to_dict(), progress=progress)
         return classifier.classify(part, progress=progress)
 
-    first, second = " ".join(batch.EXAMPLE), batch.EXAMPLE[1]  # two words, of which --explain leaves one out
-    show_each(given, items, call, (first, second) if pairs else first, as_json)
+    first, second = " ".join(row_tasks.EXAMPLE), row_tasks.EXAMPLE[1]  # two words, of which --attribute leaves one out
+    show_each(given, items, call, (first, second) if text_pairs else first, as_json)
 
 
 @main.command()
@@ -281,84 +278,71 @@ def classify(
 @click.option("--text-column", default="text", show_default=True)
 @click.option("--label-column", default="label", show_default=True)
 @click.option("--language-column", help="Of --test: report by language, and take off what a language's texts share.")
-@click.option(
-    "--layer", type=click.IntRange(min=0), help="Of the hidden states; chosen by cross-validation if not given."
-)
-@click.option("--pooling", type=click.Choice(["mean", "first", "head"]), help="Chosen as well, of mean and first.")
-@special_option
+@task_options(FitClassifierOptions)
 @json_option
 @table_options
 @model_options
-def teach(
+def fit_classifier(
     examples: Path,
     folder: Path,
     test: Path | None,
     text_column: str,
     label_column: str,
     language_column: str | None,
-    layer: int | None,
-    pooling: str | None,
-    special_tokens: bool,
+    options: FitClassifierOptions,
     as_json: bool,
     table: TableOptions,
-    **options: Any,
+    **model: Any,
 ) -> None:
-    """Teach a classifier from EXAMPLES, a file with texts and their labels, and write it into FOLDER.
+    """Fit a classifier on EXAMPLES, a file with texts and their labels, and write it into FOLDER.
 
     A linear classifier on the model's frozen features; 8 examples of each label will do. Labels are texts, or in .jsonl
     and .parquet whole numbers or booleans; results carry them as texts.
 
     \b
-    xlmrxl teach reviews.csv my-classifier --test more-reviews.csv
-    xlmrxl classify "A lovely book." --taught my-classifier
+    xlmrxl fit-classifier reviews.csv my-classifier --test more-reviews.csv
+    xlmrxl classify "A lovely book." --classifier my-classifier
     """
     with failing():
         table.check([examples, *([] if test is None else [test])])
-        texts, labels = batch.read_examples(examples, text_column, label_column, table=table)
+        texts, labels = row_tasks.read_examples(examples, text_column, label_column, table=table)
         held_out = None
         if test is not None:
-            held_out = batch.read_examples(test, text_column, label_column, language_column, table)
-    session = load_model(**options)
+            held_out = row_tasks.read_examples(test, text_column, label_column, language_column, table)
+    session = load_model(**model)
     with failing():
-        taught = session.teach(texts, labels, layer=layer, pooling=pooling, special_tokens=special_tokens)
-        taught.save(folder)
+        classifier = session.fit_classifier(texts, labels, **options.to_dict())
+        classifier.save(folder)
         click.echo(
-            f"{folder}: layer {taught.layer}, pooling {taught.pooling}, cross-validated {taught.accuracy:.1%}", err=True
+            f"{folder}: state {classifier.state}, pooling {classifier.pooling}, "
+            f"cross-validated {classifier.accuracy:.1%}",
+            err=True,
         )
         if held_out is not None:
             languages = held_out[2] if language_column else None
-            show([taught.report(held_out[0], held_out[1], languages, center=bool(languages))], as_json)
+            show([classifier.report(held_out[0], held_out[1], languages, center=bool(languages))], as_json)
 
 
 @main.command()
 @click.argument("prompt", required=False)
 @click.argument("choices", nargs=-1, metavar="CHOICE CHOICE...")
-@click.option("--question", type=click.Choice(["cause", "effect"]), help="Whether the choices are causes or effects.")
-@click.option("--language", default="en", show_default=True, help="Of the connective for --question.")
-@click.option("--normalize", default="pmi", show_default=True, type=click.Choice(["pmi", "length", "none"]))
-@special_option
+@task_options(ChooseOptions, columns=True)
 @json_option
 @file_options
 @click.option("--prompt-column", default="prompt", show_default=True, help="Column of --input with the prompts.")
 @click.option("--choices-column", help="Column with lists of choices; choices, or choice1, choice2 … if not given.")
-@click.option("--question-column", help="Column with the question of each row: cause or effect.")
-@click.option("--language-column", help="Column with the language of each row.")
 @model_options
 def choose(
     prompt: str | None,
     choices: tuple[str, ...],
-    question: str | None,
-    language: str,
-    normalize: str,
-    special_tokens: bool,
+    options: ChooseOptions,
+    option_columns: dict[str, str],
     as_json: bool,
     files: Files | None,
     table: TableOptions,
     prompt_column: str,
     choices_column: str | None,
-    question_column: str | None,
-    language_column: str | None,
-    **options: Any,
+    **model: Any,
 ) -> None:
     """Say which CHOICE goes best with the PROMPT.
 
@@ -372,31 +356,28 @@ def choose(
     check_given(prompt, files, "PROMPT CHOICE CHOICE...")
     if files is None and table != TableOptions():
         raise click.UsageError("--delimiter, --quoting and --encoding are for --input.")
-    session = load_model(**options)
-    settings: dict[str, Any] = {"question": question, "language": language, "normalize": normalize}
-    settings["special_tokens"] = special_tokens
+    session = load_model(**model)
     if files is None:
         with failing():
-            show([session.choose(prompt or "", list(choices), **settings)], as_json)
+            show([session.choose(prompt or "", list(choices), **options.to_dict())], as_json)
     else:
-        task = batch.choose(session, settings, prompt_column, choices_column, question_column, language_column)
-        files.run(session, task)
+        files.run(session, row_tasks.choose(session, options, prompt_column, choices_column, option_columns))
 
 
 @main.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
-@special_option
+@task_options(TagOptions)
 @json_option
 @text_column_option
 @table_options
 @model_options
 def tag(
     texts: tuple[str, ...],
-    special_tokens: bool,
+    options: TagOptions,
     as_json: bool,
     text_column: str,
     table: TableOptions,
-    **options: Any,
+    **model: Any,
 ) -> None:
     """Label the words of each TEXT, of any length, with a model that has a head for it.
 
@@ -407,30 +388,22 @@ def tag(
     xlmrxl tag "Angela lives in Kyiv." --model FOLDER
     """
     given = given_texts(texts, text_column, table)
-    session = load_model(**options)
+    session = load_model(**model)
 
     def call(part: list[str]) -> Sequence[Result]:
-        return session.tag(part, special_tokens=special_tokens)
+        return session.tag(part, **options.to_dict())
 
-    show_each(given, [each.text for each in given], call, batch.EXAMPLE[0], as_json)
+    show_each(given, [each.text for each in given], call, row_tasks.EXAMPLE[0], as_json)
 
 
 @main.command()
 @click.argument("question")
 @click.argument("context")
-@click.option("--top-k", default=3, show_default=True, type=click.IntRange(min=1), help="Answers.")
-@click.option(
-    "--null-threshold",
-    type=float,
-    metavar="NUMBER",
-    help="Say that there is no answer where that is rated higher than the best one by more than this: 0 for a start. "
-    "For heads taught with questions without an answer, as those of SQuAD 2.0.",
-)
-@special_option
+@task_options(AnswerOptions)
 @json_option
 @encoding_option
 @model_options
-def answer(question: str, context: str, as_json: bool, encoding: str, **options: Any) -> None:
+def answer(question: str, context: str, options: AnswerOptions, as_json: bool, encoding: str, **model: Any) -> None:
     """Find the answer to a QUESTION in a CONTEXT, with a model that has a head for it.
 
     A CONTEXT that names a file stands for all of it, - for all of the standard input.
@@ -438,12 +411,11 @@ def answer(question: str, context: str, as_json: bool, encoding: str, **options:
     \b
     xlmrxl answer "Where does Angela live?" "Angela lives in Kyiv." --model FOLDER
     """
-    asked = {name: options.pop(name) for name in ("top_k", "null_threshold", "special_tokens")}
     with failing():
         text = read_document(context, standard_input, check_encoding(encoding))
-    session = load_model(**options)
+    session = load_model(**model)
     with failing():
-        show([session.answer(question, text, **asked)], as_json)
+        show([session.answer(question, text, **options.to_dict())], as_json)
 
 
 @main.command()
@@ -579,24 +551,23 @@ def quantize(source: str, target: Path, precision: str, **options: Any) -> None:
 
 @main.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
-@click.option("--precisions", default="bf16,8bit,4bit", show_default=True, help="The first is the standard.")
+@task_options(CompareOptions)
 @click.option("--model", default=DEFAULT, show_default=True, help="A name on the Hub, a folder, or the embedded model.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--top-k", default=5, show_default=True, type=click.IntRange(min=1), help="Fills for each mask.")
 @click.option("--force", is_flag=True, help="Load even what does not fit the free memory.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @text_column_option
 @table_options
 def compare(
     texts: tuple[str, ...],
-    precisions: str,
+    options: CompareOptions,
     model: str,
     as_json: bool,
     text_column: str,
     table: TableOptions,
-    **options: Any,
+    **load: Any,
 ) -> None:
-    """What quantisation does to TEXT: its fills in each precision, and how far they are apart.
+    """Show what quantisation does to TEXT: its fills in each precision, and how far they are apart.
 
     A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input.
     In texts without <mask> 15 % of the tokens are hidden.
@@ -604,14 +575,13 @@ def compare(
     \b
     xlmrxl compare "The capital of France is <mask>." --precisions fp32,8bit,4bit
     """
-    from xlmrxl.tasks.compare_precisions import compare as run  # noqa: PLC0415
+    from xlmrxl.tasks.compare_precisions import compare_precisions  # noqa: PLC0415
 
     given = given_texts(texts, text_column, table)
     if bad := next((each.error for each in given if each.error), ""):
         raise click.ClickException(bad)
-    kinds = [kind.strip() for kind in precisions.split(",") if kind.strip()]
     with failing():
-        result = run(model, [each.text for each in given], kinds, **options)
+        result = compare_precisions(model, [each.text for each in given], **options.to_dict(), **load)
     click.echo(json.dumps(result.to_dict(), ensure_ascii=False) if as_json else str(result))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xlmrxl import row_tasks as batch
+from xlmrxl import row_tasks
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.errors import CheckpointError, MissingDependencyError
 from xlmrxl.quantization.precision import AUTO, PRECISIONS
@@ -50,31 +50,25 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def special_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option of every command on texts, in which special tokens are text unless they are asked for."""
-    return click.option(
-        "--special-tokens", is_flag=True, help="Read </s> and the like in a text as special tokens, not as text."
-    )(command)
-
-
-class LabelList(click.ParamType):
-    """Labels with commas between them, as one argument."""
+class CommaList(click.ParamType):
+    """Words with commas between them, as one argument."""
 
     name = "A,B,C"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the labels of an argument as a list."""
-        return [label.strip() for label in value.split(",")] if isinstance(value, str) else value
+        """Return the words of an argument as a list."""
+        return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
 def make_flag(option: Option) -> Callable[..., Any]:
     """Return the flag of an option of a task: `--top-k`, `--no-punctuation`, or `--target` for each of `targets`."""
     name, bounds = (option.item or option.name).replace("_", "-"), option.bounds
-    shown = {"default": option.default, "show_default": option.default is not None, "help": option.help}
+    default = ",".join(option.default) if isinstance(option.default, tuple) else option.default
+    shown = {"default": default, "show_default": option.default is not None, "help": option.help}
     if option.kind == "boolean":
         names = f"--{name}/--no-{name}" if option.default else f"--{name}"
         return click.option(names, option.name, is_flag=True, default=option.default, help=option.help)
-    if option.kind == "texts":
+    if option.item:
         return click.option(
             f"--{name}", option.name, multiple=True, metavar="TEXT", help=f"{option.help} Give several."
         )
@@ -84,7 +78,8 @@ def make_flag(option: Option) -> Callable[..., Any]:
             bounds.minimum if bounds.above is None else bounds.above, bounds.maximum, min_open=bounds.above is not None
         ),
         "choice": click.Choice(option.choices),
-        "labels": LabelList(),
+        "labels": CommaList(),
+        "texts": CommaList(),
     }
     return click.option(f"--{name}", option.name, type=kinds.get(option.kind, str), **shown)
 
@@ -190,11 +185,11 @@ class Files:
     chunk: int
     overwrite: bool
 
-    def run(self, session: Session, task: batch.RowTask) -> None:
+    def run(self, session: Session, task: row_tasks.RowTask) -> None:
         """Do a task with every row, say how it went, and exit with 1 if all were bad."""
         try:
             with failing():
-                counts = batch.run(
+                counts = row_tasks.run(
                     session,
                     task,
                     self.source,

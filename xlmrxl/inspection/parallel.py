@@ -398,11 +398,11 @@ def retrieval(
     there, back = names
     with show_progress(progress, "Reading", "text") as report:
         both = extract_features(
-            loaded_model, [*pair[0], *pair[1]], layers=states, pooling=pooling, special_tokens=True, progress=report
+            loaded_model, [*pair[0], *pair[1]], states=states, pooling=pooling, special_tokens=True, progress=report
         )
-    values = np.empty((2, len(both.layers)))
-    for column, state in enumerate(both.layers):
-        x = both.of(state, pooling).numpy().astype(np.float64)
+    values = np.empty((2, len(both.states)))
+    for column, state in enumerate(both.states):
+        x = both.select(state, pooling).numpy().astype(np.float64)
         sides = [remove_common_components(side, 0 if centre else None) for side in (x[:n], x[n:])]
         similarity = pairwise_cosine(*sides)
         values[:, column] = top1_accuracy(similarity), top1_accuracy(similarity.T)
@@ -414,7 +414,7 @@ def retrieval(
         "translations found",
         values,
         (f"{there} → {back}", f"{back} → {there}"),
-        Axis("state", tuple(map(str, both.layers))),
+        Axis("state", tuple(map(str, both.states))),
         chance=1 / n,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.model.heads import XLMRobertaXLForQuestionAnswering
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.head_logits import compute_head_logits
 from xlmrxl.tasks.masked_lm import max_input_length, split_subwords
+from xlmrxl.tasks.options import AnswerOptions
+from xlmrxl.tasks.record import Record, to_rows
 from xlmrxl.tasks.result import Result, Source, format_table
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tasks.windows import split_into_windows
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Record):
     """A stretch of the context."""
 
     text: str
@@ -34,37 +36,33 @@ class Answer:
 
 @dataclass(frozen=True)
 class AnswerResult(Result):
-    """A question with its answers, the best first; no two of them overlap."""
+    """A question with its answers, the best first; no two of them overlap.
+
+    Attributes:
+        question: what was asked.
+        context: where the answer was looked for.
+        is_impossible: whether the context has no answer, where `null_threshold` was given.
+        null_probability: that the context has no answer, among all stretches and that there is none.
+        answers: whatever is said of there being none.
+    """
 
     question: str
     context: str
-    answers: tuple[Answer, ...]  # whatever is said of there being none
-    null_probability: float = 0.0  # that the context has no answer, among all stretches and that there is none
-    is_impossible: bool = False  # whether there is none, where `null_threshold` was given
+    is_impossible: bool
+    null_probability: float
+    answers: tuple[Answer, ...]
 
     @property
     def best(self) -> Answer | None:
         """Return the answer, None if the context has none."""
         return None if self.is_impossible or not self.answers else self.answers[0]
 
-    def content(self) -> dict[str, Any]:
-        """Return `{"question": …, "context": …, "is_impossible": …, "null_probability": …, "answers": [{…}, …]}`.
-
-        Each of the answers has `text`, `score`, `start` and `end`.
-        """
-        found = {"question": self.question, "context": self.context}
-        return found | self._null() | {"answers": self._plain()}
-
     def rows(self) -> list[dict[str, Any]]:
         """Return a row an answer, each of which says whether there is one at all."""
-        rows = enumerate(self._plain(), 1)
-        return [{"question": self.question, "rank": rank} | row | self._null() for rank, row in rows]
-
-    def _null(self) -> dict[str, Any]:
-        return {"is_impossible": self.is_impossible, "null_probability": self.null_probability}
-
-    def _plain(self) -> list[dict[str, Any]]:
-        return [{"text": a.text, "score": a.score, "start": a.start, "end": a.end} for a in self.answers]
+        null = {"is_impossible": self.is_impossible, "null_probability": self.null_probability}
+        return [
+            {"question": self.question, "rank": rank} | row | null for rank, row in enumerate(to_rows(self.answers), 1)
+        ]
 
     def __str__(self) -> str:
         said = [f"no answer in the context: {self.null_probability:.2%}"]
@@ -87,11 +85,8 @@ def answer(
     loaded_model: LoadedModel,
     questions: str | Sequence[str],
     contexts: str | Sequence[str],
+    options: AnswerOptions | None = None,
     *,
-    top_k: int = 3,
-    max_answer_tokens: int = 30,
-    null_threshold: float | None = None,
-    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> list[AnswerResult]:
     """Find the answers to some questions, each in its context.
@@ -111,13 +106,7 @@ def answer(
         loaded_model: with a question-answering head.
         questions: as many as contexts.
         contexts: of any length.
-        top_k: how many answers at most.
-        max_answer_tokens: the longest answer.
-        null_threshold: say that a context has no answer (`is_impossible`) where the null score is higher than the best
-            stretch's sum by more than this, in units of the logits: 0 is where both weigh the same, higher finds more
-            answers; SQuAD 2.0 tunes it on questions whose answers are known. The answers are listed all the same. If
-            not given, there is always one.
-        special_tokens: whether "</s>" and the like in a text are special tokens; otherwise all but `<mask>` are text.
+        options: see `AnswerOptions`; the defaults if not given.
         progress: called with the windows that are done and how many there are; True shows a bar once it takes longer
             than a second.
 
@@ -125,21 +114,17 @@ def answer(
         A result for each question, in order.
 
     Raises:
-        ValueError: an empty question or context, a question too long, or counts that cannot be had.
+        InputError: an empty question or context, a question too long, or counts that cannot be had.
         TypeError: something other than a text.
         CheckpointError: the model has another head.
     """
+    options = options or AnswerOptions()
     model = loaded_model.require(XLMRobertaXLForQuestionAnswering)
     questions, contexts = check_texts(questions, "questions"), check_texts(contexts, "contexts")
     if len(questions) != len(contexts):
-        raise ValueError(f"There are {len(questions)} questions and {len(contexts)} contexts; give one for each.")
-    for name, value in (("top_k", top_k), ("max_answer_tokens", max_answer_tokens)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1.")
-    if null_threshold is not None and not -math.inf <= null_threshold <= math.inf:
-        raise ValueError("null_threshold is no number; give 0, or None to leave it out.")
+        raise InputError(f"There are {len(questions)} questions and {len(contexts)} contexts; give one for each.")
     readings = [
-        _read(loaded_model, question, context, max_answer_tokens, special_tokens, number)
+        _read(loaded_model, question, context, options, number)
         for number, (question, context) in enumerate(zip(questions, contexts, strict=True), 1)
     ]
     rows = [
@@ -152,50 +137,47 @@ def answer(
         out = model(ids, attention_mask=attention_mask, return_dict=True)
         return torch.stack([out.start_logits, out.end_logits], dim=-1)
 
-    with show_progress(progress, "Answering", "window") as told:
-        found = iter(compute_head_logits(loaded_model, rows, head, told))
-    settings: dict[str, Any] = {"top_k": top_k, "max_answer_tokens": max_answer_tokens}
-    settings |= {} if null_threshold is None else {"null_threshold": null_threshold}
-    source = Source.from_model(loaded_model, special_tokens=special_tokens, **settings)
+    with show_progress(progress, "Answering", "window") as on_progress:
+        found = iter(compute_head_logits(loaded_model, rows, head, on_progress))
+    source = Source.from_model(loaded_model, options)
     results = []
     for question, context, reading in zip(questions, contexts, readings, strict=True):
         logits = [next(found) for _ in reading.windows]
-        sums = _sums(reading, logits, max_answer_tokens)
+        sums = _add_logits(reading, logits, options.max_answer_tokens)
         null = torch.stack([both[0].sum() for both in logits]).double().min()
         probability = float((null - torch.cat([null[None], sums.flatten()]).logsumexp(0)).exp())
-        impossible = null_threshold is not None and float(null - sums.max()) > null_threshold
-        answers = _best(context, reading, sums, top_k)
-        results.append(AnswerResult(source, question, context, answers, probability, impossible))
+        threshold = options.null_threshold
+        impossible = threshold is not None and float(null - sums.max()) > threshold
+        answers = _select_best(context, reading, sums, options.top_k)
+        results.append(AnswerResult(source, question, context, impossible, probability, answers))
     return results
 
 
-def _read(
-    loaded_model: LoadedModel, question: str, context: str, longest: int, special_tokens: bool, number: int
-) -> _Reading:
-    tokenizer = loaded_model.tokenizer
-
+def _read(loaded_model: LoadedModel, question: str, context: str, options: AnswerOptions, number: int) -> _Reading:
+    """Return a question and its context in tokens, and the windows in which they are read."""
+    tokenizer, longest = loaded_model.tokenizer, options.max_answer_tokens
     try:
-        asked = [i for i, _, _ in split_subwords(tokenizer, question, special_tokens)]
-        pieces = split_subwords(tokenizer, context, special_tokens)
+        question_ids = [i for i, _, _ in split_subwords(tokenizer, question, options.special_tokens)]
+        subwords = split_subwords(tokenizer, context, options.special_tokens)
     except ValueError as error:
-        raise ValueError(f"Question {number}: {error}") from None
-    ids, spans = [i for i, _, _ in pieces], [(start, end) for _, start, end in pieces]
-    if not asked:
-        raise ValueError(f"Question {number} is empty; write what is to be found in the context.")
+        raise InputError(f"Question {number}: {error}") from None
+    ids, spans = [i for i, _, _ in subwords], [(start, end) for _, start, end in subwords]
+    if not question_ids:
+        raise InputError(f"Question {number} is empty; write what is to be found in the context.")
     if all(start == end for start, end in spans):
-        raise ValueError(f"The context of question {number} is empty; give the text in which the answer stands.")
+        raise InputError(f"The context of question {number} is empty; give the text in which the answer stands.")
     most = max_input_length(loaded_model)
-    width = most - tokenizer.num_special_tokens_to_add(pair=True) - len(asked)
+    width = most - tokenizer.num_special_tokens_to_add(pair=True) - len(question_ids)
     if width < len(ids) and width <= longest:
-        raise ValueError(
-            f"Question {number} has {len(asked)} tokens and leaves {max(width, 0)} of the {most} that the "
+        raise InputError(
+            f"Question {number} has {len(question_ids)} tokens and leaves {max(width, 0)} of the {most} that the "
             f"model reads, too few for answers of {longest}; shorten the question, or lower max_answer_tokens."
         )
     stride = min(max(width // 2, 1), width - longest + 1)
-    return _Reading(asked, ids, spans, split_into_windows(len(ids), width, stride))
+    return _Reading(question_ids, ids, spans, split_into_windows(len(ids), width, stride))
 
 
-def _sums(reading: _Reading, logits: Sequence[Tensor], longest: int) -> Tensor:
+def _add_logits(reading: _Reading, logits: Sequence[Tensor], longest: int) -> Tensor:
     """Return (tokens of the context, longest): start plus end logit of the stretch from token i to i + j, -inf if none.
 
     A lone space is no stretch.
@@ -214,7 +196,8 @@ def _sums(reading: _Reading, logits: Sequence[Tensor], longest: int) -> Tensor:
     return sums.masked_fill(stops[last.clamp(max=count - 1)] <= begins[:, None], -torch.inf).double()
 
 
-def _best(context: str, reading: _Reading, sums: Tensor, top_k: int) -> tuple[Answer, ...]:
+def _select_best(context: str, reading: _Reading, sums: Tensor, top_k: int) -> tuple[Answer, ...]:
+    """Return the likeliest stretches that do not overlap, with their shares of the probability."""
     starts, ends = torch.tensor(reading.spans).T
     scores = sums.flatten().softmax(-1)
     answers: list[Answer] = []

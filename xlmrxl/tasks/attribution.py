@@ -1,15 +1,19 @@
-"""Why: what each word of a text does for a score, by leaving it out (Li et al. 2016, Understanding Neural Networks
-through Representation Erasure). It needs nothing of the model but its scores, so it works in every precision."""
+"""Attribution: what each word of a text does for a score, by leaving it out.
+
+Li et al. (2016), Understanding Neural Networks through Representation Erasure. It needs nothing of the model but its
+scores, so it works in every precision.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from xlmrxl.errors import InputError
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.rendering.components import (
     render_heading,
@@ -20,7 +24,10 @@ from xlmrxl.rendering.components import (
     tip_attribute,
 )
 from xlmrxl.rendering.formats import format_number, format_percent, format_signed, text_attributes
+from xlmrxl.tasks.classify import classify
 from xlmrxl.tasks.masked_lm import classify_character, find_words, tokenize_within_limit
+from xlmrxl.tasks.options import AttributeOptions, ClassifyOptions
+from xlmrxl.tasks.record import HIDDEN, Record, to_rows
 from xlmrxl.tasks.result import Result, Source
 from xlmrxl.version import __version__
 
@@ -34,7 +41,7 @@ WORDS_HINT = "Each word was left out in turn. Point at one to see how much lower
 
 
 @dataclass(frozen=True)
-class WordAttribution:
+class WordAttribution(Record):
     """What one word does for the score."""
 
     word: str
@@ -45,30 +52,21 @@ class WordAttribution:
 
 @dataclass(frozen=True)
 class Attribution(Result):
-    """A text, the score that is explained, and what each word does for it."""
+    """A text, the score that is attributed, and what each word does for it."""
 
     text: str
-    words: tuple[WordAttribution, ...]  # in the order of the text
+    label: str | None  # whose score it is
     score: float  # of the whole text
-    label: str | None = None  # whose score it is
-    is_probability: bool = False  # whether the score is one, so that the values are differences of probabilities
-
-    def content(self) -> dict[str, Any]:
-        """`{"text": …, "label": …, "score": …, "words": [{"word": …, "start": …, "end": …, "value": …}, …]}`."""
-        return {
-            "text": self.text,
-            "label": self.label,
-            "score": self.score,
-            "words": [vars(word) for word in self.words],
-        }
+    words: tuple[WordAttribution, ...]  # in the order of the text
+    is_probability: bool = field(default=False, metadata=HIDDEN)  # whether values are differences of probabilities
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a word."""
-        return [dict(vars(word)) for word in self.words]
+        """Return a row a word."""
+        return to_rows(self.words)
 
     @property
     def strongest(self) -> float:
-        """The largest absolute value."""
+        """Return the largest absolute value."""
         return max(abs(word.value) for word in self.words)
 
     def __str__(self) -> str:
@@ -129,50 +127,90 @@ def attribute(
     loaded_model: LoadedModel | None = None,
     source: Source | None = None,
     label: str | None = None,
+    is_probability: bool = False,
     special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> Attribution:
-    """Leave out each word in turn, with the space after it, and see how much lower the score gets.
+    """Attribute a score to words: leave out each in turn, with the space after it, and see how much lower it gets.
 
     Args:
         text: of 2 to 512 words.
-        predict: gives the score of what is explained for each of several texts.
+        predict: gives the score that is attributed for each of several texts.
         loaded_model: whose tokens are the words where a script puts no spaces between them; without it, words are what
             stands between spaces.
-        source: of the result that is explained.
+        source: of the result whose score it is.
         label: whose score it is.
+        is_probability: whether the score is a probability.
         special_tokens: whether "</s>" and the like in the text are special tokens, as `predict` has it.
-        progress: a callback, told how many texts are done and how many there are; True for a bar, False for none.
+        progress: called with how many texts are done and how many there are; True for a bar, False for none.
 
     Raises:
         TypeError: `text` is no string.
-        ValueError: it has fewer than 2 or more than 512 words, or `predict` does not give a number for each text.
+        InputError: it has fewer than 2 or more than 512 words, or `predict` does not give a number for each text.
     """
     if not isinstance(text, str):
         raise TypeError(f"A text is a string, not a {type(text).__name__}.")
     spans = _spans(text, loaded_model, special_tokens)
     if len(spans) > MOST_WORDS:
-        raise ValueError(f"The text has {len(spans)} words; at most {MOST_WORDS} can be left out in turn. Shorten it.")
+        raise InputError(f"The text has {len(spans)} words; at most {MOST_WORDS} can be left out in turn. Shorten it.")
     if len(spans) < 2:
-        raise ValueError("The text needs two words or more: without its only word nothing is left to compare with.")
+        raise InputError("The text needs two words or more: without its only word nothing is left to compare with.")
     texts = [text, *(_without(text, spans, i) for i in range(len(spans)))]
     scores: list[float] = []
-    with show_progress(progress, "Leaving out words", "text") as told:
+    with show_progress(progress, "Leaving out words", "text") as on_progress:
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             given = texts[start : start + TEXTS_AT_ONCE]
             scores += _checked(predict(given), len(given))
-            told(len(scores), len(texts))
+            on_progress(len(scores), len(texts))
     found = tuple(
         WordAttribution(text[start:end], start, end, scores[0] - score)
         for (start, end), score in zip(spans, scores[1:], strict=True)
     )
     if source is None:
         source = _source(loaded_model)
-    return Attribution(source, text, found, scores[0], label)
+    return Attribution(source, text, label, scores[0], found, is_probability)
+
+
+def attribute_label(
+    loaded_model: LoadedModel, text: str, options: AttributeOptions, *, progress: Progress | bool = True
+) -> Attribution:
+    """Attribute the score of a label to the words of a text that `classify` reads.
+
+    Args:
+        loaded_model: as for `classify`.
+        text: of 2 to 512 words.
+        options: see `AttributeOptions`.
+        progress: as for `attribute`.
+
+    Raises:
+        InputError: as `classify` and `attribute`, or there is no such label.
+    """
+    how = ClassifyOptions.from_arguments(vars(options))
+    label = options.label or classify(loaded_model, [text], how, progress=False)[0].label
+    kinds: set[str] = set()
+
+    def predict(texts: list[str]) -> list[float]:
+        found = classify(loaded_model, texts, how, progress=False)
+        kinds.update(result.kind for result in found)
+        scores = [{score.label: score.score for score in result.labels} for result in found]
+        if label not in scores[0]:
+            raise InputError(f"There is no label {label!r}, only {', '.join(scores[0])}.")
+        return [score[label] for score in scores]
+
+    found = attribute(
+        text,
+        predict,
+        loaded_model=loaded_model,
+        source=Source.from_model(loaded_model, options),
+        label=label,
+        special_tokens=options.special_tokens,
+        progress=progress,
+    )
+    return replace(found, is_probability="regression" not in kinds)
 
 
 def _spans(text: str, loaded_model: LoadedModel | None, special_tokens: bool) -> list[tuple[int, int]]:
-    """Where the words are: between spaces, and within those in scripts without spaces by their tokens."""
+    """Return where the words are: between spaces, and within those in scripts without spaces by their tokens."""
     chunks = [match.span() for match in re.finditer(r"\S+", text)]
     if loaded_model is None or not any(classify_character(character) == "own" for character in text):
         return chunks
@@ -193,7 +231,7 @@ def _spans(text: str, loaded_model: LoadedModel | None, special_tokens: bool) ->
 
 
 def _without(text: str, spans: list[tuple[int, int]], i: int) -> str:
-    """The text without a word and what parts it from the next one (from the one before, if it is the last)."""
+    """Return the text without a word and what parts it from the next one (from the one before, if it is the last)."""
     start, end = spans[i]
     if i + 1 < len(spans):
         return text[:start] + text[spans[i + 1][0] :]
@@ -203,10 +241,9 @@ def _without(text: str, spans: list[tuple[int, int]], i: int) -> str:
 def _checked(scores: Sequence[float], count: int) -> list[float]:
     numbers = [float(score) for score in scores]
     if len(numbers) != count or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"predict must give a finite number for each of {count} texts, not {numbers}.")
+        raise InputError(f"predict must give a finite number for each of {count} texts, not {numbers}.")
     return numbers
 
 
 def _source(loaded_model: LoadedModel | None) -> Source:
-
     return Source("unknown", None, "unknown", __version__) if loaded_model is None else Source.from_model(loaded_model)

@@ -6,12 +6,14 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForMultipleChoice
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.choose_results import Choice, ChooseResult
@@ -24,6 +26,7 @@ from xlmrxl.tasks.masked_lm import (
     max_input_length,
     tokenize_within_limit,
 )
+from xlmrxl.tasks.options import ChooseOptions, Question
 from xlmrxl.tasks.result import Source
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
@@ -31,8 +34,7 @@ from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
 if TYPE_CHECKING:
     from xlmrxl.loaded_model import LoadedModel
 
-QUESTIONS = ("cause", "effect")
-NORMALIZATIONS = ("pmi", "length", "none")
+QUESTIONS = get_args(Question)
 FULL_STOPS = ".．。｡।۔"
 SIGNS = ",.;:!?，。、；：،؛।"
 """What stands without a space before it."""
@@ -47,7 +49,7 @@ class ChoiceText(NamedTuple):
 
 @lru_cache
 def load_connectives() -> dict[str, dict[str, Any]]:
-    """For each language what joins a sentence to its `cause` and to its `effect`.
+    """Return for each language what joins a sentence to its `cause` and to its `effect`.
 
     A connective brings the sign before it along. `capitals` are words that keep their first letter as it is, `lower`
     holds the small letters that are not those of other languages. Languages are added in connectives.json.
@@ -60,7 +62,7 @@ def load_connectives() -> dict[str, dict[str, Any]]:
 def join_choice(
     prompt: str, choice: str, question: str | None = None, language: str = "en"
 ) -> tuple[ChoiceText, ChoiceText]:
-    """The choice after prompt and connective, and after the connective alone.
+    """Return the choice after prompt and connective, and after the connective alone.
 
     `Es hat geregnet.` and `Die Straße ist nass.` as its effect in German make `Es hat geregnet, deshalb die Straße
     ist nass.` and `deshalb die Straße ist nass.`. No space stands between letters of scripts that have none.
@@ -82,12 +84,12 @@ def _join(left: str, right: str) -> str:
 
 
 def _script(text: Any) -> str | None:
-    """The kind of the first letter of some characters."""
+    """Return the kind of the first letter of some characters."""
     return next((classify_character(character) for character in text if character.isalpha()), None)
 
 
 def _lowered(choice: str, entry: dict[str, Any]) -> str:
-    """A sentence as it stands in the midst of another; abbreviations and what the language writes large stay."""
+    """Return a sentence as it stands in the midst of another; abbreviations and what the language writes large stay."""
     word = re.match(r"\w*", choice)
     first = word.group() if word else ""
     if not first or first in entry.get("capitals", ()) or first[1:2].isupper():
@@ -98,38 +100,32 @@ def _lowered(choice: str, entry: dict[str, Any]) -> str:
 
 def choose(
     loaded_model: LoadedModel,
-    prompts: Sequence[str],
+    prompts: str | Sequence[str],
     choices: Sequence[Sequence[str]],
+    options: ChooseOptions | None = None,
     *,
-    question: str | Sequence[str | None] | None = None,
-    language: str | Sequence[str] = "en",
-    normalize: str = "pmi",
-    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> list[ChooseResult]:
     """Choose between continuations of some prompts.
 
-    With a masked language model nothing has to be taught. A choice is scored by its pseudo-log-likelihood after
-    "prompt connective": the sum of the log-probabilities of its tokens, each hidden in turn with the later pieces of
+    With a masked language model nothing has to be fitted. A choice is scored by its pseudo-log-likelihood after
+    "prompt connective": the sum of the log-probabilities of its tokens, each hidden in turn with the later subwords of
     its word (Salazar et al. 2020, Masked Language Model Scoring; Kauf and Ivanova 2023, A Better Way to Do Masked
-    Language Model Scoring). Some choices are likely whatever the prompt is. "pmi" takes off what the choice has
-    without the prompt, after the connective alone (Holtzman et al. 2021, Surface Form Competition); "length" divides
-    by the number of tokens. What the vocabulary cannot spell has no part in the score, and the result says so.
+    Language Model Scoring). Some choices are likely whatever the prompt is, which is what the normalization takes away:
+    "pmi" as Holtzman et al. (2021), Surface Form Competition, do. What the vocabulary cannot spell has no part in the
+    score, and the result says so.
+
+    With a question, the language's connective ("because", "so") stands between, the choice begins with a small letter,
+    and the prompt loses its full stop. Without one, nothing but a space stands between, and none in scripts without.
 
     With a multiple-choice head a choice is scored by the logit of the encoded pair (prompt, choice); `language` and
-    `normalize` then have no part in it.
+    `normalization` then have no part in it.
 
     Args:
         loaded_model: with a masked language model or a multiple-choice head.
         prompts: what comes before.
         choices: of each prompt, two or more.
-        question: "cause" or "effect": the language's connective ("because", "so") stands between, the choice begins
-            with a small letter, and the prompt loses its full stop. None: nothing but a space stands between, and
-            none in scripts without. One for all prompts, or one for each.
-        language: of the connective, a code in connectives.json. One for all prompts, or one for each.
-        normalize: "pmi", "length" or "none".
-        special_tokens: whether "</s>" and the like in a text are special tokens, which have no part in the score;
-            otherwise they are text.
+        options: see `ChooseOptions`; the defaults if not given.
         progress: called with the hidden tokens (with a head, the pairs) that are done and how many there are; True
             shows a bar once it takes longer than a second.
 
@@ -137,78 +133,78 @@ def choose(
         A result for each prompt, in order.
 
     Raises:
-        ValueError: one choice, an empty or repeated one, one of which the vocabulary can spell nothing, an empty
-            prompt, a `<mask>` in a text, more tokens than the model reads, an unknown option.
+        InputError: one choice, an empty or repeated one, one of which the vocabulary can spell nothing, an empty
+            prompt, a `<mask>` in a text, more tokens than the model reads, a language without connectives.
         TypeError: something other than a text.
         CheckpointError: the model has another head.
     """
-    if normalize not in NORMALIZATIONS:
-        raise ValueError(f"normalize is {normalize!r}; it must be one of {', '.join(NORMALIZATIONS)}.")
-    prompts, options = check_choices(prompts, choices)
-    questions, languages = check_questions(question, language, prompts)
+    options = options or ChooseOptions()
+    normalization, special_tokens = options.normalization, options.special_tokens
+    prompts, given = check_choices(prompts, choices)
+    questions, languages = check_questions(options.question, options.language, prompts)
     if isinstance(loaded_model.model, XLMRobertaXLForMultipleChoice):
-        return _by_head(loaded_model, prompts, options, questions, special_tokens, progress)
+        return _choose_by_head(loaded_model, prompts, given, questions, special_tokens, progress)
     loaded_model.require(XLMRobertaXLForMaskedLM)
 
     tokens: dict[ChoiceText, list[Token]] = {}
-    places: dict[ChoiceText, list[int]] = {}
+    positions: dict[ChoiceText, list[int]] = {}
     unknown: dict[ChoiceText, str] = {}
     pairs: list[list[tuple[ChoiceText, ChoiceText]]] = []
-    for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
+    for number, (prompt, texts) in enumerate(zip(prompts, given, strict=True), 1):
         pairs.append([])
         for text in texts:
             pair = join_choice(prompt, text, questions[number - 1], languages[number - 1])
             pairs[-1].append(pair)
             # Many prompts may share a choice, and then its prior.
-            for scored in pair if normalize == "pmi" else pair[:1]:
+            for scored in pair if normalization == "pmi" else pair[:1]:
                 if scored not in tokens:
                     tokens[scored] = tokenize_choice(
                         loaded_model, scored.text, f"{text!r} of prompt {number}", special_tokens
                     )
-                    places[scored], unknown[scored] = _places(
+                    positions[scored], unknown[scored] = _find_positions(
                         loaded_model, scored, tokens[scored], f"{text!r} of prompt {number}"
                     )
-    with show_progress(progress, "Choosing", "token") as told:
+    with show_progress(progress, "Choosing", "token") as on_progress:
         lists = compute_pseudo_log_likelihoods(
-            loaded_model, list(tokens.values()), list(places.values()), progress=told
+            loaded_model, list(tokens.values()), list(positions.values()), progress=on_progress
         )
     found = {scored: math.fsum(values) for scored, values in zip(tokens, lists, strict=True)}
 
     results = []
-    for prompt, texts, asked, code, row in zip(prompts, options, questions, languages, pairs, strict=True):
+    for prompt, texts, question, language, row in zip(prompts, given, questions, languages, pairs, strict=True):
         raws = [found[whole] for whole, _ in row]
-        priors: list[float | None] = [found[alone] if normalize == "pmi" else None for _, alone in row]
+        priors: list[float | None] = [found[alone] if normalization == "pmi" else None for _, alone in row]
         scores = raws
-        if normalize == "pmi":
+        if normalization == "pmi":
             scores = [found[whole] - found[alone] for whole, alone in row]
-        elif normalize == "length":
-            scores = [raw / len(places[whole]) for raw, (whole, _) in zip(raws, row, strict=True)]
-        settings = {"method": "pseudo-log-likelihood", "language": code, "normalize": normalize}
-        source = Source.from_model(loaded_model, **settings, special_tokens=special_tokens)
+        elif normalization == "length":
+            scores = [raw / len(positions[whole]) for raw, (whole, _) in zip(raws, row, strict=True)]
+        source = Source.from_model(loaded_model, replace(options, question=question, language=language), method="cloze")
         unread = [unknown[whole] for whole, _ in row]
-        results.append(ChooseResult(source, prompt, asked, to_choices(texts, scores, raws, priors, unread)))
+        results.append(ChooseResult(source, prompt, question, to_choices(texts, scores, raws, priors, unread)))
     return results
 
 
-def _by_head(
+def _choose_by_head(
     loaded_model: LoadedModel,
     prompts: list[str],
-    options: list[list[str]],
+    choices: list[list[str]],
     questions: list[str | None],
     special_tokens: bool,
     progress: Progress | bool,
 ) -> list[ChooseResult]:
+    """Choose by the head of a checkpoint, pairs of several prompts at a time."""
     if any(questions):
-        raise ValueError(
+        raise InputError(
             "question is for a masked language model; this multiple-choice head reads prompt and choice as they are, "
             "so leave it out and write into the prompt what the head was trained with."
         )
     rows = []
-    for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
+    for number, (prompt, texts) in enumerate(zip(prompts, choices, strict=True), 1):
         for text in texts:
             ids, total = encode_truncated(loaded_model, prompt, text, special_tokens)
             if total > len(ids):
-                raise ValueError(
+                raise InputError(
                     f"Prompt {number} with its choice {text!r} has {total} tokens, but the model reads at most "
                     f"{max_input_length(loaded_model)}; shorten one of them."
                 )
@@ -221,11 +217,11 @@ def _by_head(
         logits: Tensor = model(ids[:, None], attention_mask=mask, return_dict=True).logits
         return logits.squeeze(1)
 
-    with show_progress(progress, "Choosing", "pair") as told:
-        logits = iter(compute_head_logits(loaded_model, rows, head, told))
-    source = Source.from_model(loaded_model, method="multiple-choice head", special_tokens=special_tokens)
+    with show_progress(progress, "Choosing", "pair") as on_progress:
+        logits = iter(compute_head_logits(loaded_model, rows, head, on_progress))
+    source = Source.from_model(loaded_model, ChooseOptions(special_tokens=special_tokens), method="head")
     results = []
-    for prompt, texts in zip(prompts, options, strict=True):
+    for prompt, texts in zip(prompts, choices, strict=True):
         scores = [float(next(logits)) for _ in texts]
         results.append(ChooseResult(source, prompt, None, to_choices(texts, scores)))
     return results
@@ -238,7 +234,7 @@ def to_choices(
     priors: Sequence[float | None] | None = None,
     unknown: Sequence[str] | None = None,
 ) -> tuple[Choice, ...]:
-    """The choices with the softmax of their scores, which are the raw ones too where these are not given."""
+    """Return choices with the softmax of their scores, which are the raw ones too where these are not given."""
     weights = [math.exp(score - max(scores)) for score in scores]
     total = sum(weights)
     return tuple(
@@ -255,71 +251,71 @@ def to_choices(
 
 
 def tokenize_choice(loaded_model: LoadedModel, text: str, name: str, special_tokens: bool) -> list[Token]:
-    """`tokens_of`, whose errors say which choice it is."""
+    """Return the tokens of a text; errors say which choice it is."""
     try:
         return tokenize_within_limit(loaded_model, text, special_tokens)
     except ValueError as error:
-        raise ValueError(f"Choice {name}: {error}") from None
+        raise InputError(f"Choice {name}: {error}") from None
 
 
-def _places(loaded_model: LoadedModel, scored: ChoiceText, tokens: list[Token], name: str) -> tuple[list[int], str]:
-    """The tokens of the choice, one that it shares with what is before it included, and what has none."""
+def _find_positions(
+    loaded_model: LoadedModel, scored: ChoiceText, tokens: list[Token], name: str
+) -> tuple[list[int], str]:
+    """Return the tokens of the choice, one that it shares with what is before it included, and what has none."""
     inside = [i for i, token in enumerate(tokens) if not token.special and token.end > scored.begin]
-    places = [i for i in inside if tokens[i].id != loaded_model.tokenizer.unk_token_id]
-    if not places:
-        raise ValueError(f"Choice {name} has nothing that the vocabulary can spell; write it otherwise.")
-    unknown = [scored.text[tokens[i].start : tokens[i].end] for i in inside if i not in places]
-    return places, " ".join(unknown)
+    positions = [i for i in inside if tokens[i].id != loaded_model.tokenizer.unk_token_id]
+    if not positions:
+        raise InputError(f"Choice {name} has nothing that the vocabulary can spell; write it otherwise.")
+    unknown = [scored.text[tokens[i].start : tokens[i].end] for i in inside if i not in positions]
+    return positions, " ".join(unknown)
 
 
 def check_choices(
     prompts: str | Sequence[str], choices: Sequence[str | Sequence[str]]
 ) -> tuple[list[str], list[list[str]]]:
-    """Prompts and choices, found in order."""
+    """Return prompts and choices, if they can be used."""
     prompts = check_texts(prompts, "prompts")
     if isinstance(choices, str) or not isinstance(choices, Iterable):
         raise TypeError(f"choices is a list of choices for each prompt, not a {type(choices).__name__}.")
-    options = []
+    given = []
     for i, texts in enumerate(choices):
-        options.append(check_texts(texts, f"choices[{i}]"))
-    if len(options) != len(prompts):
-        raise ValueError(f"There are {len(prompts)} prompts and {len(options)} lists of choices; give one for each.")
-    for number, (prompt, texts) in enumerate(zip(prompts, options, strict=True), 1):
+        given.append(check_texts(texts, f"choices[{i}]"))
+    if len(given) != len(prompts):
+        raise InputError(f"There are {len(prompts)} prompts and {len(given)} lists of choices; give one for each.")
+    for number, (prompt, texts) in enumerate(zip(prompts, given, strict=True), 1):
         if not prompt.strip(FULL_STOPS + " \t\r\n"):
-            raise ValueError(f"Prompt {number} is empty; write what the choices follow on.")
+            raise InputError(f"Prompt {number} is empty; write what the choices follow on.")
         if len(texts) < 2:
-            raise ValueError(f"Prompt {number} has {len(texts)} choice(s); give at least two to choose from.")
+            raise InputError(f"Prompt {number} has {len(texts)} choice(s); give at least two to choose from.")
         stripped = [text.strip() for text in texts]
         if not all(stripped):
-            raise ValueError(f"Choice {stripped.index('') + 1} of prompt {number} is empty; fill it in or drop it.")
+            raise InputError(f"Choice {stripped.index('') + 1} of prompt {number} is empty; fill it in or drop it.")
         if len(set(stripped)) < len(stripped):
             double = next(text for text in stripped if stripped.count(text) > 1)
-            raise ValueError(f"Prompt {number} has the choice {double!r} twice; give each once.")
+            raise InputError(f"Prompt {number} has the choice {double!r} twice; give each once.")
         for text in (prompt, *texts):
             if MASK_TOKEN in text:
-                raise ValueError(
+                raise InputError(
                     f"{MASK_TOKEN} stands in {text!r} of prompt {number}; take it out, prompts and choices are whole."
                 )
-    return prompts, options
+    return prompts, given
 
 
 def check_questions(
     question: str | Sequence[str | None] | None, language: str | Sequence[str], prompts: list[str]
 ) -> tuple[list[str | None], list[str]]:
-    """Question and language of each prompt."""
+    """Return the question and the language of each prompt."""
     count = len(prompts)
     questions = [question] * count if question is None or isinstance(question, str) else list(question)
     languages = [language] * count if isinstance(language, str) else list(language)
     for name, given in (("question", questions), ("language", languages)):
         if len(given) != count:
-            raise ValueError(f"There are {count} prompts and {len(given)} values of {name}; give one, or one for each.")
+            raise InputError(f"There are {count} prompts and {len(given)} values of {name}; give one, or one for each.")
     for asked, code in zip(questions, languages, strict=True):
         if asked is None:
             continue
-        if asked not in QUESTIONS:
-            raise ValueError(f"question is {asked!r}; it must be cause, effect, or None for a plain continuation.")
         if code not in load_connectives():
-            raise ValueError(
+            raise InputError(
                 f"There are no connectives for language {code!r}, only for {', '.join(sorted(load_connectives()))}; "
                 "add them to connectives.json, or leave question out and write them into the prompt."
             )

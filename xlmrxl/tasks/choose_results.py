@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -15,6 +15,7 @@ from xlmrxl.rendering.components import (
     render_status,
 )
 from xlmrxl.rendering.formats import format_percent, format_signed, isolate, text_attributes
+from xlmrxl.tasks.record import Record, to_rows
 from xlmrxl.tasks.result import Result
 
 HEAD_NOTE = "Each choice was scored by the head of the model, which was made for that."
@@ -25,7 +26,7 @@ PRIOR_NOTE = (
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Record):
     """One choice. Numbers are natural logarithms where a masked language model made them, logits where a head did."""
 
     text: str
@@ -38,30 +39,24 @@ class Choice:
 
 @dataclass(frozen=True)
 class ChooseResult(Result):
-    """A prompt and its choices, in the order in which they were given."""
+    """A prompt and its choices, in the order in which they were given; `best` is the index of the best."""
 
     prompt: str
     question: str | None
+    best: int = field(init=False)  # of the choice with the highest score, the first where several have it
     choices: tuple[Choice, ...]
 
-    @property
-    def best(self) -> int:
-        """Return the index of the choice with the highest score, the first where several have it."""
+    def __post_init__(self) -> None:
+        """Find the best choice."""
         scores = [choice.score for choice in self.choices]
-        return scores.index(max(scores))
-
-    def content(self) -> dict[str, Any]:
-        """Return `{"prompt": …, "question": …, "best": …, "choices": [{"text": …, "probability": …, …}, …]}`."""
-        choices = [asdict(choice) for choice in self.choices]
-        return {"prompt": self.prompt, "question": self.question, "best": self.best, "choices": choices}
+        object.__setattr__(self, "best", scores.index(max(scores)))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row a choice."""
         rows = []
-        for i, choice in enumerate(self.choices):
-            values = asdict(choice)
-            asked = {"prompt": self.prompt, "question": self.question, "choice": values.pop("text")}
-            rows.append({**asked, "best": i == self.best, **values})
+        for i, row in enumerate(to_rows(self.choices, {"text": "choice"})):
+            given = {"prompt": self.prompt, "question": self.question, "choice": row.pop("choice")}
+            rows.append({**given, "best": i == self.best, **row})
         return rows
 
     def to_html(self, *, interactive: bool = True) -> str:
@@ -78,6 +73,7 @@ class ChooseResult(Result):
         )
 
     def __str__(self) -> str:
+        """Show the choices with bars, an arrow before the best."""
         lines = [self.prompt if self.question is None else f"{self.prompt} ({self.question}?)"]
         for i, choice in enumerate(self.choices):
             bar = "█" * max(1, round(16 * choice.probability))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.model.heads import XLMRobertaXLForMaskedLM, XLMRobertaXLForSequenceClassification
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.classify_results import ClassifyResult, LabelScore
@@ -25,59 +26,48 @@ from xlmrxl.tasks.masked_lm import (
     split_subwords,
     tokenize,
 )
+from xlmrxl.tasks.options import ClassifyOptions
 from xlmrxl.tasks.result import Source
-from xlmrxl.tasks.templates import PAIR, TEXT, check_labels, check_templates
-from xlmrxl.tasks.templates import load_templates as shipped
+from xlmrxl.tasks.templates import TEXT, TEXT_PAIR, check_labels, load_templates
 from xlmrxl.tokenization.token_rows import truncated_lengths
 from xlmrxl.tokenization.tokenizer_json import MASK_TOKEN
 
 if TYPE_CHECKING:
     from xlmrxl.loaded_model import LoadedModel
 
-CONTENT_FREE: dict[str | None, tuple[str, ...]] = {"contextual": ("", "N/A", "[…]"), "pmi": ("",), None: ()}
+CONTENT_FREE: dict[str, tuple[str, ...]] = {"contextual": ("", "N/A", "[…]"), "pmi": ("",), "none": ()}
 """The calibrations, and the texts without content that each compares with."""
-_PLACES = re.compile(f"{re.escape(TEXT)}|{re.escape(PAIR)}")
+_PLACEHOLDERS = re.compile(f"{re.escape(TEXT)}|{re.escape(TEXT_PAIR)}")
 
 Texts = tuple[str, str | None]
 """A text, and the second one where it is a pair."""
 Chain = tuple[tuple[int, ...], int]
-"""The pieces of a word that stand there already, and how many it has."""
+"""The subwords of a word that stand there already, and how many it has."""
 
 
 def classify(
     loaded_model: LoadedModel,
     texts: str | Sequence[str | tuple[str, str]],
-    labels: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    options: ClassifyOptions | None = None,
     *,
-    task: str = "topic",
-    language: str = "en",
-    templates: str | Sequence[str] | None = None,
-    calibration: str | None = "contextual",
-    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> list[ClassifyResult]:
     """Classify some texts, or pairs of texts.
 
     A masked language model is asked by cloze (Schick and Schütze, 2021): which word stands at the mask of a template
-    that the text is put into? Words of several pieces have as many masks, all hidden and filled from the left (as Kauf
-    and Ivanova, 2023, do within a word), so that a word's score is the probability of the whole of it. The words of a
-    label are averaged in probability, the templates in log-probability. A model likes some words whatever the text
-    says, which is what the calibration takes away.
+    that the text is put into? Words of several subwords have as many masks, all hidden and filled from the left (as
+    Kauf and Ivanova, 2023, do within a word), so that a word's score is the probability of the whole of it. The words
+    of a label are averaged in probability, the templates in log-probability. A model likes some words whatever the text
+    says, which is what the calibration takes away: `contextual` as Zhao et al. (2021) do, `pmi` as Holtzman et al.
+    (2021). A head is never calibrated, and has labels of its own.
 
-    A text that is too long is cut at its end, of a pair the longer one first; the template never is.
+    A text that is too long is cut at its end, of a pair the longer one first; the template never is. A `<mask>` in a
+    text is a mask, which it may hold for a head, but not for a cloze.
 
     Args:
         loaded_model: with a masked language model, or a head for the classification of texts.
         texts: each a text or, for a head or templates that read pairs, a tuple of two.
-        labels: what to choose from, each standing for itself at the mask; or a dict from labels to their words. If not
-            given, those of the task. A head has its own.
-        task, language: whose labels and templates are used where none are given; see `tasks.templates.templates`.
-        templates: with one `{text}` and one `<mask>` each, for pairs with `{pair}` too. A head needs none.
-        calibration: of a cloze. `"contextual"` (Zhao et al., 2021): the probabilities are divided by the mean of those
-            for texts that say nothing. `"pmi"` (Holtzman et al., 2021): by that for the template alone, without any
-            text. None: as they are. A head is never calibrated.
-        special_tokens: whether "</s>" and the like in a text are special tokens; otherwise they are text. A `<mask>` is
-            a mask in either case, which a text may hold for a head, but not for a cloze.
+        options: see `ClassifyOptions`; the defaults if not given.
         progress: called with how many forwards are done and how many there are; True for a bar.
 
     Returns:
@@ -85,52 +75,52 @@ def classify(
 
     Raises:
         CheckpointError: the model has another head.
-        ValueError: a text is empty or, for a cloze, holds `<mask>`; labels or templates cannot be used; a pair is none.
+        InputError: a text is empty or, for a cloze, holds `<mask>`; labels or templates cannot be used; a pair is none.
         TypeError: something other than a text.
     """
-    pairs = [_pair(item, n) for n, item in enumerate([texts] if isinstance(texts, str) else texts, 1)]
+    options = options or ClassifyOptions()
+    pairs = [_check_pair(item, n) for n, item in enumerate([texts] if isinstance(texts, str) else texts, 1)]
+    source = Source.from_model(loaded_model, options)
     if isinstance(loaded_model.model, XLMRobertaXLForSequenceClassification):
-        if labels is not None or templates is not None:
-            raise ValueError(
+        if options.labels is not None or options.templates is not None:
+            raise InputError(
                 f"{loaded_model.name} has been fine-tuned for its own labels and knows no others. Leave labels and "
                 "templates out, or load a masked language model."
             )
-        return _by_head(loaded_model, pairs, special_tokens, progress)
+        return _classify_by_head(loaded_model, pairs, source, options.special_tokens, progress)
     loaded_model.require(XLMRobertaXLForMaskedLM)
-    if calibration not in CONTENT_FREE:
-        raise ValueError(f"calibration is {calibration!r}; it must be 'contextual', 'pmi' or None.")
-    settings: dict[str, Any] = {"calibration": calibration}
+    labels, templates = options.labels, options.templates
     if labels is None or templates is None:
-        settings |= {"task": task, "language": language}
-    words = shipped(task, language).labels if labels is None else check_labels(labels)
-    asked = shipped(task, language).templates if templates is None else check_templates(templates)
-    settings |= {} if labels is None else {"labels": words}
-    settings |= {} if templates is None else {"templates": asked}
-    for n, (text, pair) in enumerate(pairs, 1):
-        _check(n, text, pair, PAIR in asked[0])
-    source = Source.from_model(loaded_model, special_tokens=special_tokens, **settings)
-    return _by_cloze(loaded_model, pairs, words, asked, calibration, source, special_tokens, progress)
+        shipped = load_templates(options.task, options.language)
+        labels = shipped.labels if labels is None else labels
+        templates = shipped.templates if templates is None else templates
+    for n, (text, text_pair) in enumerate(pairs, 1):
+        _check_fits(n, text, text_pair, TEXT_PAIR in templates[0])
+    words = check_labels(labels)
+    return _classify_by_cloze(loaded_model, pairs, words, templates, options, source, progress)
 
 
-def _pair(item: Any, n: int) -> Texts:
-    """A text with its second one, if there is one."""
+def _check_pair(item: Any, n: int) -> Texts:
+    """Return a text with its second one, if there is one."""
     parts = tuple(item) if isinstance(item, tuple | list) and len(item) == 2 else (item,)
     for part in parts:
         if not isinstance(part, str):
             raise TypeError(f"Text {n} is a {type(part).__name__}. Give a string, or a tuple of two.")
         if not part.strip():
-            raise ValueError(f"Text {n} is empty. Write something, or leave it out.")
+            raise InputError(f"Text {n} is empty. Write something, or leave it out.")
     return parts[0], parts[1] if len(parts) == 2 else None
 
 
-def _check(n: int, text: str, pair: str | None, paired: bool) -> None:
-    """Whether a text can stand in the templates."""
-    if paired and pair is None:
-        raise ValueError(f"The templates have {PAIR}, but text {n} is no pair. Give tuples of two texts.")
-    if not paired and pair is not None:
-        raise ValueError(f"Text {n} is a pair, but the templates have no {PAIR}. Write it, or use task='entailment'.")
-    if MASK_TOKEN in text or MASK_TOKEN in (pair or ""):
-        raise ValueError(f"Text {n} holds {MASK_TOKEN}, which would be taken for that of the template. Take it out.")
+def _check_fits(n: int, text: str, text_pair: str | None, paired: bool) -> None:
+    """Refuse a text that cannot stand in the templates."""
+    if paired and text_pair is None:
+        raise InputError(f"The templates have {TEXT_PAIR}, but text {n} is no pair. Give tuples of two texts.")
+    if not paired and text_pair is not None:
+        raise InputError(
+            f"Text {n} is a pair, but the templates have no {TEXT_PAIR}. Write it, or use task='entailment'."
+        )
+    if MASK_TOKEN in text or MASK_TOKEN in (text_pair or ""):
+        raise InputError(f"Text {n} holds {MASK_TOKEN}, which would be taken for that of the template. Take it out.")
 
 
 @dataclass(frozen=True)
@@ -142,28 +132,30 @@ class _Filled:
     truncated: bool
 
 
-def _by_cloze(
+def _classify_by_cloze(
     loaded_model: LoadedModel,
     pairs: Sequence[Texts],
     words: Mapping[str, Sequence[str]],
     templates: Sequence[str],
-    calibration: str | None,
+    options: ClassifyOptions,
     source: Source,
-    special_tokens: bool,
     progress: Progress | bool,
 ) -> list[ClassifyResult]:
+    """Classify by the probability of the labels' words at the masks of templates."""
+    calibration = options.calibration
     if not pairs:
         return []
     every = [word for label in words.values() for word in label]
-    spelled = [
-        [spell_word(loaded_model.tokenizer, _touching(template), word) for word in every] for template in templates
-    ]
-    spare = max(len(pieces) for row in spelled for pieces in row) - 1
-    paired = PAIR in templates[0]
+    contexts = [_find_mask_context(template) for template in templates]
+    spelled = [[spell_word(loaded_model.tokenizer, context, word) for word in every] for context in contexts]
+    spare = max(len(subwords) for row in spelled for subwords in row) - 1
+    paired = TEXT_PAIR in templates[0]
     free: list[Texts] = [(text, text if paired else None) for text in CONTENT_FREE[calibration]]
-    filled = [_fill(loaded_model, templates, spare, special_tokens, *texts) for texts in [*pairs, *free]]
-    with show_progress(progress, "Classifying", "row") as told:
-        logs = _word_logs(loaded_model, filled, spelled, told)
+    filled = [
+        _fill_templates(loaded_model, templates, spare, options.special_tokens, *texts) for texts in [*pairs, *free]
+    ]
+    with show_progress(progress, "Classifying", "row") as on_progress:
+        logs = _word_logs(loaded_model, filled, spelled, on_progress)
 
     def by_label(logs: Tensor) -> Tensor:
         """(…, words) to (…, labels): the words of a label averaged in probability."""
@@ -179,10 +171,10 @@ def _by_cloze(
     # Templates are averaged in log-probability; to normalise them one by one before would change nothing.
     scores, raw_scores = (logs.mean(1).softmax(-1).tolist() for logs in (calibrated, raw))
     results = []
-    for i, (text, pair) in enumerate(pairs):
-        found = _ranked(list(words), scores[i], raw_scores[i])
+    for i, (text, text_pair) in enumerate(pairs):
+        found = rank_labels(list(words), scores[i], raw_scores[i])
         results.append(
-            ClassifyResult(source, text, pair, "cloze", "single", found, filled[i].truncated, filled[i].tokens)
+            ClassifyResult(source, text, text_pair, "cloze", "single", found, filled[i].truncated, filled[i].tokens)
         )
     return results
 
@@ -223,87 +215,92 @@ def _word_logs(
     return table
 
 
-def _fill(
-    loaded_model: LoadedModel, templates: Sequence[str], spare: int, special_tokens: bool, text: str, pair: str | None
+def _fill_templates(
+    loaded_model: LoadedModel,
+    templates: Sequence[str],
+    spare: int,
+    special_tokens: bool,
+    text: str,
+    text_pair: str | None,
 ) -> _Filled:
     """Put a text into the templates, cut at its end as far as all of them need with `spare` more masks.
 
     Raises:
-        ValueError: a template leaves no room for a text.
+        InputError: a template leaves no room for a text.
     """
     tokenizer, longest = loaded_model.tokenizer, max_input_length(loaded_model)
     ends, pair_ends = (
-        [end for _, _, end in split_subwords(tokenizer, part or "", special_tokens)] for part in (text, pair)
+        [end for _, _, end in split_subwords(tokenizer, part or "", special_tokens)] for part in (text, text_pair)
     )
     # `keep` falls at every turn, since what is cut may be split into other pieces than before.
     whole = keep = len(ends) + len(pair_ends)
     while True:
         first, second = truncated_lengths(len(ends), len(pair_ends), keep, "longest_first")
-        parts = text, pair or ""
+        parts = text, text_pair or ""
         if keep < whole:
             parts = text[: ends[first - 1]], parts[1][: pair_ends[second - 1] if second else 0]
         ids = [
-            [token.id for token in tokenize(tokenizer, _put(template, *parts), special_tokens)]
+            [token.id for token in tokenize(tokenizer, _put_texts(template, *parts), special_tokens)]
             for template in templates
         ]
         over = max(map(len, ids)) + spare - longest
         if over <= 0:
             return _Filled(ids, keep, keep < whole)
         keep -= over
-        if keep < (1 if pair is None else 2):
-            raise ValueError(
+        if keep < (1 if text_pair is None else 2):
+            raise InputError(
                 f"A template leaves no room for a text, since the model reads at most {longest} tokens. Shorten "
                 "the templates, or the words of the labels."
             )
 
 
-def _put(template: str, text: str, pair: str) -> str:
-    """A template with the texts in it; what looks like a place in a text is none."""
-    return _PLACES.sub(lambda place: text if place[0] == TEXT else pair, template)
+def _put_texts(template: str, text: str, text_pair: str) -> str:
+    """Return a template with the texts in it; what looks like a placeholder in a text is none."""
+    return _PLACEHOLDERS.sub(lambda place: text if place[0] == TEXT else text_pair, template)
 
 
-def _touching(template: str) -> str:
-    """What of a template touches its mask on the left; a text that does so is not known yet."""
+def _find_mask_context(template: str) -> str:
+    """Return what of a template touches its mask on the left; a text that does so is not known yet."""
     left = find_left_context(template, template.index(MASK_TOKEN))
-    return _PLACES.split(left)[-1] or left
+    return _PLACEHOLDERS.split(left)[-1] or left
 
 
-def _by_head(
-    loaded_model: LoadedModel, pairs: Sequence[Texts], special_tokens: bool, progress: Progress | bool
+def _classify_by_head(
+    loaded_model: LoadedModel, pairs: Sequence[Texts], source: Source, special_tokens: bool, progress: Progress | bool
 ) -> list[ClassifyResult]:
-    """By the head of a checkpoint, several texts at a time."""
+    """Classify by the head of a checkpoint, several texts at a time."""
     tokenizer, config = loaded_model.tokenizer, loaded_model.model.config
     rows, cut = [], []
-    for text, pair in pairs:
-        ids, total = encode_truncated(loaded_model, text, pair, special_tokens)
+    for text, text_pair in pairs:
+        ids, total = encode_truncated(loaded_model, text, text_pair, special_tokens)
         cut.append(total > len(ids))
         rows.append(ids)
     kind = "regression" if config.num_labels == 1 or config.problem_type == "regression" else "single"
     if config.problem_type == "multi_label_classification":
         kind = "multi"
     names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
-    with show_progress(progress, "Classifying", "text") as told:
+    with show_progress(progress, "Classifying", "text") as on_progress:
         logits = compute_head_logits(
             loaded_model,
             rows,
             lambda ids, mask: loaded_model.model(ids, attention_mask=mask, return_dict=True).logits,
-            told,
+            on_progress,
         )
     results = []
-    source = Source.from_model(loaded_model, special_tokens=special_tokens)
-    for i, (text, pair) in enumerate(pairs):
+    for i, (text, text_pair) in enumerate(pairs):
         logit = logits[i].double()
         raw = logit.tolist()
         if kind == "regression":
             found = tuple(LabelScore(name, value, value) for name, value in zip(names, raw, strict=True))
         else:
             scores = logit.sigmoid() if kind == "multi" else logit.softmax(-1)
-            found = _ranked(names, scores.tolist(), raw)
-        tokens = len(rows[i]) - tokenizer.num_special_tokens_to_add(pair is not None)
-        results.append(ClassifyResult(source, text, pair, "head", kind, found, cut[i], tokens))
+            found = rank_labels(names, scores.tolist(), raw)
+        tokens = len(rows[i]) - tokenizer.num_special_tokens_to_add(text_pair is not None)
+        results.append(ClassifyResult(source, text, text_pair, "head", kind, found, cut[i], tokens))
     return results
 
 
-def _ranked(labels: Sequence[str], scores: Sequence[float], raw: Sequence[float]) -> tuple[LabelScore, ...]:
+def rank_labels(labels: Sequence[str], scores: Sequence[float], raw: Sequence[float]) -> tuple[LabelScore, ...]:
+    """Return labels with their scores, the best first."""
     found = [LabelScore(*each) for each in zip(labels, scores, raw, strict=True)]
     return tuple(sorted(found, key=lambda label: -label.score))

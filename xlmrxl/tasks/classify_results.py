@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -22,58 +22,60 @@ from xlmrxl.rendering.components import (
     render_table,
 )
 from xlmrxl.rendering.formats import format_number, format_percent, format_signed, text_attributes
+from xlmrxl.tasks.record import OPTIONAL, Record, to_rows
 from xlmrxl.tasks.result import Result
 
 NOTES = {
     "cloze": "The thick bar is the probability without what the model gives a label whatever the text says; the thin "
     "one, raw, is the probability before that is taken off.",
+    "linear": "A classifier that was fitted on examples; the logit is what it gives each label.",
     "single": "The model was fine-tuned for these labels; the logit is what its head gives each.",
     "multi": "The model was fine-tuned for these labels. Each stands alone: a text may have several, or none.",
     "regression": "The model was fine-tuned for values, not for probabilities.",
 }
-"""What is said of the labels of a cloze, and of those of each kind of head."""
+"""What is said of the labels of a cloze, of a linear classifier, and of each kind of head."""
 
 
 @dataclass(frozen=True)
-class LabelScore:
+class LabelScore(Record):
     """How well a label fits."""
 
     label: str
     score: float  # a probability; of a regression, the value
-    raw: float  # the probability before calibration; of a head, the logit
+    raw: float  # the probability before calibration; of a head and of a linear classifier, the logit
 
 
 @dataclass(frozen=True)
 class ClassifyResult(Result):
-    """A text, or a pair, and how well each label fits."""
+    """A text, or a pair, and how well each label fits.
+
+    Attributes:
+        text: what was classified.
+        text_pair: the second text of a pair.
+        method: `"cloze"`, `"head"`, or `"linear"` for a classifier that was fitted on frozen features.
+        kind: `"single"`: the scores sum to 1; `"multi"`: each stands alone; `"regression"`: they are values.
+        labels: the best first; of a regression, as the model has them.
+        truncated: whether the model read less than the whole text.
+        tokens: of the text, and of the pair, that it read.
+    """
 
     text: str
-    pair: str | None
-    method: str  # "cloze" or "head"
-    kind: str  # "single": the scores sum to 1; "multi": each stands alone; "regression": they are values
-    labels: tuple[LabelScore, ...]  # the best first; of a regression, as the model has them
-    truncated: bool  # whether the model read less than the whole text
-    tokens: int  # of the text, and of the pair, that it read
+    text_pair: str | None = field(metadata=OPTIONAL)
+    method: str
+    kind: str
+    labels: tuple[LabelScore, ...]
+    truncated: bool
+    tokens: int
 
-    def content(self) -> dict[str, Any]:
-        """Return `{"text": …, "method": …, "kind": …, "labels": [{"label": …, "score": …, "raw": …}, …], …}`."""
-        return {
-            **self._texts(),
-            "method": self.method,
-            "kind": self.kind,
-            "labels": [{"label": found.label, "score": found.score, "raw": found.raw} for found in self.labels],
-            "truncated": self.truncated,
-            "tokens": self.tokens,
-        }
+    @property
+    def label(self) -> str:
+        """Return the best label."""
+        return self.labels[0].label
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row a label."""
-        return [
-            {**self._texts(), "label": found.label, "score": found.score, "raw": found.raw} for found in self.labels
-        ]
-
-    def _texts(self) -> dict[str, Any]:
-        return {"text": self.text} if self.pair is None else {"text": self.text, "pair": self.pair}
+        found = self.content()
+        return to_rows(self.labels, **{name: found[name] for name in ("text", "text_pair") if name in found})
 
     def to_html(self, *, interactive: bool = True) -> str:
         """Return a bar a label. Those of a single text are buttons that ask for the words behind them."""
@@ -84,12 +86,13 @@ class ClassifyResult(Result):
             kind=self.kind,
             raw="raw" if self.method == "cloze" else "logit",
             fact=f"{self.tokens} tokens read",
-            notes=[*notes, NOTES["cloze" if self.method == "cloze" else self.kind]],
-            interactive=interactive and self.pair is None,
+            notes=[*notes, NOTES[self.kind if self.method == "head" else self.method]],
+            interactive=interactive and self.text_pair is None,
         )
 
     def __str__(self) -> str:
-        lines = [self.text] if self.pair is None else [self.text, self.pair]
+        """Show the labels with bars, the best first."""
+        lines = [self.text] if self.text_pair is None else [self.text, self.text_pair]
         if self.truncated:
             lines.append(f"(too long: only the first {self.tokens} tokens were read)")
         for found in self.labels:

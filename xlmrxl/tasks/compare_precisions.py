@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.loaded_model import LoadedModel
 from xlmrxl.rendering.components import (
     axis_end,
@@ -34,8 +35,7 @@ from xlmrxl.rendering.style import render_cell
 from xlmrxl.tasks.fill import fill_mask
 from xlmrxl.tasks.fill_results import Fill, FillResult, render_fill
 from xlmrxl.tasks.masked_lm import max_input_length, tokenize_within_limit
-from xlmrxl.tasks.options import FillOptions
-from xlmrxl.tasks.texts import check_texts
+from xlmrxl.tasks.options import CompareOptions, FillOptions
 from xlmrxl.tokenization.tokenizer import XLMRobertaTokenizer
 
 MEASURES_NOTE = (
@@ -75,7 +75,7 @@ class Comparison:
     fills: tuple[FillResult, ...]  # of each precision, where there is one text with masks of its own
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {
             "model": self.model,
             "texts": self.texts,
@@ -162,19 +162,19 @@ def _render_difference(difference: Difference) -> str:
 
 
 def _spread(count: int, most: int = 5) -> list[int]:
-    """Up to so many indices, evenly from the first to the last."""
+    """Return up to so many indices, evenly from the first to the last."""
     if count <= most:
         return list(range(count))
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
-def compare(
+def compare_precisions(
     name: str | os.PathLike[str],
     texts: str | Sequence[str],
-    precisions: str | Sequence[str] = ("bf16", "8bit", "4bit"),
+    precisions: Sequence[str] = ("bf16", "8bit", "4bit"),
     *,
     top_k: int = 5,
-    **options: Any,
+    **load: Any,
 ) -> Comparison:
     """Compare precisions of a model on a text or on several.
 
@@ -182,40 +182,38 @@ def compare(
         name: as in `load`.
         texts: those with `<mask>` are taken as they are; in the others 15 % of the tokens are hidden, the same ones
             every time.
-        precisions: at least two; the first is what the others are compared with.
-        top_k: how many fills to show of a text that has masks.
-        **options: of `load`.
+        precisions: two or more; the first is what the others are compared with.
+        top_k: how many fills for each mask of a single text.
+        **load: options of `load`.
 
     Raises:
-        ValueError: fewer than two precisions, no text, or more than 20,000 masks.
+        InputError: no text, or more than 20,000 masks.
         CheckpointError: as `load`.
     """
+    options = CompareOptions.from_arguments(locals())
     rows = [texts] if isinstance(texts, str) else [text for text in texts if text.strip()]
-    precisions = check_texts(precisions, "precisions")
-    if len(precisions) < 2 or len(set(precisions)) < len(precisions):
-        raise ValueError("Give two or more different precisions, such as bf16,8bit,4bit.")
     if not rows:
-        raise ValueError("There is no text to compare on.")
+        raise InputError("There is no text to compare on.")
     differences: list[Difference] = []
     fills: list[FillResult] = []
     with tempfile.TemporaryDirectory(prefix="xlmrxl-") as scratch:
-        kept = _Kept(Path(scratch))
-        for precision in precisions:
-            loaded_model = LoadedModel.load(name, precision=precision, **options)
+        baseline = _Baseline(Path(scratch))
+        for precision in options.precisions:
+            loaded_model = LoadedModel.load(name, precision=precision, **load)
             batches = _batches(rows, loaded_model.tokenizer, loaded_model)
             masks = sum(int((ids == loaded_model.tokenizer.mask_token_id).sum()) for ids, _ in batches)
             if masks > MOST_MASKS:
-                raise ValueError(f"The texts have {masks:,} masks; compare at most {MOST_MASKS:,} at once.")
-            differences.append(kept.measure(loaded_model, precision, batches))
+                raise InputError(f"The texts have {masks:,} masks; compare at most {MOST_MASKS:,} at once.")
+            differences.append(baseline.measure(loaded_model, precision, batches))
             if len(rows) == 1 and loaded_model.tokenizer.mask_token in rows[0]:
-                fills += fill_mask(loaded_model, rows[0], FillOptions(top_k=top_k))
+                fills += fill_mask(loaded_model, rows[0], FillOptions(top_k=options.top_k))
             del loaded_model
             gc.collect()
     return Comparison(os.fspath(name), len(rows), masks, tuple(differences), tuple(fills))
 
 
-class _Kept:
-    """What the first precision said, in files, and how far another is from it."""
+class _Baseline:
+    """The distributions and states of the first precision, in files, which others are measured against."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.filled = folder, False
@@ -253,7 +251,7 @@ class _Kept:
 def _batches(
     texts: Sequence[str], tokenizer: XLMRobertaTokenizer, loaded_model: LoadedModel
 ) -> list[tuple[Tensor, Tensor]]:
-    """Masked ids and their attention masks, texts of similar length together."""
+    """Return masked ids and their attention masks, texts of similar length together."""
     config, most = loaded_model.model.config, max_input_length(loaded_model)
     generator = torch.Generator().manual_seed(0)
     rows = []
@@ -262,7 +260,7 @@ def _batches(
             try:
                 ids = torch.tensor([token.id for token in tokenize_within_limit(loaded_model, text)])
             except ValueError as error:
-                raise ValueError(f"Text {number}: {error}" if len(texts) > 1 else str(error)) from None
+                raise InputError(f"Text {number}: {error}" if len(texts) > 1 else str(error)) from None
         else:
             ids = torch.tensor(tokenizer(text, truncation=True, max_length=most)["input_ids"])
             inner = len(ids) - 2
@@ -272,7 +270,7 @@ def _batches(
             ids[places] = tokenizer.mask_token_id
         rows.append(ids)
     if not rows:
-        raise ValueError("There is no text to compare on.")
+        raise InputError("There is no text to compare on.")
     rows.sort(key=len)
     batches: list[list[Tensor]] = [[]]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Frozen features: the hidden states of whole texts, pooled, layer by layer. No head is run and nothing is trained."""
+"""Frozen features: the hidden states of whole texts, pooled. No head is run and nothing is trained."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.progress import Progress, ignore_progress
 from xlmrxl.tasks.masked_lm import TOKENS_AT_ONCE, encode_truncated, group_by_length, pad_batch
 from xlmrxl.tasks.texts import check_texts
@@ -19,28 +20,29 @@ if TYPE_CHECKING:
 POOLINGS = ("mean", "first")
 """`mean`: over the text's tokens, <s> and </s> left out. `first`: the state at <s>."""
 STATES_AT_ONCE = 1 << 29
-"""Bytes that the states of all layers may take in one forward pass: XL then reads 1,400 tokens at once."""
+"""Bytes that all states may take in one forward pass: XL then reads 1,400 tokens at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
     """The pooled hidden states of some texts."""
 
-    layers: tuple[int, ...]  # 0 is the embeddings; the last layer's states end in the final layer norm
+    states: tuple[int, ...]  # 0 is the embeddings; the last one ends in the final layer norm
     pooling: tuple[str, ...]
-    values: Tensor  # (texts, layers, poolings, hidden), float32 on the CPU
+    values: Tensor  # (texts, states, poolings, hidden), float32 on the CPU
     truncated: tuple[int, ...]  # indices of the texts that are longer than the model reads
+    tokens: tuple[int, ...]  # how many of each text were read
 
-    def of(self, layer: int, pooling: str) -> Tensor:
-        """One layer in one pooling, (texts, hidden)."""
-        return self.values[:, self.layers.index(layer), self.pooling.index(pooling)]
+    def select(self, state: int, pooling: str) -> Tensor:
+        """Return one state in one pooling, (texts, hidden)."""
+        return self.values[:, self.states.index(state), self.pooling.index(pooling)]
 
 
 def extract_features(
     loaded_model: LoadedModel,
     texts: Sequence[str],
     *,
-    layers: Sequence[int] | None = None,
+    states: Sequence[int] | None = None,
     pooling: str | Sequence[str] = POOLINGS,
     special_tokens: bool = False,
     progress: Progress = ignore_progress,
@@ -48,32 +50,32 @@ def extract_features(
     """Read some texts and keep their pooled hidden states.
 
     Texts of similar length are read together. Of a text that is longer than the model reads, the rest is left out, and
-    `truncated` says so. Nothing but the pooled states is kept: 4 bytes × layers × poolings × hidden size a text.
+    `truncated` says so. Nothing but the pooled states is kept: 4 bytes × states × poolings × hidden size a text.
 
     Args:
         loaded_model: with any head.
         texts: none of them empty.
-        layers: which, 0 for the embeddings; all if not given.
+        states: which, 0 for the embeddings; all if not given.
         pooling: `"mean"`, `"first"` or both.
         special_tokens: whether "</s>" and the like in a text are special tokens; otherwise all but `<mask>` are text.
         progress: is told how many texts are done and how many there are.
 
     Raises:
         TypeError: something other than a text.
-        ValueError: an empty text, or a layer or a pooling that there is not.
+        InputError: an empty text, or a state or a pooling that there is not.
     """
     base, config = loaded_model.model.base_model, loaded_model.model.config
     count = config.num_hidden_layers
-    layers = tuple(range(count + 1)) if layers is None else tuple(layers)
-    for layer in layers:
-        if not 0 <= layer <= count:
-            raise ValueError(f"layer is {layer}; this model has 0 (the embeddings) to {count}.")
+    states = tuple(range(count + 1)) if states is None else tuple(states)
+    for state in states:
+        if not 0 <= state <= count:
+            raise InputError(f"state is {state}; this model has 0 (the embeddings) to {count}.")
     pooling = tuple(check_texts(pooling, "pooling"))
     for name in pooling:
         if name not in POOLINGS:
-            raise ValueError(f"pooling is {name!r}; it must be one of {', '.join(POOLINGS)}.")
+            raise InputError(f"pooling is {name!r}; it must be one of {', '.join(POOLINGS)}.")
     rows, truncated = _rows(loaded_model, check_texts(texts), special_tokens)
-    values = torch.empty(len(rows), len(layers), len(pooling), config.hidden_size)
+    values = torch.empty(len(rows), len(states), len(pooling), config.hidden_size)
     token_bytes = (count + 1) * config.hidden_size * 4  # 16-bit weights on the CPU make float32 states too
     done = 0
     for group in group_by_length([len(row) for row in rows], min(TOKENS_AT_ONCE, STATES_AT_ONCE // token_bytes)):
@@ -82,17 +84,17 @@ def extract_features(
         for line, i in enumerate(group):
             inner[line, 1 : len(rows[i]) - 1] = 1 / (len(rows[i]) - 2)
         with torch.inference_mode():
-            states = base(ids, attention_mask=attention_mask, output_hidden_states=True, return_dict=True).hidden_states
-            for place, layer in enumerate(layers):
-                state = states[layer].float()
-                weights = inner.to(state.device)
-                pooled = {"mean": (weights[:, None] @ state)[:, 0], "first": state[:, 0]}
-                values[group, place] = torch.stack([pooled[name] for name in pooling], dim=1).cpu()
-        del states
+            hidden = base(ids, attention_mask=attention_mask, output_hidden_states=True, return_dict=True).hidden_states
+            for index, state in enumerate(states):
+                vectors = hidden[state].float()
+                weights = inner.to(vectors.device)
+                pooled = {"mean": (weights[:, None] @ vectors)[:, 0], "first": vectors[:, 0]}
+                values[group, index] = torch.stack([pooled[name] for name in pooling], dim=1).cpu()
+        del hidden
         loaded_model.require_finite(values[group])
         done += len(group)
         progress(done, len(rows))
-    return Features(layers, pooling, values, truncated)
+    return Features(states, pooling, values, truncated, tuple(len(row) - 2 for row in rows))
 
 
 def _rows(loaded_model: LoadedModel, texts: list[str], special_tokens: bool) -> tuple[list[list[int]], tuple[int, ...]]:
@@ -102,7 +104,7 @@ def _rows(loaded_model: LoadedModel, texts: list[str], special_tokens: bool) -> 
     for i, text in enumerate(texts):
         ids, total = encode_truncated(loaded_model, text, special_tokens=special_tokens)
         if len(ids) < 3:
-            raise ValueError(f"texts[{i}] is empty, {text!r}: there is nothing to read.")
+            raise InputError(f"texts[{i}] is empty, {text!r}: there is nothing to read.")
         if total > len(ids):
             truncated.append(i)
         rows.append(ids)

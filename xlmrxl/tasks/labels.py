@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from xlmrxl.errors import InputError
+
 Label: TypeAlias = str | int | float | bool
 """A text, a whole number (1.0 is 1), or a boolean; scalars of numpy and pandas are the same."""
 
@@ -25,7 +27,7 @@ def to_label_texts(labels: Iterable[Any], place: Callable[[int], str] | None = N
 
     Raises:
         TypeError: a label is something else.
-        ValueError: a number is not whole, or the list mixes texts, numbers and booleans.
+        InputError: a number is not whole, or the list mixes texts, numbers and booleans.
     """
     where = place or (lambda index: f"labels[{index}]")
     found: list[str] = []
@@ -35,7 +37,7 @@ def to_label_texts(labels: Iterable[Any], place: Callable[[int], str] | None = N
         if first is None:
             first = type(label)
         elif type(label) is not first:
-            raise ValueError(
+            raise InputError(
                 f"{where(index)} is {label!r}, a {KINDS[type(label)]}, but those before it are {KINDS[first]}s. Give "
                 "all labels as texts, all as whole numbers, or all as booleans."
             )
@@ -53,7 +55,7 @@ def _to_plain_label(label: Any, where: str) -> str | int | bool:
     if isinstance(label, int) or (isinstance(label, float) and label.is_integer()):
         return int(label)
     if isinstance(label, float) and label == label:  # noqa: PLR0124 - NaN stands for a label that is missing
-        raise ValueError(f"{where} is {label!r}; a number that is a label must be whole. Write it as a text, or round.")
+        raise InputError(f"{where} is {label!r}; a number that is a label must be whole. Write it as a text, or round.")
     raise TypeError(
         f"{where} is {label!r}, a {type(label).__name__}; it must be a string, a whole number or a boolean."
     )

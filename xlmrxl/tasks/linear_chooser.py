@@ -1,21 +1,23 @@
-"""Taught multiple choice: a linear scorer on frozen features of each choice after its prompt."""
+"""Fitted multiple choice: a linear scorer on frozen features of each choice after its prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.progress import Progress, show_progress
-from xlmrxl.tasks.choose import ChooseResult, check_choices, check_questions, join_choice, to_choices, tokenize_choice
+from xlmrxl.tasks.choose import check_choices, check_questions, join_choice, to_choices, tokenize_choice
+from xlmrxl.tasks.choose_results import ChooseResult
 from xlmrxl.tasks.features import POOLINGS, extract_features
 from xlmrxl.tasks.labels import to_plain_scalar
 from xlmrxl.tasks.logistic import import_scikit_learn
+from xlmrxl.tasks.options import ChooseOptions, FitChooserOptions, Question
 from xlmrxl.tasks.result import Source
-from xlmrxl.tasks.texts import check_texts
 
 if TYPE_CHECKING:
     from xlmrxl.loaded_model import LoadedModel
@@ -24,112 +26,105 @@ FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class TaughtChoices:
-    """A linear scorer on the frozen features of a choice after its prompt, as `teach_choices` makes it."""
+class LinearChooser:
+    """A linear scorer on the frozen features of a choice after its prompt, as `fit_chooser` makes it."""
 
-    source: Source  # the model that it was taught on
-    layer: int  # 0 is the embeddings
+    loaded_model: LoadedModel = field(repr=False)
+    state: int  # 0 is the embeddings
     pooling: str
-    weight: Tensor  # (hidden,)
+    weight: Tensor = field(repr=False)  # (hidden,)
     accuracy: float  # cross-validated: how often a right choice was before a wrong one of the same prompt
+    source: Source = field(repr=False)  # what it was fitted on
     special_tokens: bool = False  # whether "</s>" and the like in a text are special tokens, otherwise they are text
 
     def choose(
         self,
-        loaded_model: LoadedModel,
-        prompts: Sequence[str],
+        prompts: str | Sequence[str],
         choices: Sequence[Sequence[str]],
         *,
-        question: str | Sequence[str | None] | None = None,
+        question: Question | Sequence[Question | None] | None = None,
         language: str | Sequence[str] = "en",
         progress: Progress | bool = True,
     ) -> list[ChooseResult]:
-        """Choose as it was taught; arguments and errors are those of `choose`, and any language will do.
-
-        Raises:
-            ValueError: the loaded_model has another model.
-        """
-        if loaded_model.name != self.source.model:
-            raise ValueError(f"This was taught on {self.source.model}, not on {loaded_model.name}; load that model.")
-        prompts, options = check_choices(prompts, choices)
-        questions, languages = check_questions(question, language, prompts)
-        with show_progress(progress, "Choosing", "text") as told:
-            values = _features(
-                loaded_model,
+        """Choose as it was fitted; arguments and errors are those of `choose`, and any language will do."""
+        options = ChooseOptions(question, language, special_tokens=self.special_tokens)
+        prompts, given = check_choices(prompts, choices)
+        questions, languages = check_questions(options.question, options.language, prompts)
+        with show_progress(progress, "Choosing", "text") as on_progress:
+            values = _read_features(
+                self.loaded_model,
                 prompts,
-                options,
+                given,
                 questions,
                 languages,
-                [self.layer],
+                [self.state],
                 [self.pooling],
                 self.special_tokens,
-                told,
+                on_progress,
             )
         scores = iter((values[:, 0, 0].double() @ self.weight.double()).tolist())
         results = []
-        for prompt, texts, asked, code in zip(prompts, options, questions, languages, strict=True):
+        for prompt, texts, asked, code in zip(prompts, given, questions, languages, strict=True):
             row = [next(scores) for _ in texts]
-            settings = {"method": "taught", "layer": self.layer, "pooling": self.pooling, "language": code}
-            source = Source.from_model(loaded_model, **settings)
+            settings = {"method": "linear", "state": self.state, "pooling": self.pooling}
+            source = Source.from_model(self.loaded_model, replace(options, question=asked, language=code), **settings)
             results.append(ChooseResult(source, prompt, asked, to_choices(texts, row)))
         return results
 
 
-def teach_choices(
+def fit_chooser(
     loaded_model: LoadedModel,
     prompts: Sequence[str],
     choices: Sequence[Sequence[str]],
     answers: Sequence[int],
+    options: FitChooserOptions | None = None,
     *,
-    question: str | Sequence[str | None] | None = None,
-    language: str | Sequence[str] = "en",
-    layers: Sequence[int] | None = None,
-    pooling: str | Sequence[str] = POOLINGS,
-    penalty: float = 1.0,
-    special_tokens: bool = False,
     progress: Progress | bool = True,
-) -> TaughtChoices:
-    """Teach a linear scorer to choose: logistic regression without intercept on differences of features.
+) -> LinearChooser:
+    """Fit a linear scorer of choices: logistic regression without intercept on differences of features.
 
     A right choice less a wrong one of the same prompt is one example, and its opposite another, so that what all
-    choices of a prompt share has no part in it. Layer and pooling are those with the best accuracy in a five-fold
-    cross-validation over the prompts. Needs scikit-learn.
+    choices of a prompt share has no part in it. What is not given of state and pooling is chosen by the accuracy in a
+    five-fold cross-validation over the prompts. Needs scikit-learn.
 
     Args:
         loaded_model: with any head; its features are frozen.
-        prompts, choices, question, language, special_tokens: as in `choose`.
+        prompts: as in `choose`.
+        choices: as in `choose`.
         answers: index of the right choice of each prompt, from 0; whole numbers as data sets have them, 1.0 and numpy's
             among them.
-        layers, pooling: which to try; see `tasks.features.features`.
-        penalty: of the squared weights; scikit-learn's 1 / C.
+        options: see `FitChooserOptions`; the defaults if not given.
         progress: called with the texts that are read and how many there are; True shows a bar.
 
     Raises:
         TypeError: an answer is no whole number.
-        ValueError: what `choose` says, fewer than five prompts, or an answer that is no index of a choice.
-        ModuleNotFoundError: there is no scikit-learn.
+        InputError: what `choose` says, fewer than five prompts, or an answer that is no index of a choice.
+        MissingDependencyError: there is no scikit-learn.
     """
+    options = options or FitChooserOptions()
     regression, _ = import_scikit_learn()
-    prompts, options = check_choices(prompts, choices)
-    questions, languages = check_questions(question, language, prompts)
+    prompts, given = check_choices(prompts, choices)
+    questions, languages = check_questions(options.question, options.language, prompts)
     answers = [_to_index(answer, number) for number, answer in enumerate(answers, 1)]
     if len(answers) != len(prompts):
-        raise ValueError(f"There are {len(prompts)} prompts and {len(answers)} answers; give one for each.")
+        raise InputError(f"There are {len(prompts)} prompts and {len(answers)} answers; give one for each.")
     if len(prompts) < FOLDS:
-        raise ValueError(f"There are {len(prompts)} prompts; give at least {FOLDS}, or use choose, which needs none.")
-    for number, (right, texts) in enumerate(zip(answers, options, strict=True), 1):
+        raise InputError(f"There are {len(prompts)} prompts; give at least {FOLDS}, or use choose, which needs none.")
+    for number, (right, texts) in enumerate(zip(answers, given, strict=True), 1):
         if not 0 <= right < len(texts):
-            raise ValueError(f"Answer {number} is {right}; it must be an index of the choices, 0 to {len(texts) - 1}.")
-    if not penalty > 0:
-        raise ValueError(f"penalty is {penalty}; it must be above 0.")
-    pooling = check_texts(pooling, "pooling")
-    tried = list(range(loaded_model.model.config.num_hidden_layers + 1)) if layers is None else list(layers)
-    with show_progress(progress, "Reading", "text") as told:
-        values = _features(loaded_model, prompts, options, questions, languages, tried, pooling, special_tokens, told)
+            raise InputError(f"Answer {number} is {right}; it must be an index of the choices, 0 to {len(texts) - 1}.")
+    last = loaded_model.model.config.num_hidden_layers
+    states = list(range(last + 1)) if options.state is None else [options.state]
+    poolings = list(POOLINGS) if options.pooling is None else [options.pooling]
+    special_tokens = options.special_tokens
+    with show_progress(progress, "Reading", "text") as on_progress:
+        values = _read_features(
+            loaded_model, prompts, given, questions, languages, states, poolings, special_tokens, on_progress
+        )
 
     rights, wrongs, owners = [], [], []
     first = 0
-    for owner, (right, texts) in enumerate(zip(answers, options, strict=True)):
+    for owner, (right, texts) in enumerate(zip(answers, given, strict=True)):
         others = [i for i in range(len(texts)) if i != right]
         rights += [first + right] * len(others)
         wrongs += [first + i for i in others]
@@ -138,25 +133,25 @@ def teach_choices(
     differences = (values[rights] - values[wrongs]).double()
     folds = torch.tensor(owners) % FOLDS
 
-    def fitted(x: Tensor) -> Tensor:
+    def fit(x: Tensor) -> Tensor:
         # Without an intercept and with each example's opposite the mean is 0, so that this is all there is to scale.
         spread = x.square().mean(0).sqrt().clamp(min=1e-9)
         x = torch.cat([x, -x]) / spread
-        model = regression(C=1 / penalty, fit_intercept=False, max_iter=1000)
+        model = regression(C=options.C, fit_intercept=False, max_iter=1000)
         model.fit(x.numpy(), [1] * (len(x) // 2) + [0] * (len(x) // 2))
         return torch.from_numpy(model.coef_[0]) / spread
 
     best = (-1.0, 0, 0)
-    for i in range(len(tried)):
-        for j in range(len(pooling)):
+    for i in range(len(states)):
+        for j in range(len(poolings)):
             x = differences[:, i, j]
-            before = [x[folds == fold] @ fitted(x[folds != fold]) > 0 for fold in range(FOLDS)]
+            before = [x[folds == fold] @ fit(x[folds != fold]) > 0 for fold in range(FOLDS)]
             accuracy = torch.cat(before).double().mean().item()
-            best = max(best, (accuracy, -i, -j))  # of equals the lower layer
+            best = max(best, (accuracy, -i, -j))  # of equals the lower state
     accuracy, i, j = best[0], -best[1], -best[2]
-    weight = fitted(differences[:, i, j]).float()
-    source = Source.from_model(loaded_model, penalty=penalty, special_tokens=special_tokens)
-    return TaughtChoices(source, tried[i], pooling[j], weight, accuracy, special_tokens)
+    weight = fit(differences[:, i, j]).float()
+    source = Source.from_model(loaded_model, options, state=states[i], pooling=poolings[j])
+    return LinearChooser(loaded_model, states[i], poolings[j], weight, accuracy, source, special_tokens)
 
 
 def _to_index(answer: Any, number: int) -> int:
@@ -173,25 +168,25 @@ def _to_index(answer: Any, number: int) -> int:
     return index
 
 
-def _features(
+def _read_features(
     loaded_model: LoadedModel,
     prompts: list[str],
-    options: list[list[str]],
+    choices: list[list[str]],
     questions: list[str | None],
     languages: list[str],
-    layers: Sequence[int],
+    states: Sequence[int],
     pooling: Sequence[str],
     special_tokens: bool,
     progress: Progress,
 ) -> Tensor:
-    """(choices of all prompts, layers, poolings, hidden) features of each choice after its prompt and connective."""
+    """Return (choices of all prompts, states, poolings, hidden) features of each choice after its prompt."""
     texts = []
-    for number, (prompt, row) in enumerate(zip(prompts, options, strict=True), 1):
+    for number, (prompt, row) in enumerate(zip(prompts, choices, strict=True), 1):
         for text in row:
             texts.append(join_choice(prompt, text, questions[number - 1], languages[number - 1])[0].text)
             # Too long is an error here.
             tokenize_choice(loaded_model, texts[-1], f"{text!r} of prompt {number}", special_tokens)
     found = extract_features(
-        loaded_model, texts, layers=layers, pooling=pooling, special_tokens=special_tokens, progress=progress
+        loaded_model, texts, states=states, pooling=pooling, special_tokens=special_tokens, progress=progress
     )
     return found.values

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.progress import Progress, ignore_progress
 from xlmrxl.tokenization.token_rows import truncated_lengths
 from xlmrxl.tokenization.tokenizer import LIMITLESS, AddedToken, XLMRobertaTokenizer
@@ -90,13 +91,13 @@ def tokenize_within_limit(loaded_model: LoadedModel, text: str, special_tokens: 
 
     Raises:
         TypeError: it is not a text.
-        ValueError: it has more tokens than the model reads.
+        InputError: it has more tokens than the model reads.
     """
     if not isinstance(text, str):
         raise TypeError(f"A text is a string, not a {type(text).__name__}.")
     tokens = tokenize(loaded_model.tokenizer, text, special_tokens)
     if len(tokens) > (most := max_input_length(loaded_model)):
-        raise ValueError(
+        raise InputError(
             f"The text has {len(tokens)} tokens, but the model reads at most {most}. Shorten it, or take its parts "
             "one by one."
         )
@@ -113,7 +114,7 @@ def split_subwords(
     stands for itself, as it does for the tokenizer.
 
     Raises:
-        ValueError: the text has half a character.
+        InputError: the text has half a character.
     """
     found = tokenizer(
         text,
@@ -178,7 +179,7 @@ def spell_word(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_t
         special_tokens: see `pieces_of`.
 
     Raises:
-        ValueError: the vocabulary has no pieces for it, or it holds a special token.
+        InputError: the vocabulary has no pieces for it, or it holds a special token.
     """
     found = split_subwords(tokenizer, word, special_tokens)
     if before:
@@ -190,9 +191,9 @@ def spell_word(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_t
             found = found[1:]  # the space, which is a piece of its own here
     ids = tuple(i for i, _, _ in found)
     if not ids or tokenizer.unk_token_id in ids:
-        raise ValueError(f"The vocabulary of this model cannot spell {word!r}. Choose another word.")
+        raise InputError(f"The vocabulary of this model cannot spell {word!r}. Choose another word.")
     if not set(ids).isdisjoint(tokenizer.all_special_ids):
-        raise ValueError(f"{word!r} holds a special token. Choose another word.")
+        raise InputError(f"{word!r} holds a special token. Choose another word.")
     return ids
 
 

@@ -186,7 +186,7 @@ class CompareOptions(TaskOptions):
     """How precisions of a model are compared."""
 
     precisions: Sequence[str] = option(
-        ("bf16", "8bit", "4bit"), "Two or more; the first is what the others are compared with.", item="precision"
+        ("bf16", "8bit", "4bit"), "Two or more; the first is what the others are compared with."
     )
     top_k: int = option(5, "How many fills for each mask of a single text.", minimum=1)
 

@@ -9,7 +9,7 @@ from typing import Any
 HIDDEN = {"hidden": True}
 """Metadata of a field that is for programs, and no column."""
 OPTIONAL = {"optional": True}
-"""Metadata of a column that is left out where it has its default: None, or nothing."""
+"""Metadata of a column that is left out where it is None, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Record:
             each.name: _to_plain(getattr(self, each.name))
             for each in fields(self)
             if not each.metadata.get("hidden")
-            and not (each.metadata.get("optional") and getattr(self, each.name) == each.default)
+            and not (each.metadata.get("optional") and getattr(self, each.name) in (None, ()))
         }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.tasks.masked_lm import classify_character
 from xlmrxl.tokenization.tokenizer import AddedToken, XLMRobertaTokenizer
 from xlmrxl.tokenization.tokenizer_json import SPACE
@@ -100,7 +101,7 @@ def _barred_pieces(
             own = regex.compile(rf"\p{{Script={script}}}")
             other = regex.compile(rf"[^\p{{Script={script}}}\p{{Common}}\p{{Inherited}}]")
         except regex.error:
-            raise ValueError(
+            raise InputError(
                 f"Unicode has no script {script!r}. Give its English name, such as Latin, Cyrillic, Arabic or Han."
             ) from None
     for i, piece in zip(tokenizer.token_ids, tokenizer.convert_ids_to_tokens(tokenizer.token_ids), strict=True):

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from xlmrxl.errors import InputError
 from xlmrxl.model.heads import XLMRobertaXLForTokenClassification
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tasks.head_logits import compute_head_logits
 from xlmrxl.tasks.masked_lm import Token, find_words, max_input_length, tokenize
+from xlmrxl.tasks.options import TagOptions
+from xlmrxl.tasks.record import Record, to_rows
 from xlmrxl.tasks.result import Result, Source, format_table
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.tasks.windows import measure_edge_distance, split_into_windows
@@ -26,7 +29,7 @@ _PREFIXED = re.compile(r"([BIES])-(.+)")
 
 
 @dataclass(frozen=True)
-class Span:
+class Span(Record):
     """A word, or several that belong together."""
 
     label: str
@@ -41,39 +44,28 @@ class TagResult(Result):
     """A text with its words, labelled as the model does, and the spans that their labels make."""
 
     text: str
-    words: tuple[Span, ...]
     spans: tuple[Span, ...]
-
-    def content(self) -> dict[str, Any]:
-        """`{"text": …, "spans": [{"label": …, "score": …, "start": …, "end": …, "text": …}, …], "words": …}`."""
-        return {"text": self.text, "spans": _plain(self.spans), "words": _plain(self.words)}
+    words: tuple[Span, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a span."""
-        return _plain(self.spans)
+        """Return a row a span."""
+        return to_rows(self.spans)
 
     def __str__(self) -> str:
         return "\n".join(filter(None, [self.text, format_table(self.rows(), ["label", "score", "text"])]))
 
 
-def _plain(spans: Sequence[Span]) -> list[dict[str, Any]]:
-    return [
-        {"label": span.label, "score": span.score, "start": span.start, "end": span.end, "text": span.text}
-        for span in spans
-    ]
-
-
 def tag(
     loaded_model: LoadedModel,
     texts: str | Sequence[str],
+    options: TagOptions | None = None,
     *,
-    special_tokens: bool = False,
     progress: Progress | bool = True,
 ) -> list[TagResult]:
     """Label the words of some texts.
 
-    A word has the label and the probability of its first piece, on which taggers are trained (Devlin et al. 2019,
-    BERT). In scripts without spaces every piece is a word. Where all labels of the model but "O" begin with B-, I-,
+    A word has the label and the probability of its first subword, on which taggers are trained (Devlin et al. 2019,
+    BERT). In scripts without spaces every subword is a word. Where all labels of the model but "O" begin with B-, I-,
     E- or S-, words are joined as these say: B- and S- begin a span, E- and S- end one, and an I- or E- that follows
     nothing of its kind begins one too. Otherwise neighbours with the same label make a span. "O" makes none.
 
@@ -84,8 +76,7 @@ def tag(
     Args:
         loaded_model: with a token-classification head.
         texts: of any language and length.
-        special_tokens: whether "</s>" and the like in a text are special tokens, which have no label; otherwise all
-            but `<mask>` are text.
+        options: see `TagOptions`; the defaults if not given.
         progress: called with the windows that are done and how many there are; True shows a bar once it takes longer
             than a second.
 
@@ -93,17 +84,18 @@ def tag(
         A result for each text, in order.
 
     Raises:
-        ValueError: a text has half a character.
+        InputError: a text has half a character.
         TypeError: something other than a text.
         CheckpointError: the model has another head.
     """
+    options = options or TagOptions()
     model = loaded_model.require(XLMRobertaXLForTokenClassification)
     encoded = []
     for number, text in enumerate(check_texts(texts), 1):
         try:
-            encoded.append((text, tokenize(loaded_model.tokenizer, text, special_tokens)))
+            encoded.append((text, tokenize(loaded_model.tokenizer, text, options.special_tokens)))
         except ValueError as error:
-            raise ValueError(f"Text {number}: {error}") from None
+            raise InputError(f"Text {number}: {error}") from None
     windows = [_windows(loaded_model, tokens) for _, tokens in encoded]
     rows = [
         loaded_model.tokenizer.build_inputs_with_special_tokens([tokens[i + 1].id for i in window])
@@ -115,14 +107,14 @@ def tag(
         logits: Tensor = model(ids, attention_mask=attention_mask, return_dict=True).logits
         return logits
 
-    with show_progress(progress, "Tagging", "window") as told:
-        found = iter(compute_head_logits(loaded_model, rows, head, told))
-    source = Source.from_model(loaded_model, special_tokens=special_tokens)
+    with show_progress(progress, "Tagging", "window") as on_progress:
+        found = iter(compute_head_logits(loaded_model, rows, head, on_progress))
+    source = Source.from_model(loaded_model, options)
     names = model.config.id2label
     results = []
     for (text, tokens), ranges in zip(encoded, windows, strict=True):
         labelled = _words(text, tokens, [(window, next(found).softmax(-1)) for window in ranges], names)
-        results.append(TagResult(source, text, labelled, join_spans(text, labelled, list(names.values()))))
+        results.append(TagResult(source, text, join_spans(text, labelled, list(names.values())), labelled))
     return results
 
 
@@ -162,7 +154,13 @@ def _words(
 
 
 def join_spans(text: str, labelled: Sequence[Span], labels: Sequence[str]) -> tuple[Span, ...]:
-    """Labelled words joined; `labels` are all that the model knows, and tell whether they have prefixes."""
+    """Return the spans that labelled words make.
+
+    Args:
+        text: what was tagged.
+        labelled: its words.
+        labels: all that the model knows, which tell whether they have prefixes.
+    """
     prefixed = all(label == OUTSIDE or _PREFIXED.fullmatch(label) for label in labels)
     groups: list[tuple[str, list[Span]]] = []
     current: str | None = None  # the kind of the span that the next word may go on with

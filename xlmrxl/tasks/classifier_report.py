@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlmrxl.rendering.components import render_result, render_rows
+from xlmrxl.tasks.record import Record, to_rows
 from xlmrxl.tasks.result import Result, Source, format_table
 
 BINS = 10
 
 
 @dataclass(frozen=True)
-class LanguageAccuracy:
+class LanguageAccuracy(Record):
     """How often the best label is the right one in one language."""
 
     language: str
@@ -23,7 +24,7 @@ class LanguageAccuracy:
 
 
 @dataclass(frozen=True)
-class ReliabilityBin:
+class ReliabilityBin(Record):
     """The texts whose best label has a probability from `low` up to, but not including, `high` (1 is in the last)."""
 
     low: float
@@ -34,27 +35,38 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True)
-class TeachReport(Result):
-    """What a classifier got right."""
+class ClassifierReport(Result):
+    """What a classifier got right.
 
-    labels: tuple[str, ...]
+    Attributes:
+        texts: how many there are.
+        accuracy: how often the best label is the right one.
+        majority: what the label that is most frequent among these texts would get.
+        languages: the accuracy in each; empty where no languages were given.
+        labels: that the classifier knows.
+        confusion: texts by their own label (rows) and the label they were given (columns).
+        calibration_error: the expected one, over the bins of `reliability`.
+        reliability: by the probability of the best label.
+    """
+
     texts: int
     accuracy: float
-    majority: float  # what the label that is most frequent among these texts would get
-    languages: tuple[LanguageAccuracy, ...]  # empty where no languages were given
-    confusion: tuple[tuple[int, ...], ...]  # texts by their own label (rows) and the label they were given (columns)
+    majority: float
+    languages: tuple[LanguageAccuracy, ...]
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
     calibration_error: float
     reliability: tuple[ReliabilityBin, ...]
 
     @classmethod
-    def of(
+    def from_probabilities(
         cls,
         source: Source,
         labels: Sequence[str],
         probabilities: Sequence[Sequence[float]],
         truth: Sequence[str],
         languages: Sequence[str] | None = None,
-    ) -> TeachReport:
+    ) -> ClassifierReport:
         """Compare what was found with what is true.
 
         The calibration error is the expected one of Guo et al. (2017), On Calibration of Modern Neural Networks: over
@@ -98,26 +110,12 @@ class TeachReport(Result):
             reliability=reliability,
         )
 
-    def content(self) -> dict[str, Any]:
-        """Every figure; `confusion` has a row for each true label and a column for each given one."""
-        return {
-            "texts": self.texts,
-            "accuracy": self.accuracy,
-            "majority": self.majority,
-            "languages": [vars(row) for row in self.languages],
-            "labels": self.labels,
-            "confusion": self.confusion,
-            "calibration_error": self.calibration_error,
-            "reliability": [vars(part) for part in self.reliability],
-        }
-
     def rows(self) -> list[dict[str, Any]]:
-        """A row a language, and one for all texts, whose language is None."""
-        rows: list[dict[str, Any]] = [dict(vars(row)) for row in self.languages]
-        return [*rows, {"language": None, "texts": self.texts, "accuracy": self.accuracy}]
+        """Return a row a language, and one for all texts, whose language is None."""
+        return [*to_rows(self.languages), {"language": None, "texts": self.texts, "accuracy": self.accuracy}]
 
     def _tables(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        """Each table with its title, for a terminal and for a notebook."""
+        """Return each table with its title, for a terminal and for a notebook."""
         rows = [{**row, "language": "all" if row["language"] is None else row["language"]} for row in self.rows()]
         confusion = [
             {"true label": own, **dict(zip(self.labels, row, strict=True))}
