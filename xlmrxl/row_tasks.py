@@ -318,7 +318,7 @@ def read_choices(row: Mapping[str, Any], column: str | None = None) -> list[str]
 
 
 def _read_numbered_choices(row: Mapping[str, Any]) -> list[str]:
-    """Return the choices in the columns choice1, choice2 …"""
+    """Return the choices in the columns choice1, choice2 and so on."""
     names: list[str] = []
     while (name := f"choice{len(names) + 1}") in row:
         names.append(name)

@@ -84,7 +84,11 @@ class Session(LoadedModel):
         special_tokens: bool = False,
         progress: Progress | bool = True,
     ) -> list[FillResult]: ...
-    @document_options(FillOptions)
+    @document_options(
+        FillOptions,
+        text="with one `<mask>` or more.",
+        progress="called with how many forwards are done and how many there are; True for a bar.",
+    )
     def fill_mask(
         self,
         text: str | list[str],
@@ -101,10 +105,6 @@ class Session(LoadedModel):
         progress: Progress | bool = True,
     ) -> FillResult | list[FillResult]:
         """Fill the masks of a text, or of several; see `tasks.fill.fill_mask`.
-
-        Args:
-            text: with one `<mask>` or more.
-            progress: called with how many forwards are done and how many there are; True for a bar.
 
         Raises:
             InputError: a text without a mask or too long, or an option that cannot be had.
@@ -138,7 +138,11 @@ class Session(LoadedModel):
         special_tokens: bool = False,
         progress: Progress | bool = True,
     ) -> list[ClassifyResult]: ...
-    @document_options(ClassifyOptions)
+    @document_options(
+        ClassifyOptions,
+        text="a text, or a tuple of two.",
+        progress="called with how many forwards are done and how many there are; True for a bar.",
+    )
     def classify(
         self,
         text: Text | list[Text],
@@ -153,10 +157,6 @@ class Session(LoadedModel):
     ) -> ClassifyResult | list[ClassifyResult]:
         """Say how well labels fit a text, a pair of texts, or each of a list; see `tasks.classify.classify`.
 
-        Args:
-            text: a text, or a tuple of two.
-            progress: called with how many forwards are done and how many there are; True for a bar.
-
         Raises:
             InputError: an empty text, or labels or templates that cannot be used.
         """
@@ -165,7 +165,11 @@ class Session(LoadedModel):
             return classify(self, [text], options, progress=progress)[0]
         return classify(self, text, options, progress=progress)
 
-    @document_options(AttributeOptions)
+    @document_options(
+        AttributeOptions,
+        text="of two words or more.",
+        progress="called with the texts that are done and how many there are; True for a bar.",
+    )
     def attribute(
         self,
         text: str,
@@ -181,16 +185,18 @@ class Session(LoadedModel):
     ) -> Attribution:
         """Attribute what `classify` says of a text to its words; see `tasks.attribution.attribute`.
 
-        Args:
-            text: of two words or more.
-            progress: called with the texts that are done and how many there are; True for a bar.
-
         Raises:
             InputError: as `classify`, too few words or too many, or a label that there is not.
         """
         return attribute_label(self, text, AttributeOptions.from_arguments(locals()), progress=progress)
 
-    @document_options(FitClassifierOptions)
+    @document_options(
+        FitClassifierOptions,
+        texts="the examples; eight of each label are enough for a start.",
+        labels="of each text: all texts, all whole numbers, or all booleans.",
+        languages="of each text, where each language's mean is to be taken off.",
+        progress="called with how many steps are done and how many there are; True for a bar.",
+    )
     def fit_classifier(
         self,
         texts: str | Sequence[str],
@@ -205,12 +211,6 @@ class Session(LoadedModel):
         progress: Progress | bool = True,
     ) -> LinearClassifier:
         """Fit a classifier of texts on this model's frozen features; see `tasks.linear_classifier.fit_classifier`.
-
-        Args:
-            texts: the examples; eight of each label are enough for a start.
-            labels: of each text: all texts, all whole numbers, or all booleans.
-            languages: of each text, where each language's mean is to be taken off.
-            progress: called with how many steps are done and how many there are; True for a bar.
 
         Raises:
             InputError: examples or options that cannot be used.
@@ -243,7 +243,12 @@ class Session(LoadedModel):
         special_tokens: bool = False,
         progress: Progress | bool = True,
     ) -> list[ChooseResult]: ...
-    @document_options(ChooseOptions)
+    @document_options(
+        ChooseOptions,
+        prompt="what comes before.",
+        choices="two or more, or as many for each prompt.",
+        progress="called with the tokens that are done and how many there are; True for a bar.",
+    )
     def choose(
         self,
         prompt: str | list[str],
@@ -257,11 +262,6 @@ class Session(LoadedModel):
     ) -> ChooseResult | list[ChooseResult]:
         """Choose between continuations of a prompt, or of each of a list; see `tasks.choose.choose`.
 
-        Args:
-            prompt: what comes before.
-            choices: two or more, or as many for each prompt.
-            progress: called with the tokens that are done and how many there are; True for a bar.
-
         Raises:
             InputError: prompts, choices or options that cannot be used.
         """
@@ -271,7 +271,13 @@ class Session(LoadedModel):
             return choose(self, [prompt], [given], options, progress=progress)[0]
         return choose(self, prompt, given, options, progress=progress)
 
-    @document_options(FitChooserOptions)
+    @document_options(
+        FitChooserOptions,
+        prompts="of the examples.",
+        choices="of each prompt.",
+        answers="index of the right choice of each prompt.",
+        progress="called with the texts that are read and how many there are; True for a bar.",
+    )
     def fit_chooser(
         self,
         prompts: Sequence[str],
@@ -287,12 +293,6 @@ class Session(LoadedModel):
         progress: Progress | bool = True,
     ) -> LinearChooser:
         """Fit a scorer of choices on this model's frozen features; see `tasks.linear_chooser.fit_chooser`.
-
-        Args:
-            prompts: of the examples.
-            choices: of each prompt.
-            answers: index of the right choice of each prompt.
-            progress: called with the texts that are read and how many there are; True for a bar.
 
         Raises:
             InputError: examples or options that cannot be used.
@@ -317,7 +317,11 @@ class Session(LoadedModel):
         special_tokens: bool = False,
         progress: Progress | bool = True,
     ) -> list[TagResult]: ...
-    @document_options(TagOptions)
+    @document_options(
+        TagOptions,
+        text="of any language and length.",
+        progress="called with the windows that are done and how many there are; True for a bar.",
+    )
     def tag(
         self,
         text: str | list[str],
@@ -326,10 +330,6 @@ class Session(LoadedModel):
         progress: Progress | bool = True,
     ) -> TagResult | list[TagResult]:
         """Label the words of a text, or of several, and find the spans they make; see `tasks.tag.tag`.
-
-        Args:
-            text: of any language and length.
-            progress: called with the windows that are done and how many there are; True for a bar.
 
         Raises:
             InputError: a text that cannot be read.
@@ -361,7 +361,12 @@ class Session(LoadedModel):
         special_tokens: bool = False,
         progress: Progress | bool = True,
     ) -> list[AnswerResult]: ...
-    @document_options(AnswerOptions)
+    @document_options(
+        AnswerOptions,
+        question="one, or several.",
+        context="one, or as many.",
+        progress="called with the windows that are done and how many there are; True for a bar.",
+    )
     def answer(
         self,
         question: str | list[str],
@@ -374,11 +379,6 @@ class Session(LoadedModel):
         progress: Progress | bool = True,
     ) -> AnswerResult | list[AnswerResult]:
         """Find where in a context the answer to a question stands, or to each of a list; see `tasks.answer.answer`.
-
-        Args:
-            question: one, or several.
-            context: one, or as many.
-            progress: called with the windows that are done and how many there are; True for a bar.
 
         Raises:
             InputError: questions, contexts or options that cannot be used.

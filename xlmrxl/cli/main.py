@@ -24,6 +24,7 @@ from xlmrxl.cli.options import (
     file_options,
     json_option,
     model_options,
+    show_examples,
     table_options,
     task_options,
     text_column_option,
@@ -57,7 +58,7 @@ ALONE = ("127.0.0.1", "localhost", "::1")
 
 
 def load_model(model: str, precision: str, **options: Any) -> Session:
-    """A session, or one sentence on why there is none."""
+    """Load a session, or exit with one sentence on why there is none."""
     from xlmrxl.session import load  # noqa: PLC0415 - torch takes a second, which --help need not wait for
 
     with failing():
@@ -74,7 +75,7 @@ def main() -> None:
 
 
 def check_given(given: Any, files: Files | None, name: str) -> None:
-    """Texts come from the command line or from a file."""
+    """Refuse a command that has both texts and a file, or neither."""
     if not given and files is None:
         raise click.UsageError(f"Missing argument '{name}', or --input and --output.")
     if given and files is not None:
@@ -131,7 +132,7 @@ def show_each(
 
 
 def show(results: Sequence[Result], as_json: bool) -> None:
-    """For people, or a line of JSON each."""
+    """Print results for people, or a line of JSON each."""
     for number, result in enumerate(results):
         if as_json:
             click.echo(result.to_json())
@@ -146,6 +147,10 @@ def show(results: Sequence[Result], as_json: bool) -> None:
 @file_options
 @text_column_option
 @model_options
+@show_examples(
+    'xlmrxl fill "The capital of France is <mask>."',
+    "xlmrxl fill --input sentences.csv --output filled.csv --method words",
+)
 def fill(
     texts: tuple[str, ...],
     options: FillOptions,
@@ -165,10 +170,6 @@ def fill(
 
     In --output, `fills` has the fills of each mask, `fill` the best one of each, and `begins_word` whether there is a
     space before that.
-
-    \b
-    xlmrxl fill "The capital of France is <mask>."
-    xlmrxl fill --input sentences.csv --output filled.csv --method words
     """
     check_given(texts, files, "TEXT...")
     given = given_texts(texts, text_column, table)
@@ -201,6 +202,10 @@ def fill(
 )
 @click.option("--attribute", is_flag=True, help="Show what each word of a TEXT does for its label.")
 @model_options
+@show_examples(
+    'xlmrxl classify "The match went to extra time." --labels sports,politics,travel',
+    "xlmrxl classify --input reviews.csv --output rated.csv --task sentiment",
+)
 def classify(
     texts: tuple[str, ...],
     text_pairs: tuple[str, ...],
@@ -222,10 +227,6 @@ def classify(
 
     In --output, `label` is the best, `score` its score, and `scores` has those of all. `truncated` says whether the
     model read less than the whole text.
-
-    \b
-    xlmrxl classify "The match went to extra time." --labels sports,politics,travel
-    xlmrxl classify --input reviews.csv --output rated.csv --task sentiment
     """
     check_given(texts, files, "TEXT...")
     if attribute and files is not None:
@@ -282,6 +283,10 @@ def classify(
 @json_option
 @table_options
 @model_options
+@show_examples(
+    "xlmrxl fit-classifier reviews.csv my-classifier --test more-reviews.csv",
+    'xlmrxl classify "A lovely book." --classifier my-classifier',
+)
 def fit_classifier(
     examples: Path,
     folder: Path,
@@ -298,10 +303,6 @@ def fit_classifier(
 
     A linear classifier on the model's frozen features; 8 examples of each label will do. Labels are texts, or in .jsonl
     and .parquet whole numbers or booleans; results carry them as texts.
-
-    \b
-    xlmrxl fit-classifier reviews.csv my-classifier --test more-reviews.csv
-    xlmrxl classify "A lovely book." --classifier my-classifier
     """
     with failing():
         table.check([examples, *([] if test is None else [test])])
@@ -332,6 +333,10 @@ def fit_classifier(
 @click.option("--prompt-column", default="prompt", show_default=True, help="Column of --input with the prompts.")
 @click.option("--choices-column", help="Column with lists of choices; choices, or choice1, choice2 … if not given.")
 @model_options
+@show_examples(
+    'xlmrxl choose "It rained." "The street is wet." "The street is long." --question effect',
+    "xlmrxl choose --input questions.jsonl --output answers.jsonl --prompt-column premise --question-column question",
+)
 def choose(
     prompt: str | None,
     choices: tuple[str, ...],
@@ -348,10 +353,6 @@ def choose(
 
     In --output, `choice` is the number of the best, from 0, `choice_text` the choice itself, and `scores` has the
     scores of all in their order.
-
-    \b
-    xlmrxl choose "It rained." "The street is wet." "The street is long." --question effect
-    xlmrxl choose --input questions.jsonl --output answers.jsonl --prompt-column premise --question-column question
     """
     check_given(prompt, files, "PROMPT CHOICE CHOICE...")
     if files is None and table != TableOptions():
@@ -371,6 +372,9 @@ def choose(
 @text_column_option
 @table_options
 @model_options
+@show_examples(
+    'xlmrxl tag "Angela lives in Kyiv." --model FOLDER',
+)
 def tag(
     texts: tuple[str, ...],
     options: TagOptions,
@@ -383,9 +387,6 @@ def tag(
 
     A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input. A
     bad one is named, the others are labelled, and the exit status is 1.
-
-    \b
-    xlmrxl tag "Angela lives in Kyiv." --model FOLDER
     """
     given = given_texts(texts, text_column, table)
     session = load_model(**model)
@@ -403,13 +404,13 @@ def tag(
 @json_option
 @encoding_option
 @model_options
+@show_examples(
+    'xlmrxl answer "Where does Angela live?" "Angela lives in Kyiv." --model FOLDER',
+)
 def answer(question: str, context: str, options: AnswerOptions, as_json: bool, encoding: str, **model: Any) -> None:
     """Find the answer to a QUESTION in a CONTEXT, with a model that has a head for it.
 
     A CONTEXT that names a file stands for all of it, - for all of the standard input.
-
-    \b
-    xlmrxl answer "Where does Angela live?" "Angela lives in Kyiv." --model FOLDER
     """
     with failing():
         text = read_document(context, standard_input, check_encoding(encoding))
@@ -426,15 +427,15 @@ def answer(question: str, context: str, options: AnswerOptions, as_json: bool, e
 @click.option("--allow", multiple=True, metavar="NAME", help="A model that visitors may load instead; give several.")
 @click.option("--mcp", is_flag=True, help="Be an MCP server too, whose tools are the app's endpoints.")
 @click.option("--browser/--no-browser", default=True, help="Open a browser window.")
+@show_examples(
+    "xlmrxl app --host 0.0.0.0 --allow facebook/xlm-roberta-xl --mcp",
+)
 def app(
     host: str, port: int | None, share: bool, allow: tuple[str, ...], mcp: bool, browser: bool, **options: Any
 ) -> None:
     """Open the app in a browser.
 
     Its tab Model loads other models: those of --allow; without it, any, but only where no other machine is let in.
-
-    \b
-    xlmrxl app --host 0.0.0.0 --allow facebook/xlm-roberta-xl --mcp
     """
     if importlib.util.find_spec("gradio") is None:
         raise click.ClickException(str(MissingDependencyError("The app needs Gradio", "app")))
@@ -457,27 +458,28 @@ def app(
                 bar(done, total)
                 page(done, total)
 
-            with uncollected():
+            with pause_garbage_collection():
                 import xlmrxl.session  # noqa: PLC0415, F401 - torch
             gc.freeze()  # torch stays; not the model, which may be freed for another
             loading = {name: options[name] for name in ("device", "embeddings_8bit", "force")}
             session = load_model(**options, progress=both)
-        with uncollected(), nullcontext() if mcp else hide_module("mcp"):
+        with pause_garbage_collection(), nullcontext() if mcp else hide_module("mcp"):
             from xlmrxl.app import launch  # noqa: PLC0415 - while the page is up: Gradio takes seconds
             from xlmrxl.app.served import Served  # noqa: PLC0415
         served = Served(session, None if alone and not allow else allow, loading)
         del session  # it is the app's, which may free it for another
     finally:
         page.close()
-    with on_port(host), uncollected():
+    with on_port(host), pause_garbage_collection():
         running = launch(served, mcp=mcp, host=host, port=page.port, share=share, open_browser=False, block=False)
     running.block_thread()
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """For what makes much that stays, as imports do: the garbage collector would go over all of it again and again,
-    and that is a quarter of the time from the command to the app.
+def pause_garbage_collection() -> Iterator[None]:
+    """Keep the garbage collector from what makes much that stays, as imports do.
+
+    It would go over all of it again and again: a quarter of the time from the command to the app.
     """
     gc.disable()
     try:
@@ -488,8 +490,9 @@ def uncollected() -> Iterator[None]:
 
 @contextmanager
 def hide_module(name: str) -> Iterator[None]:
-    """Let a package look as if it were not installed: Gradio imports mcp wherever it finds it, which takes longer than
-    the rest of Gradio.
+    """Let a package look as if it were not installed.
+
+    Gradio imports mcp wherever it finds it, which takes longer than the rest of Gradio.
     """
     hidden = name not in sys.modules
     if hidden:
@@ -503,7 +506,7 @@ def hide_module(name: str) -> Iterator[None]:
 
 @contextmanager
 def on_port(host: str) -> Iterator[None]:
-    """A port that cannot be had becomes one message."""
+    """Turn a port that cannot be had into one message."""
     try:
         yield
     except OSError as error:
@@ -514,12 +517,11 @@ def on_port(host: str) -> Iterator[None]:
 @click.argument("model", default=DEFAULT)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; sizes in bytes.")
 @click.option("--embeddings-8bit", is_flag=True, help="With the word embeddings in 8 bits.")
+@show_examples(
+    "xlmrxl plan facebook/xlm-roberta-xxl",
+)
 def plan(model: str, as_json: bool, embeddings_8bit: bool) -> None:
-    """How much memory MODEL takes at each precision, and what fits this machine. Reads its config only.
-
-    \b
-    xlmrxl plan facebook/xlm-roberta-xxl
-    """
+    """Show how much memory MODEL takes at each precision, and what fits this machine. Reads its config only."""
     from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
     from xlmrxl.plan import make_plan  # noqa: PLC0415
 
@@ -535,12 +537,11 @@ def plan(model: str, as_json: bool, embeddings_8bit: bool) -> None:
 @click.option("--double-quant/--no-double-quant", default=True, help="In 4 bits, quantise the scales too.")
 @click.option("--embeddings-8bit", is_flag=True, help="The word embeddings too; transformers does not read these.")
 @click.option("--max-shard-size", default="1GB", show_default=True, help="Of a file; about as much memory is used.")
+@show_examples(
+    "xlmrxl quantize facebook/xlm-roberta-xl xl-4bit --precision 4bit",
+)
 def quantize(source: str, target: Path, precision: str, **options: Any) -> None:
-    """Write SOURCE with 8-bit or 4-bit weights into the folder TARGET, which then loads at once.
-
-    \b
-    xlmrxl quantize facebook/xlm-roberta-xl xl-4bit --precision 4bit
-    """
+    """Write SOURCE with 8-bit or 4-bit weights into the folder TARGET, which then loads at once."""
     from xlmrxl.quantize import quantize as write  # noqa: PLC0415
 
     with failing():
@@ -558,6 +559,9 @@ def quantize(source: str, target: Path, precision: str, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @text_column_option
 @table_options
+@show_examples(
+    'xlmrxl compare "The capital of France is <mask>." --precisions fp32,8bit,4bit',
+)
 def compare(
     texts: tuple[str, ...],
     options: CompareOptions,
@@ -571,9 +575,6 @@ def compare(
 
     A TEXT that names a file stands for its lines, or for the texts of a table; - for the lines of the standard input.
     In texts without <mask> 15 % of the tokens are hidden.
-
-    \b
-    xlmrxl compare "The capital of France is <mask>." --precisions fp32,8bit,4bit
     """
     from xlmrxl.tasks.compare_precisions import compare_precisions  # noqa: PLC0415
 

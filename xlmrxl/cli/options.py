@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,16 @@ def task_options(kind: type[TaskOptions], *, columns: bool = False) -> Callable[
         for each in reversed(kind.declared()):
             decorated = make_flag(each)(decorated)
         return decorated
+
+    return decorate
+
+
+def show_examples(*lines: str) -> Callable[..., Any]:
+    """Add examples to the help of a command, each on a line of its own."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        command.__doc__ = "\n".join([cleandoc(command.__doc__ or ""), "", "\b", *lines])  # \b: keep the line breaks
+        return command
 
     return decorate
 

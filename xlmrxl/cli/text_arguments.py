@@ -35,7 +35,8 @@ def read_texts(
     """Return the texts that arguments stand for, in order.
 
     An argument that names a file stands for its lines, or where that is a table for the texts in a column; `-` for the
-    lines of the standard input; anything else for itself. Lines end in \\n or \\r\\n and in nothing else; those without
+    lines of the standard input; anything else for itself. Lines end in a line feed, with or without a carriage return
+    before it, and in nothing else; those without
     a text are left out. A line or row that cannot be read is among the texts, with its error.
 
     Args:

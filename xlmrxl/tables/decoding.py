@@ -102,7 +102,7 @@ def open_lines(file: BinaryIO, encoding: str = UTF8, newline: str = "\n") -> Ite
     Args:
         file: stays open.
         encoding: one that `check_encoding` returned.
-        newline: as in `open`; with "\\n" only that ends a line, so that U+2028, a form feed and the like are in it.
+        newline: as in `open`; with a line feed only that ends a line, and U+2028, a form feed and the like are in it.
     """
     codecs.register_error("xlmrxl.mark", _mark_bytes)
     text = io.TextIOWrapper(file, encoding=encoding, errors="xlmrxl.mark", newline=newline)
@@ -113,7 +113,7 @@ def open_lines(file: BinaryIO, encoding: str = UTF8, newline: str = "\n") -> Ite
 
 
 def split_lines(text: str) -> list[str]:
-    """Return the lines of a text without their ends, which are \\n or \\r\\n and nothing else, such as U+2028."""
+    """Return the lines of a text without their ends, which are line feeds or CR LF, and no U+2028."""
     return [line.removesuffix("\r") for line in text.split("\n")]
 
 

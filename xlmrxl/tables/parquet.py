@@ -146,7 +146,7 @@ def to_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str]
 
 
 def _try_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str], mixed: set[str]) -> str | None:
-    """Returns the column whose values turn out not to fit a type; then it is to be JSON, as the mixed ones are."""
+    """Return the column whose values turn out not to fit a type; then it is to be JSON, as the mixed ones are."""
     arrow, parquet = require_pyarrow()
     types = _types(partial, columns, mixed)
     fields = [arrow.field(name, types.get(name, arrow.string())) for name in columns]
@@ -175,7 +175,7 @@ def _try_parquet(partial: Path, target: Path, source: Path, columns: Sequence[st
 
 
 def _array(values: list[Any], kind: Any) -> Any:
-    """An array of a type, or of texts."""
+    """Return an array of a type, or of texts."""
     arrow, _ = require_pyarrow()
     if kind is not None:
         return arrow.array(values, kind)
@@ -183,7 +183,7 @@ def _array(values: list[Any], kind: Any) -> Any:
 
 
 def _types(partial: Path, columns: Sequence[str], mixed: set[str]) -> dict[str, Any]:
-    """The type of each column that has one for all rows and holds more than text."""
+    """Return the type of each column that has one for all rows and holds more than text."""
     arrow, _ = require_pyarrow()
     schemas = {name: arrow.schema([(name, arrow.null())]) for name in columns if name not in mixed}
     with partial.open(encoding="utf-8") as lines:

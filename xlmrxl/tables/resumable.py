@@ -259,7 +259,7 @@ def describe_missing_column(path: Path, name: str, columns: Sequence[str], diale
 
 
 def text_of(value: Any, name: str) -> str:
-    """A value that must be a text.
+    """Return a value that must be a text.
 
     Raises:
         ValueError: it is missing, empty, not a number (as pandas writes what is missing), or something else.

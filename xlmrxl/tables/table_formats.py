@@ -58,7 +58,7 @@ def _read_jsonl(path: Path, dialect: Dialect) -> Iterator[Row]:
 
 
 def _json_object(text: str) -> tuple[dict[str, Any], str]:
-    """What a line holds, and what is wrong with it."""
+    """Return what a line holds, and what is wrong with it."""
     if not text.strip():
         return {}, "The line is empty."
     try:
@@ -131,6 +131,7 @@ class Writer:
     """How rows are written into the partial file. That of a Parquet target is JSONL, and becomes Parquet at the end."""
 
     def __init__(self, source: Dialect, target: Dialect, own: Sequence[str], new: Sequence[str]) -> None:
+        """Choose the columns, and the head of the file."""
         # From Parquet to Parquet the source's columns are copied at the end, so that they keep their types.
         copied = source.kind == target.kind == "parquet"
         self.columns = [*([] if copied else own), *new]

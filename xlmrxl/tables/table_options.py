@@ -56,6 +56,7 @@ class TableOptions:
     """Write an apostrophe before texts in a .csv or .tsv target that a spreadsheet would run as formulas."""
 
     def __post_init__(self) -> None:
+        """Refuse options that there are not."""
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n\0\ufeff'):
             raise ValueError(f"delimiter is {self.delimiter!r}; it must be one character, and no quote or line break.")
         if self.quoting is not None and self.quoting not in QUOTINGS:

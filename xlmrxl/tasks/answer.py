@@ -65,6 +65,7 @@ class AnswerResult(Result):
         ]
 
     def __str__(self) -> str:
+        """Show the answers as a table, and how probable it is that there is none."""
         said = [f"no answer in the context: {self.null_probability:.2%}"]
         table = [format_table(self.rows(), ["score", "start", "end", "text"])]
         lines = [*said, "if there were one:", *table] if self.is_impossible else [*table, *said]

@@ -70,6 +70,7 @@ class Attribution(Result):
         return max(abs(word.value) for word in self.words)
 
     def __str__(self) -> str:
+        """Show the words with bars: to the right what speaks for the label, to the left what speaks against it."""
         lines = [self._title()]
         for word in self.words:
             bar = "█" * round(8 * abs(word.value) / self.strongest) if self.strongest else ""

@@ -138,6 +138,7 @@ class ClassifierReport(Result):
         ]
 
     def __str__(self) -> str:
+        """Show the accuracy by language, the confusion and the calibration as tables."""
         return "\n\n".join(f"{title}\n{format_table(rows)}" for title, rows in self._tables())
 
     def to_html(self, *, interactive: bool = True) -> str:

@@ -102,6 +102,7 @@ class Comparison:
         return render_cell(self.to_html(interactive=False))
 
     def __str__(self) -> str:
+        """Show the fills of all precisions side by side, and how far each is from the first."""
         lines = []
         names = [difference.precision for difference in self.differences]
         if self.fills:

@@ -88,6 +88,7 @@ class Fill(Record):
     log_odds: float | None = field(default=None, metadata=OPTIONAL)
 
     def __post_init__(self) -> None:
+        """Find out whether the fill begins a word."""
         # "▁ear" begins a word, where "ear" makes "app" an "appear". Signs, and the characters of scripts without
         # spaces, mostly have no space before them.
         object.__setattr__(self, "begins_word", self.piece.startswith(SPACE))
@@ -205,6 +206,7 @@ class FillResult(Result):
         )
 
     def __str__(self) -> str:
+        """Show the fills of each mask with bars, or the ways to fill all of them."""
         lines = [self.text]
         for way in self.joint:
             lines.append(f"  {way.score:8.2f}  " + " | ".join(fill.label for fill in way.fills))

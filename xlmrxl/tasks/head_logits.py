@@ -21,7 +21,7 @@ def compute_head_logits(
     head: Callable[[Tensor, Tensor | None], Tensor],
     progress: Progress = ignore_progress,
 ) -> list[Tensor]:
-    """What a head gives for each row, rows of similar length together.
+    """Return what a head gives for each row, rows of similar length together.
 
     Args:
         loaded_model: the model.

@@ -1,4 +1,4 @@
-"""The linear classifier under `teach`: features standardised, by language if asked for; fitted and cross-validated."""
+"""Logistic regression under `fit_classifier`: features standardised, by language if asked for, and cross-validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIN_LANGUAGE_TEXTS = 8
 
 
 def _centred(values: Tensor, mean: Tensor, languages: Sequence[str] | None) -> Tensor:
-    """Features less the mean of their language where it has enough texts, less `mean` otherwise."""
+    """Return features less the mean of their language where it has enough texts, less `mean` otherwise."""
     out = values - mean
     for language, count in Counter(languages or ()).items():
         if count >= MIN_LANGUAGE_TEXTS:
@@ -28,7 +28,7 @@ def _centred(values: Tensor, mean: Tensor, languages: Sequence[str] | None) -> T
 
 
 def compute_statistics(values: Tensor, languages: Sequence[str] | None) -> tuple[Tensor, Tensor]:
-    """The mean and the spread to standardise with, in float32, as they are saved."""
+    """Return the mean and the spread to standardise with, in float32, as they are saved."""
     values = values.double()
     mean = values.mean(0).float()
     spread = _centred(values, mean.double(), languages).square().mean(0).sqrt()
@@ -38,7 +38,15 @@ def compute_statistics(values: Tensor, languages: Sequence[str] | None) -> tuple
 def standardize(
     values: Tensor, pooling: str, mean: Tensor | None, scale: Tensor | None, languages: Sequence[str] | None
 ) -> Tensor:
-    """What the linear classifier reads, (texts, hidden) in float64; mean and scale are the values' own if not given."""
+    """Return what the linear classifier reads, (texts, hidden) in float64.
+
+    Args:
+        values: features (texts, hidden).
+        pooling: of the classifier; after `head` a tanh follows.
+        mean: of the features that the classifier was fitted on; that of these values if not given.
+        scale: as the mean.
+        languages: of each text, where the mean of each is taken off.
+    """
     if mean is None or scale is None:
         mean, scale = compute_statistics(values, languages)
     inputs = _centred(values.double(), mean.double(), languages) / scale.double()
@@ -46,17 +54,17 @@ def standardize(
 
 
 def import_scikit_learn() -> tuple[Any, Any]:
-    """LogisticRegression and StratifiedKFold."""
+    """Return LogisticRegression and StratifiedKFold, which an extra brings."""
     try:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second, and is an extra
         from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise MissingDependencyError("Teaching needs scikit-learn", "teach") from error
+        raise MissingDependencyError("Fitting a classifier needs scikit-learn", "teach") from error
     return LogisticRegression, StratifiedKFold
 
 
 def _rotated(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs (texts, hidden) in as many columns as there are texts, where these are fewer, and the way back.
+    """Return inputs (texts, hidden) in as many columns as there are texts, where these are fewer, and the way back.
 
     The penalty has no preferred direction and the best weights are a sum of texts, so what is fitted on the one is
     what is fitted on the other, in a fraction of the time.
@@ -70,7 +78,7 @@ def _rotated(inputs: Tensor) -> tuple[Tensor, Tensor]:
 def cross_validate(
     inputs: Tensor, classes: Tensor, cs: Sequence[float], folds: int, seed: int
 ) -> list[tuple[float, float, float]]:
-    """For each C: itself, the mean log loss and the accuracy on the texts left out.
+    """Return for each C: itself, the mean log loss and the accuracy on the texts left out.
 
     Standardising and rotating saw all texts, but no label, as they do when a language's mean is taken off in use.
     """
@@ -88,7 +96,7 @@ def cross_validate(
 
 
 def fit_logistic_regression(inputs: Tensor, classes: Tensor, c: float) -> tuple[Tensor, Tensor]:
-    """The weight (labels, hidden) and the bias (labels,) in float32."""
+    """Return the weight (labels, hidden) and the bias (labels,) in float32."""
     rows, back = _rotated(inputs)
     model = import_scikit_learn()[0](C=c, max_iter=1000).fit(rows.numpy(), classes.numpy())
     weight, bias = torch.from_numpy(model.coef_) @ back, torch.from_numpy(model.intercept_)

@@ -45,14 +45,14 @@ class Token:
 
 
 class MaskedInput(NamedTuple):
-    """One sequence for the model, and the places at which its distribution is wanted, in rising order."""
+    """One sequence for the model, and the positions at which its distribution is wanted, in rising order."""
 
     ids: list[int]
     positions: list[int]
 
 
 def max_input_length(loaded_model: LoadedModel) -> int:
-    """How many tokens the model reads at most, <s> and </s> included."""
+    """Return how many tokens the model reads at most, <s> and </s> included."""
     return min(loaded_model.tokenizer.model_max_length, loaded_model.model.config.longest_input)
 
 
@@ -239,7 +239,7 @@ def convert_ids_to_subwords(tokenizer: XLMRobertaTokenizer, before: str, ids: Se
 
 
 def find_left_context(text: str, start: int) -> str:
-    """What touches a mask on its left, where it begins at `start`: back to the last space or mask."""
+    """Return what touches a mask on its left, where it begins at `start`: back to the last space or mask."""
     left = text[:start].rpartition(MASK_TOKEN)[2]
     return "" if not left or left[-1].isspace() else left.split()[-1]
 
@@ -247,15 +247,22 @@ def find_left_context(text: str, start: int) -> str:
 def group_by_length(
     lengths: Sequence[int],
     most: int = TOKENS_AT_ONCE,
-    places: Sequence[int] | None = None,
-    most_places: int = TOKENS_AT_ONCE,
+    positions: Sequence[int] | None = None,
+    most_positions: int = TOKENS_AT_ONCE,
 ) -> list[list[int]]:
-    """Indices in groups of similar length, each within `most` tokens after padding, and within `most_places` places."""
+    """Return indices in groups of similar length.
+
+    Args:
+        lengths: of what is grouped, in tokens.
+        most: tokens of a group, padding included.
+        positions: how many positions of each are read.
+        most_positions: positions of a group.
+    """
     groups: list[list[int]] = []
     taken = 0
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        count = 0 if places is None else places[i]
-        if groups and (len(groups[-1]) + 1) * lengths[i] <= most and taken + count <= most_places:
+        count = 0 if positions is None else positions[i]
+        if groups and (len(groups[-1]) + 1) * lengths[i] <= most and taken + count <= most_positions:
             groups[-1].append(i)
             taken += count
         else:
@@ -265,7 +272,7 @@ def group_by_length(
 
 
 def pad_batch(loaded_model: LoadedModel, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
-    """Rows of ids as one batch on the model's device, padded on the right, and its attention mask.
+    """Return rows of ids as one batch on the model's device, padded on the right, and its attention mask.
 
     The mask is None where there is nothing to leave out: torch then takes a faster way through the attention.
     """
@@ -284,12 +291,12 @@ def compute_log_probabilities(
     read: Callable[[int, Tensor], T],
     progress: Progress = ignore_progress,
 ) -> list[T]:
-    """Read the model's distributions: each row runs once, rows of similar length together, the LM head at places only.
+    """Read the model's distributions: each row runs once, those of similar length together, the head at positions only.
 
     Args:
         loaded_model: with a masked language model.
         rows: of ids, special tokens included.
-        read: takes the index of a row and its (places, vocabulary) log-probabilities in float32, and returns what is
+        read: takes the index of a row and its (positions, vocabulary) log-probabilities in float32, and returns what is
             to be kept of them.
         progress: is told how many rows are done and how many there are.
 
@@ -299,8 +306,8 @@ def compute_log_probabilities(
     kept: dict[int, T] = {}
     groups = group_by_length(
         [len(row.ids) for row in rows],
-        places=[len(row.positions) for row in rows],
-        most_places=max(1, LOGITS_AT_ONCE // loaded_model.model.config.vocab_size),
+        positions=[len(row.positions) for row in rows],
+        most_positions=max(1, LOGITS_AT_ONCE // loaded_model.model.config.vocab_size),
     )
     for group in groups:
         ids, attention_mask = pad_batch(loaded_model, [rows[i].ids for i in group])
@@ -328,7 +335,7 @@ def compute_entropy(logs: Tensor) -> Tensor:
 
 @lru_cache(maxsize=65536)
 def classify_character(character: str) -> str:
-    """`letter` (or digit) in scripts with spaces between words, `own` in those without, `mark`, or `other`."""
+    """Return `letter` (or digit) in scripts with spaces between words, `own` in those without, `mark`, or `other`."""
     if unicodedata.category(character).startswith("M"):
         return "mark"
     if not character.isalnum():
@@ -337,7 +344,7 @@ def classify_character(character: str) -> str:
 
 
 def is_word_continuation(before: Token | None, token: Token) -> bool:
-    """Whether a token belongs to the word of the one before it.
+    """Return whether a token belongs to the word of the one before it.
 
     Spaces and signs part words. In scripts without spaces (Han, kana, Thai and others) every piece counts as a word.
     """
@@ -352,62 +359,62 @@ def is_word_continuation(before: Token | None, token: Token) -> bool:
 
 
 def find_words(tokens: Sequence[Token]) -> list[range]:
-    """The words of a text as ranges of its tokens; special tokens are in none."""
+    """Return the words of a text as ranges of its tokens; special tokens are in none."""
     found: list[range] = []
-    for place, token in enumerate(tokens):
+    for position, token in enumerate(tokens):
         if token.special:
             continue
-        if found and found[-1].stop == place and is_word_continuation(tokens[place - 1], token):
-            found[-1] = range(found[-1].start, place + 1)
+        if found and found[-1].stop == position and is_word_continuation(tokens[position - 1], token):
+            found[-1] = range(found[-1].start, position + 1)
         else:
-            found.append(range(place, place + 1))
+            found.append(range(position, position + 1))
     return found
 
 
 def mask_each_position(
-    tokens: Sequence[Token], mask_id: int, places: Iterable[int], within_word: bool = True
+    tokens: Sequence[Token], mask_id: int, positions: Iterable[int], within_word: bool = True
 ) -> list[MaskedInput]:
-    """A row for each place, with its token hidden and, within its word, those after it.
+    """Return a row for each position, with its token hidden and, within its word, those after it.
 
     Salazar et al. (2020), Masked Language Model Scoring, hide one token at a time; Kauf and Ivanova (2023), A Better
     Way to Do Masked Language Model Scoring, found that a word's later pieces give its earlier ones away, and hide them.
     """
-    ends = {place: word.stop for word in find_words(tokens) for place in word}
+    ends = {position: word.stop for word in find_words(tokens) for position in word}
     rows = []
-    for place in places:
+    for position in positions:
         ids = [token.id for token in tokens]
-        for hidden in range(place, ends.get(place, place + 1) if within_word else place + 1):
+        for hidden in range(position, ends.get(position, position + 1) if within_word else position + 1):
             ids[hidden] = mask_id
-        rows.append(MaskedInput(ids, [place]))
+        rows.append(MaskedInput(ids, [position]))
     return rows
 
 
 def compute_pseudo_log_likelihoods(
     loaded_model: LoadedModel,
     texts: Sequence[Sequence[Token]],
-    places: Sequence[Iterable[int]] | None = None,
+    positions: Sequence[Iterable[int]] | None = None,
     *,
     within_word: bool = True,
     progress: Progress = ignore_progress,
 ) -> list[list[float]]:
-    """The log-probability (nats) of each token of some texts, each hidden in turn and predicted from the rest.
+    """Return the log-probability (nats) of each token of some texts, each hidden in turn and predicted from the rest.
 
     Their sum is the pseudo-log-likelihood of the text.
 
     Args:
         loaded_model: with a masked language model.
         texts: their tokens, as from `tokens_of`.
-        places: of each text, which tokens to score; all but the special ones if not given.
+        positions: of each text, which tokens to score; all but the special ones if not given.
         within_word: hide the later pieces of a word too; see `masked_rows`.
         progress: is told how many tokens are done and how many there are.
     """
-    if places is None:
-        places = [[i for i, token in enumerate(tokens) if not token.special] for tokens in texts]
+    if positions is None:
+        positions = [[i for i, token in enumerate(tokens) if not token.special] for tokens in texts]
     mask_id = loaded_model.tokenizer.mask_token_id
     rows: list[MaskedInput] = []
     counts: list[int] = []
     targets: list[int] = []
-    for tokens, wanted in zip(texts, places, strict=True):
+    for tokens, wanted in zip(texts, positions, strict=True):
         made = mask_each_position(tokens, mask_id, wanted, within_word)
         targets += [tokens[row.positions[0]].id for row in made]
         rows += made

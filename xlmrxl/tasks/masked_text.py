@@ -93,6 +93,7 @@ class FillFilter:
     """
 
     def __init__(self, loaded_model: LoadedModel, script: str | None, punctuation: bool, repeats: bool) -> None:
+        """Find the subwords that are never offered, once for all texts."""
         self.tokenizer, self.repeats = loaded_model.tokenizer, repeats
         vocab_size = loaded_model.model.config.vocab_size
         excluded = find_excluded_subwords(self.tokenizer, script, punctuation, vocab_size)

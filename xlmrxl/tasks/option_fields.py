@@ -166,6 +166,7 @@ class LabelWords(dict[str, tuple[str, ...]]):
     """Labels, each with the words that stand for it. Never changed, so that options can be keys."""
 
     def __hash__(self) -> int:  # type: ignore[override]
+        """Return a hash, so that options with labels can be keys."""
         return hash(tuple(self.items()))
 
 
@@ -205,6 +206,7 @@ class TaskOptions:
     """
 
     def __post_init__(self) -> None:
+        """Check every option, and whether they go together."""
         for each in self.declared():
             object.__setattr__(self, each.name, each.check(getattr(self, each.name)))
         self.check()
@@ -309,13 +311,20 @@ def _to_plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def document_options(options: type[TaskOptions]) -> Callable[[FunctionT], FunctionT]:
-    """Put the options of a task into the docstring of a function that takes them, before its `progress`."""
+def document_options(options: type[TaskOptions], **arguments: str) -> Callable[[FunctionT], FunctionT]:
+    """Write the arguments of a function that takes options into its docstring, before what it raises.
+
+    Args:
+        options: of the task.
+        **arguments: the others, with what is to be said of them; `progress` comes last.
+    """
 
     def document(function: FunctionT) -> FunctionT:
         if function.__doc__:  # none with python -OO
-            lines = "".join(f"    {each.name}: {each.help}\n" for each in options.declared())
-            function.__doc__ = cleandoc(function.__doc__).replace("    progress:", f"{lines}    progress:", 1)
+            progress = arguments.pop("progress")
+            said = arguments | {each.name: each.help for each in options.declared()} | {"progress": progress}
+            lines = "".join(f"    {name}: {text}\n" for name, text in said.items())
+            function.__doc__ = cleandoc(function.__doc__).replace("Raises:", f"Args:\n{lines}\nRaises:", 1)
         return function
 
     return document

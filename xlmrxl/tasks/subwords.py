@@ -31,7 +31,7 @@ NEVER_LAST = "เแโใไ"
 
 
 def to_readable(piece: str) -> str:
-    """A piece without the space before it; a lone space is shown as such a mark, since it could not be seen."""
+    """Return a piece without the space before it; a lone space is shown as such a mark, since it could not be seen."""
     return piece.replace(SPACE, " ").strip() or SPACE
 
 
@@ -48,25 +48,25 @@ def label_fill(text: str, begins_word: bool) -> str:
     return SPACE + text if begins_word and text != SPACE else text
 
 
-def is_joined(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a token goes on with the word of the one before it: neither is special, and no space stands between."""
-    if place == 0 or tokens[place].special or tokens[place - 1].special:
+def is_joined(tokens: Sequence[Token], position: int) -> bool:
+    """Return whether a token goes on with the word of the one before it: none is special, no space stands between."""
+    if position == 0 or tokens[position].special or tokens[position - 1].special:
         return False
-    return not tokens[place].piece.startswith(SPACE)
+    return not tokens[position].piece.startswith(SPACE)
 
 
-def isolate_subword(tokens: Sequence[Token], place: int) -> str:
-    """A token's piece as it can stand alone: letters keep the shape they have in the word, loose marks get a base."""
-    token = tokens[place]
+def isolate_subword(tokens: Sequence[Token], position: int) -> str:
+    """Return a token's piece as it can stand alone: letters keep the shape they have in the word, marks get a base."""
+    token = tokens[position]
     if token.special:
         return token.piece
     text = token.piece.removeprefix(SPACE) or SPACE
     if unicodedata.category(text[0]).startswith("M"):
         text = DOTTED_CIRCLE + text
-    if is_joined(tokens, place) and _joins(text[0]) and _joins(tokens[place - 1].piece[-1]):
+    if is_joined(tokens, position) and _joins(text[0]) and _joins(tokens[position - 1].piece[-1]):
         text = JOINER + text
-    follows = place + 1 < len(tokens) and is_joined(tokens, place + 1)
-    if follows and _joins(text[-1]) and _joins(tokens[place + 1].piece[0]):
+    follows = position + 1 < len(tokens) and is_joined(tokens, position + 1)
+    if follows and _joins(text[-1]) and _joins(tokens[position + 1].piece[0]):
         text += JOINER
     return text
 
@@ -76,7 +76,7 @@ def _joins(character: str) -> bool:
 
 
 def find_excluded_subwords(tokenizer: XLMRobertaTokenizer, script: str | None, punctuation: bool, rows: int) -> Tensor:
-    """Return (rows,) booleans: what is never offered. Rows that no token stands for are among it."""
+    """Return (rows,) booleans: which subwords are never offered. Rows that no token stands for are among it."""
     return _barred_pieces(tokenizer, tuple(tokenizer.added_tokens_decoder.items()), script, punctuation, rows)
 
 

@@ -52,6 +52,7 @@ class TagResult(Result):
         return to_rows(self.spans)
 
     def __str__(self) -> str:
+        """Show the text, and its spans as a table."""
         return "\n".join(filter(None, [self.text, format_table(self.rows(), ["label", "score", "text"])]))
 
 
