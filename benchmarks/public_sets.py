@@ -105,7 +105,7 @@ def score_linear_classifier(
     file = write_rows(scratch / "examples.csv", examples)
     every = [{**row, "language": language} for language, rows in tests.items() for row in rows]
     arguments = ["--test", write_rows(scratch / "test.csv", every), "--language-column", "language", "--json"]
-    report = run_command("teach", file, scratch / "taught", "--label-column", "category", *arguments, *model)
+    report = run_command("fit-classifier", file, scratch / "taught", "--label-column", "category", *arguments, *model)
     return {row["language"]: row["accuracy"] for row in json.loads(report)["languages"]}
 
 

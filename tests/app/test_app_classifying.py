@@ -252,7 +252,10 @@ def test_what_was_taught_is_kept_without_the_model(session: Session, lesson: tea
 
 def test_the_classifier_can_be_taken_along(session: Session, lesson: teaching.Lesson, tmp_path: Path) -> None:
     archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(teaching.packed(session, lesson.taught))))
-    assert archive.namelist() == ["classifier/taught.json", "classifier/taught.safetensors"]  # nothing that is run
+    assert archive.namelist() == [
+        "classifier/classifier.json",
+        "classifier/classifier.safetensors",
+    ]  # nothing that is run
     archive.extractall(tmp_path)
     loaded = LinearClassifier.load(tmp_path / "classifier", session)
     assert loaded.classify([result.text for result in lesson.results], progress=False) == list(lesson.results)

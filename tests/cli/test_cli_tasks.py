@@ -59,7 +59,7 @@ def test_classify_prints_what_the_session_says(session: Session, tiny_folder: Pa
 
 def test_explain_prints_every_word(session: Session, tiny_folder: Path):
     arguments = ["--labels", "H,d", "--template", "{text} <mask>", "--model", tiny_folder]
-    done = run("classify", TEXTS[0][0], "--explain", "--json", *arguments)
+    done = run("classify", TEXTS[0][0], "--attribute", "--json", *arguments)
     assert done.exit_code == 0
     expected = session.attribute(TEXTS[0][0], ["H", "d"], templates=["{text} <mask>"])
     assert json.loads(done.output)["words"] == expected.to_dict()["words"]
@@ -75,8 +75,8 @@ def test_explaining_a_label_that_is_not_there(session: Session):
 
 def test_teach_then_classify(session: Session, tiny_folder: Path, examples: Path, tmp_path: Path):
     folder = tmp_path / "taught"
-    done = run("teach", examples, folder, "--test", examples, "--language-column", "language", "--json",
-               "--layer", "2", "--pooling", "mean", "--model", tiny_folder)  # fmt: skip
+    done = run("fit-classifier", examples, folder, "--test", examples, "--language-column", "language", "--json",
+               "--state", "2", "--pooling", "mean", "--model", tiny_folder)  # fmt: skip
     assert done.exit_code == 0, done.output
     report = json.loads(done.output.splitlines()[-1])
     assert report["texts"] == len(TEXTS)
@@ -84,14 +84,14 @@ def test_teach_then_classify(session: Session, tiny_folder: Path, examples: Path
     taught = LinearClassifier.load(folder, session)
     expected = [result.label for result in taught.classify([text for text, _ in TEXTS])]
     target = tmp_path / "out.csv"
-    done = run("classify", "--input", examples, "--output", target, "--taught", folder, "--model", tiny_folder)
+    done = run("classify", "--input", examples, "--output", target, "--classifier", folder, "--model", tiny_folder)
     assert done.exit_code == 0, done.output
     with target.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     # The source has a column "label" already, which stays as it is.
     assert [row["label"] for row in rows] == [label for _, label in TEXTS]
     assert [row["label_result"] for row in rows] == expected
-    done = run("classify", TEXTS[0][0], "--taught", folder, "--json", "--model", tiny_folder)
+    done = run("classify", TEXTS[0][0], "--classifier", folder, "--json", "--model", tiny_folder)
     assert json.loads(done.output)["labels"][0]["label"] == expected[0]
 
 
@@ -103,19 +103,19 @@ def test_teach_with_numbers_as_labels(tiny_folder: Path, tmp_path: Path):
         "".join(json.dumps({"satz": text, "label": numbers[label]}) + "\n" for text, label in TEXTS), encoding="utf-8"
     )
     test.write_text("satz;label\n" + "".join(f"{text};{numbers[label]}\n" for text, label in TEXTS), encoding="cp1252")
-    options = ["--text-column", "satz", "--layer", "2", "--pooling", "mean", "--model", tiny_folder]
-    done = run("teach", examples, folder, "--test", test, "--delimiter", ";", "--json", *options)
+    options = ["--text-column", "satz", "--state", "2", "--pooling", "mean", "--model", tiny_folder]
+    done = run("fit-classifier", examples, folder, "--test", test, "--delimiter", ";", "--json", *options)
     assert done.exit_code == 1
     assert "Row 3 of" in done.stderr
     assert "not UTF-8" in done.stderr
     test.write_text(test.read_text(encoding="cp1252"), encoding="utf-8")
-    done = run("teach", examples, folder, "--test", test, "--delimiter", ";", "--json", *options)
+    done = run("fit-classifier", examples, folder, "--test", test, "--delimiter", ";", "--json", *options)
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert (report["labels"], report["texts"]) == (["0", "1"], len(TEXTS))
     with examples.open("a", encoding="utf-8") as file:
         file.write('{"satz": "A dog.", "label": true}\n')
-    done = run("teach", examples, folder, *options)
+    done = run("fit-classifier", examples, folder, *options)
     assert "Column 'label' in row 7 of" in done.stderr
     assert "is True, a boolean, but those before it are numbers" in done.stderr
 
@@ -127,7 +127,7 @@ def test_teach_with_numbers_as_labels(tiny_folder: Path, tmp_path: Path):
 def test_a_bad_example_is_named(tiny_folder: Path, examples: Path, tmp_path: Path, line: str, words: str):
     with examples.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
-    done = run("teach", examples, tmp_path / "taught", "--model", tiny_folder)
+    done = run("fit-classifier", examples, tmp_path / "taught", "--model", tiny_folder)
     assert done.exit_code == 1
     assert words in done.output
     assert not (tmp_path / "taught").exists()

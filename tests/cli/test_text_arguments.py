@@ -178,7 +178,7 @@ def test_a_pipe_of_the_shell_is_a_file(tiny_folder: Path):
 COMMANDS = {
     "fill": [],
     "classify": ["--labels", "H,d", "--template", "{text} <mask>"],
-    "explain": ["--explain", "--labels", "H,d", "--template", "{text} <mask>"],
+    "explain": ["--attribute", "--labels", "H,d", "--template", "{text} <mask>"],
     "tag": [],
 }
 

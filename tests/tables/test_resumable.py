@@ -662,7 +662,7 @@ def test_fill_with_options(tiny_folder: Path, tmp_path: Path):
             "targets are compared",
         ),
         (["classify"], "Missing argument"),
-        (["classify", "a", "--pair", "b", "--pair", "c"], "Give one for each"),
+        (["classify", "a", "--text-pair", "b", "--text-pair", "c"], "Give one for each"),
         (["choose"], "Missing argument"),
     ],
 )
@@ -740,9 +740,9 @@ def test_classify(tiny_folder: Path, tmp_path: Path):
 @needs_classify
 def test_classify_pairs_and_mistakes(tiny_folder: Path, tmp_path: Path):
     pairs = ["--labels", "Paris,Madrid", "--template", "{text} <mask> {text_pair}", "--model", tiny_folder]
-    alone = json.loads(run("classify", "Der Hund", "--pair", "La casa", "--json", *pairs).stdout)
+    alone = json.loads(run("classify", "Der Hund", "--text-pair", "La casa", "--json", *pairs).stdout)
     source = write(tmp_path / "in.csv", [{"text": "Der Hund", "second": "La casa"}, {"text": "Der Hund", "second": ""}])
-    done = run("classify", "--input", source, "--output", tmp_path / "out.csv", "--pair-column", "second", *pairs)
+    done = run("classify", "--input", source, "--output", tmp_path / "out.csv", "--text-pair-column", "second", *pairs)
     assert done.exit_code == 0, done.output
     first, second = content(tmp_path / "out.csv")
     assert first["label"] == alone["labels"][0]["label"]

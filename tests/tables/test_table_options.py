@@ -407,7 +407,7 @@ def test_help_names_the_options():
     for command in ("fill", "classify", "choose"):
         shown = run(command, "--help").output
         assert all(f"--{name}" in shown for name in ("delimiter", "quoting", "encoding", "bom", "spreadsheet-safe"))
-    for command in ("teach", "tag", "compare"):
+    for command in ("fit-classifier", "tag", "compare"):
         shown = run(command, "--help").output
         assert all(f"--{name}" in shown for name in ("delimiter", "quoting", "encoding"))
         assert "--bom" not in shown

@@ -33,7 +33,7 @@ PAIRS = [("The dog is small.", "A dog is an animal."), ("狗在花园里。", "{
 LABELS = {"one": ["H"], "both": ["d", "Paris"], "long": ["Madrid", "old bridge", "of"]}
 TEMPLATES = ["{text} The <mask> is small.", "Katze <mask> ist {text}"]
 PAIR_TEMPLATES = ["{text}? <mask> {text_pair}", "{text_pair} <mask>: {text}"]
-CALIBRATIONS = ["contextual", "pmi", None]
+CALIBRATIONS = ["contextual", "pmi", "none"]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def obvious(
     pair: str,
     labels: dict[str, list[str]],
     templates: list[str],
-    calibration: str | None,
+    calibration: str,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Calibrated and raw."""
 
@@ -127,7 +127,7 @@ def test_the_words_are_of_one_piece_and_of_several(session: Session):
 
 
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
-def test_cloze_is_what_the_model_says(session: Session, calibration: str | None):
+def test_cloze_is_what_the_model_says(session: Session, calibration: str):
     for text, result in zip(
         TEXTS, session.classify(TEXTS, LABELS, templates=TEMPLATES, calibration=calibration), strict=True
     ):
@@ -138,7 +138,7 @@ def test_cloze_is_what_the_model_says(session: Session, calibration: str | None)
 
 
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
-def test_pairs_by_cloze(session: Session, calibration: str | None):
+def test_pairs_by_cloze(session: Session, calibration: str):
     results = session.classify(PAIRS, LABELS, templates=PAIR_TEMPLATES, calibration=calibration)
     for (text, pair), result in zip(PAIRS, results, strict=True):
         assert (result.text, result.text_pair) == (text, pair)
@@ -256,7 +256,7 @@ def test_what_a_result_prints(session: Session):
             "revision": None,
             "precision": "fp32",
             "version": xlmrxl.__version__,
-            "settings": {"calibration": "contextual", "labels": LABELS, "templates": TEMPLATES},
+            "settings": {"labels": LABELS, "templates": TEMPLATES},
         },
     }
     rows = list(csv.DictReader(io.StringIO(result.to_csv())))
@@ -338,8 +338,8 @@ def test_other_wrong_calls_get_a_sentence(session: Session):
         session.classify(PAIRS, LABELS, templates=TEMPLATES)
     with pytest.raises(ValueError, match="surrogate"):
         session.classify(["a \ud800"], LABELS, templates=TEMPLATES)
-    with pytest.raises(ValueError, match="calibration is 'none'"):
-        session.classify(TEXTS, LABELS, templates=TEMPLATES, calibration="none")
+    with pytest.raises(ValueError, match="calibration is 'best'"):
+        session.classify(TEXTS, LABELS, templates=TEMPLATES, calibration="best")
     with pytest.raises(ValueError, match="task is 'colour'; it must be one of entailment, sentiment, topic"):
         session.classify(TEXTS, task="colour")
     with pytest.raises(ValueError, match="language is 'xx'; for topic there are ar, de, en"):
@@ -514,7 +514,7 @@ def test_the_task_is_asked_where_nothing_is_given():
     found = shipped.load_templates("sentiment", "en")
     by_hand = session.classify([text], found.labels, templates=found.templates)[0]
     assert scores(by_name) == pytest.approx(scores(by_hand), rel=1e-4)
-    assert by_name.source.settings == {"calibration": "contextual", "task": "sentiment", "language": "en"}
+    assert by_name.source.settings == {"task": "sentiment"}
     pair = session.classify([("A dog sleeps.", "An animal sleeps.")], task="entailment", language="de")[0]
     assert set(scores(pair)) == TASKS["entailment"]
 

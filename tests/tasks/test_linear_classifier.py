@@ -92,7 +92,7 @@ def by_hand(folder: Path, classifier: LinearClassifier, text: str, mean: np.ndar
 
 
 def found(result) -> dict[str, float]:
-    return {label.label: label.probability for label in result.labels}
+    return {label.label: label.score for label in result.labels}
 
 
 # Features
@@ -174,7 +174,7 @@ def test_probabilities_by_hand_from_what_was_saved(
     for text, result in zip([*NEW, LONG], made.classify([*NEW, LONG]), strict=True):
         expected = by_hand(tiny_folder, made, text)
         assert found(result) == pytest.approx(expected, abs=1e-4)
-        ranked = [label.probability for label in result.labels]
+        ranked = [label.score for label in result.labels]
         assert ranked == sorted(ranked, reverse=True)
         assert result.label == max(expected, key=expected.__getitem__)
         assert result.truncated == (text == LONG)
@@ -240,7 +240,7 @@ def test_few_examples_make_fewer_folds(session: Session):
 
 def test_many_texts_are_all_fitted_though_few_choose(session: Session, monkeypatch: pytest.MonkeyPatch):
     whole = session.fit_classifier(TEXTS, LABELS, state=2, pooling="mean", C=0.1)
-    monkeypatch.setattr(module, "CHOICE_TEXTS", 9)
+    monkeypatch.setattr(module, "MAX_VALIDATION_TEXTS", 9)
     told = []
     some = session.fit_classifier(TEXTS, LABELS, state=2, pooling="mean", C=0.1, progress=lambda *at: told.append(at))
     assert some.folds == 3
@@ -280,7 +280,7 @@ def test_labels_that_are_booleans(session: Session, kind: type, tmp_path: Path):
     assert made.labels == ("False", "True")
     made.save(tmp_path)
     assert LinearClassifier.load(tmp_path, session).classify(texts[0]).label == made.classify(texts[0]).label
-    with pytest.raises(ValueError, match=r"labels\[0\] is '1', which was not classifier, only False, True"):
+    with pytest.raises(ValueError, match=r"labels\[0\] is '1'; the classifier knows only False, True"):
         made.report(texts[:2], [1, 0])
 
 
@@ -338,12 +338,12 @@ def test_what_a_result_prints(session: Session, classifier: LinearClassifier):
     result = classifier.classify(NEW[0])
     values = json.loads(result.to_json())
     assert values["text"] == NEW[0]
-    assert values["labels"] == [{"label": x.label, "probability": x.probability} for x in result.labels]
+    assert values["labels"] == [vars(x) for x in result.labels]
     assert (values["source"]["model"], values["truncated"]) == (session.name, False)
-    assert result.rows()[0] == {"text": NEW[0], "label": result.label, "probability": result.labels[0].probability}
+    assert result.rows()[0] == {"text": NEW[0], **vars(result.labels[0])}
     assert str(result).startswith(NEW[0])
     assert all(label in str(result) for label in classifier.labels)
-    assert "beginning" in str(classifier.classify(LONG))
+    assert "too long" in str(classifier.classify(LONG))
 
 
 # Heads
@@ -404,7 +404,7 @@ def test_another_model_is_refused_or_warned_of(
         with pytest.raises(ValueError, match=f"where {setting} is {getattr(session.model.config, setting)}; in"):
             LinearClassifier.load(tmp_path, xlmrxl.load(folder))
     other = Session(session.model, session.tokenizer, "other", "fp32")
-    with pytest.warns(UserWarning, match="not with other"):
+    with pytest.warns(UserWarning, match="not on other"):
         assert LinearClassifier.load(tmp_path, other).labels == classifier.labels
 
 
@@ -537,7 +537,7 @@ def test_wrong_texts_get_a_sentence(classifier: LinearClassifier):
         classifier.classify([None])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="2 texts but 1 languages"):
         classifier.classify(["Paris", "Madrid"], languages=["en"])
-    with pytest.raises(ValueError, match=r"labels\[0\] is 'none', which was not classifier"):
+    with pytest.raises(ValueError, match=r"labels\[0\] is 'none'; the classifier knows"):
         classifier.report(["Paris"], ["none"])
     with pytest.raises(ValueError, match="no texts"):
         classifier.report([], [])

@@ -332,7 +332,7 @@ def test_whether_there_is_an_answer(reader: Session, question: str, context: str
         assert (result.is_impossible, result.best) == (none, None if none else plain.answers[0])
         assert result.null_probability == plain.null_probability
         assert result.source.settings["null_threshold"] == threshold
-    with pytest.raises(ValueError, match="null_threshold is no number"):
+    with pytest.raises(ValueError, match="null_threshold is nan"):
         reader.answer(question, context, null_threshold=math.nan)
 
 
@@ -407,8 +407,13 @@ def test_what_an_answer_prints(reader: Session):
         (["Paris?"], ["\ud800"], {}, "Question 1: .*surrogate"),
         (["Paris? " * 40], [CONTEXTS[0]], {}, "leaves 0 of the 64 that the model reads"),
         (["How many people live in Paris?"], [LONG], {"max_answer_tokens": 60}, "too few for answers of 60"),
-        (["Paris?"], [CONTEXTS[0]], {"top_k": 0}, "top_k is 0; it must be at least 1"),
-        (["Paris?"], [CONTEXTS[0]], {"max_answer_tokens": 0}, "max_answer_tokens is 0; it must be at least 1"),
+        (["Paris?"], [CONTEXTS[0]], {"top_k": 0}, "top_k is 0; it must be a whole number of at least 1"),
+        (
+            ["Paris?"],
+            [CONTEXTS[0]],
+            {"max_answer_tokens": 0},
+            "max_answer_tokens is 0; it must be a whole number of at least 1",
+        ),
     ],
 )
 def test_wrong_questions_get_a_sentence(reader: Session, questions, contexts, options, words: str):

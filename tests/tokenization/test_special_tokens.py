@@ -208,7 +208,7 @@ def test_offsets_of_tags_and_words(sessions: dict[type, Session]):
 
 def test_a_classifier_reads_as_it_was_taught(session: Session, tmp_path: Path):
     texts, labels = ["a </s> b", "Paris </s>", "old </s> capital", "</s> house"], ["x", "x", "y", "y"]
-    options = {"layer": 1, "pooling": "mean", "C": 1.0, "progress": False}
+    options = {"state": 1, "pooling": "mean", "C": 1.0, "progress": False}
     plain, special = (session.fit_classifier(texts, labels, **options, special_tokens=value) for value in (False, True))
     assert not plain.weight.equal(special.weight)
     for taught in (plain, special):
@@ -216,9 +216,9 @@ def test_a_classifier_reads_as_it_was_taught(session: Session, tmp_path: Path):
         again = LinearClassifier.load(tmp_path, session)
         assert again.special_tokens == taught.special_tokens
         assert again.classify(texts[0]).labels == taught.classify(texts[0]).labels
-    facts = json.loads((tmp_path / "taught.json").read_text())
+    facts = json.loads((tmp_path / "classifier.json").read_text())
     del facts["special_tokens"]  # of a classifier that was taught before there was a choice
-    (tmp_path / "taught.json").write_text(json.dumps(facts))
+    (tmp_path / "classifier.json").write_text(json.dumps(facts))
     assert LinearClassifier.load(tmp_path, session).special_tokens is False
 
 
@@ -245,9 +245,9 @@ def test_in_files_and_on_the_command_line(session: Session, tmp_path: Path):
 
 def test_a_taught_classifier_is_not_read_otherwise(session: Session, tmp_path: Path):
     texts, labels = ["a", "b", "Paris", "old"], ["x", "x", "y", "y"]
-    session.fit_classifier(texts, labels, layer=1, pooling="mean", C=1.0, progress=False).save(tmp_path)
-    asked = ["classify", "a", "--taught", str(tmp_path), "--model", session.name]
+    session.fit_classifier(texts, labels, state=1, pooling="mean", C=1.0, progress=False).save(tmp_path)
+    asked = ["classify", "a", "--classifier", str(tmp_path), "--model", session.name]
     assert CliRunner().invoke(main, asked).exit_code == 0
     done = CliRunner().invoke(main, [*asked, "--special-tokens"])
     assert done.exit_code == 1
-    assert "reads texts as it was taught" in done.output
+    assert "reads texts as its examples were read" in done.output

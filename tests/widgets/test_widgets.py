@@ -213,7 +213,7 @@ def test_classifier_reads_pairs(session: Session):
 
 def test_classifier_of_ones_own(session: Session):
     texts = ["a dog", "the dog sleeps", "one cat", "a cat", "many dogs", "old cats"]
-    taught = session.fit_classifier(texts, ["dog", "dog", "cat", "cat", "dog", "cat"], layer=4, pooling="mean", C=0.1)
+    taught = session.fit_classifier(texts, ["dog", "dog", "cat", "cat", "dog", "cat"], state=4, pooling="mean", C=0.1)
     widget = TextClassifier(taught, "the cat", explained="dog")
     found = taught.classify("the cat")
     assert widget.scores == {label.label: label.probability for label in found.labels}

@@ -179,7 +179,8 @@ def choose(
             scores = [found[whole] - found[alone] for whole, alone in row]
         elif normalization == "length":
             scores = [raw / len(positions[whole]) for raw, (whole, _) in zip(raws, row, strict=True)]
-        source = Source.from_model(loaded_model, replace(options, question=question, language=language), method="cloze")
+        asked = replace(options, question=question, language=language)
+        source = Source.from_model(loaded_model, asked, method="pseudo-log-likelihood")
         unread = [unknown[whole] for whole, _ in row]
         results.append(ChooseResult(source, prompt, question, to_choices(texts, scores, raws, priors, unread)))
     return results
