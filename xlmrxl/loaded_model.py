@@ -10,6 +10,7 @@ import torch
 
 from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.errors import CheckpointError, InputError, describe, get_first_line
+from xlmrxl.model.checkpoint import Checkpoint, load_checkpoint, open_checkpoint
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.device_map import find_single_device
 from xlmrxl.model.heads import (
@@ -19,7 +20,6 @@ from xlmrxl.model.heads import (
     XLMRobertaXLForSequenceClassification,
     XLMRobertaXLForTokenClassification,
 )
-from xlmrxl.model.loading import Checkpoint, load_checkpoint, open_checkpoint
 from xlmrxl.model.module import init_empty_weights
 from xlmrxl.model.pretrained import XLMRobertaXLPreTrainedModel
 from xlmrxl.plan import format_size, list_devices, make_plan, select_devices

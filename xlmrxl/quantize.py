@@ -18,6 +18,7 @@ from torch import Tensor
 
 from xlmrxl.checkpoints.weight_files import TIED, Weights, check_floats, save_weights
 from xlmrxl.errors import CheckpointError, get_first_line
+from xlmrxl.model.checkpoint import find_stored_precision, open_checkpoint
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.encoder import XLMRobertaXLModel
 from xlmrxl.model.loading import (
@@ -27,9 +28,7 @@ from xlmrxl.model.loading import (
     TensorReader,
     check_checkpoint,
     find_stored_dtype,
-    find_stored_precision,
     match_names,
-    open_checkpoint,
 )
 from xlmrxl.model.module import BASE_PREFIX, init_empty_weights
 from xlmrxl.output_lock import lock_output

@@ -305,8 +305,8 @@ def _load(served: Served, asked: LoadAsked, told: Progress) -> Session:
 def _check(served: Served, asked: LoadAsked) -> bool:
     """Whether a model fits beside the present one, by its config alone. Raises what speaks against loading it."""
     from xlmrxl.loaded_model import HEADS  # noqa: PLC0415
+    from xlmrxl.model.checkpoint import find_stored_precision  # noqa: PLC0415
     from xlmrxl.model.config import XLMRobertaXLConfig  # noqa: PLC0415
-    from xlmrxl.model.loading import find_stored_precision  # noqa: PLC0415
     from xlmrxl.plan import format_size, select_devices  # noqa: PLC0415
 
     config = XLMRobertaXLConfig.from_pretrained(asked.source)

@@ -17,8 +17,8 @@ from torch.utils._pytree import tree_map
 from xlmrxl.checkpoints.keywords import refuse_save_options, take_hub_options
 from xlmrxl.checkpoints.weight_files import save_weights
 from xlmrxl.errors import CheckpointError, InputError
+from xlmrxl.model.checkpoint import find_stored_precision, load_checkpoint, open_checkpoint, read_quantization
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.model.loading import find_stored_precision, load_checkpoint, open_checkpoint, read_quantization
 from xlmrxl.model.module import XLMRobertaXLModule
 from xlmrxl.quantization.load_options import SIXTEEN_BITS
 from xlmrxl.quantization.upcast import is_upcast
