@@ -1,13 +1,18 @@
-// @ts-nocheck: not typed yet
+// The widget of the attention explorer: a form above it.
+
 import attention from "../../xlmrxl/views/attention.js";
 import { element } from "../../xlmrxl/views/dom.js";
 import { field, textBox, widget } from "./parts.js";
 
+/** @import { Model } from "../../xlmrxl/views/protocol" */
+/** @import { ExplorerTraits, Mounted } from "./traits" */
+
+/** @param {Mounted<ExplorerTraits>} mounted */
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
-    const text = textBox(ask, { placeholder: "The dog chased its tail.", class: "x-sentence-box" });
-    const second = textBox(ask);
-    const other = textBox(ask);
+    const text = textBox(() => ask(), { placeholder: "The dog chased its tail.", class: "x-sentence-box" });
+    const second = textBox(() => ask());
+    const other = textBox(() => ask());
     const more = element(
       "details",
       { class: "x-more" },
@@ -16,6 +21,7 @@ function render({ model, el }) {
       field("Another text beside it, perhaps in another language", other, "x-wide"),
     );
     const place = element("div", { class: "x-explorer" });
+    /** @type {(() => void) | null} */
     let end = null;
 
     return {
@@ -25,18 +31,15 @@ function render({ model, el }) {
       form: [field("Text", text, "x-wide"), more],
       question: () => ({ text: text.value, text_pair: second.value, other: other.value }),
       fill() {
-        for (const [box, name] of [
-          [text, "text"],
-          [second, "text_pair"],
-          [other, "other"],
-        ]) {
-          box.value = model.get(name);
+        for (const [name, box] of Object.entries({ text, text_pair: second, other })) {
+          box.value = model.get(/** @type {"text" | "text_pair" | "other"} */ (name));
           box.grow();
         }
         if (second.value || other.value) more.open = true;
       },
       answer() {
-        end ??= attention.render({ model, el: place }) || (() => {});
+        if (!model.get("found")?.text) return null;
+        end ??= attention.render({ model: /** @type {Model} */ (/** @type {unknown} */ (model)), el: place });
         return [place];
       },
       end: () => end?.(),

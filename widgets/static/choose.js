@@ -1,12 +1,17 @@
-// @ts-nocheck: not typed yet
+// The widget that chooses what goes with a prompt.
+
 import { element } from "../../xlmrxl/views/dom.js";
-import { choice, field, languageName, options, textBox, widget } from "./parts.js";
+import { choice, field, findFocused, languageName, options, textBox, widget } from "./parts.js";
+
+/** @import { TextBox } from "./parts.js" */
+/** @import { ChooseTraits, Mounted } from "./traits" */
 
 const QUESTIONS = { "": "none: it just goes on", cause: "cause: because …", effect: "effect: so …" };
 
+/** @param {Mounted<ChooseTraits>} mounted */
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
-    const prompt = textBox(ask, { placeholder: "It rained all night.", class: "x-sentence-box" });
+    const prompt = textBox(() => ask(), { placeholder: "It rained all night.", class: "x-sentence-box" });
     const list = element("div", { class: "x-stack", role: "group", "aria-label": "Choices" });
     const { languages } = model.get("form");
     const question = choice("Question", QUESTIONS, () => {
@@ -20,11 +25,13 @@ function render({ model, el }) {
       languageField.hidden = !question.picked();
     }
 
-    const boxes = () => [...list.querySelectorAll("textarea")];
+    /** @type {TextBox[]} */
+    let boxes = [];
     function addChoice() {
-      const number = boxes().length + 1;
-      const box = textBox(ask, { placeholder: `Choice ${number}`, "aria-label": `Choice ${number}` });
+      const number = boxes.length + 1;
+      const box = textBox(() => ask(), { placeholder: `Choice ${number}`, "aria-label": `Choice ${number}` });
       list.append(box);
+      boxes.push(box);
       return box;
     }
     const add = element("button", { type: "button", click: () => addChoice().focus() }, "Add a choice");
@@ -41,9 +48,7 @@ function render({ model, el }) {
       buttons: [add],
       question: () => ({
         prompt: prompt.value,
-        choices: boxes()
-          .map((box) => box.value)
-          .filter((text) => text.trim()),
+        choices: boxes.map((box) => box.value).filter((text) => text.trim()),
         question: question.picked() || "",
         language: language.value || model.get("language"),
       }),
@@ -51,14 +56,15 @@ function render({ model, el }) {
         prompt.value = model.get("prompt");
         prompt.grow();
         const given = model.get("choices");
-        const there = boxes();
-        const most = Math.max(2, given.length, there.lastIndexOf(list.getRootNode().activeElement) + 1);
-        for (let place = 0; place < most; place += 1) {
-          const box = there[place] || addChoice();
+        const focused = boxes.indexOf(/** @type {TextBox} */ (findFocused(list)));
+        const count = Math.max(2, given.length, focused + 1);
+        while (boxes.length < count) addChoice();
+        for (const box of boxes.slice(count)) box.remove();
+        boxes = boxes.slice(0, count);
+        for (const [place, box] of boxes.entries()) {
           box.value = given[place] ?? "";
           box.grow();
         }
-        for (const box of there.slice(most)) box.remove();
         question.pick(model.get("question"));
         options(
           language,

@@ -1,16 +1,20 @@
-// @ts-nocheck: not typed yet
-import { element } from "../../xlmrxl/views/dom.js";
-import { COMMAS, field, languageName, options, textBox, widget } from "./parts.js";
+// The widget that classifies texts.
 
+import { element } from "../../xlmrxl/views/dom.js";
+import { COMMAS, field, languageName, options, splitTexts, textBox, widget } from "./parts.js";
+
+/** @import { ClassifyTraits, Mounted } from "./traits" */
+
+/** @param {Mounted<ClassifyTraits>} mounted */
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
     const { tasks, pairs } = model.get("form");
     const asks = Object.keys(tasks).length > 0; // others have their own labels
-    const text = textBox(ask, {
+    const text = textBox(() => ask(), {
       placeholder: "The striker scored twice in the last ten minutes.",
       class: "x-sentence-box",
     });
-    const second = textBox(ask);
+    const second = textBox(() => ask());
     const secondField = field(
       asks ? "Does this follow from it?" : "Second text, if the model reads pairs",
       second,
@@ -28,10 +32,10 @@ function render({ model, el }) {
         ask({ explained: "" });
       },
     });
-    const labels = textBox(ask);
+    const labels = textBox(() => ask());
     const labelsField = field("Labels of your own, with commas between them", labels, "x-wide");
 
-    const readsPairs = () => (asks ? pairs.includes(task.value) : pairs);
+    const readsPairs = () => (Array.isArray(pairs) && asks ? pairs.includes(task.value) : Boolean(pairs));
     const missesPair = () => asks && readsPairs() && !second.value.trim();
     function showTask() {
       secondField.hidden = !readsPairs() && !model.get("text_pair");
@@ -50,10 +54,7 @@ function render({ model, el }) {
     /** Labels as they are in Python: as long as nobody edits them, a dict stays one. */
     function ownLabels() {
       const given = model.get("labels");
-      const names = labels.value
-        .split(COMMAS)
-        .map((name) => name.trim())
-        .filter((name) => name);
+      const names = splitTexts(labels.value, COMMAS);
       const before = Array.isArray(given) ? given : Object.keys(given);
       return names.join("\n") === before.join("\n") ? given : names;
     }
@@ -72,10 +73,10 @@ function render({ model, el }) {
       ],
       question: () => {
         const asked = { text: text.value, text_pair: secondField.hidden ? "" : second.value };
-        if (asks) Object.assign(asked, { task: task.value, language: language.value, labels: ownLabels() });
         // The words belong to one text: another one has to be asked about anew.
-        const kept = asked.text === model.get("text") && asked.text_pair === model.get("text_pair");
-        return { ...asked, explained: kept ? model.get("explained") : "" };
+        const isSame = asked.text === model.get("text") && asked.text_pair === model.get("text_pair");
+        const question = { ...asked, explained: isSame ? model.get("explained") : "" };
+        return asks ? { ...question, task: task.value, language: language.value, labels: ownLabels() } : question;
       },
       fill() {
         text.value = model.get("text");
@@ -92,7 +93,7 @@ function render({ model, el }) {
         options(language, [[model.get("language"), ""]], model.get("language"));
         showTask();
       },
-      onAsk: ({ index }) => model.send({ type: "explain", index }),
+      onAsk: (asked) => model.send({ type: "explain", ...asked }),
     };
   });
 }

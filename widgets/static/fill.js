@@ -1,13 +1,17 @@
-// @ts-nocheck: not typed yet
+// The widget that fills masks.
+
 import { selectFill } from "../../xlmrxl/rendering/interaction.js";
 import { element } from "../../xlmrxl/views/dom.js";
 import { choice, field, MASK, textBox, widget } from "./parts.js";
 
 const METHODS = { subwords: "subwords", words: "whole words", joint: "all masks together" };
 
+/** @import { FillTraits, Mounted } from "./traits" */
+
+/** @param {Mounted<FillTraits>} mounted */
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
-    const text = textBox(ask, { placeholder: "Paris is the <mask> of France.", class: "x-sentence-box" });
+    const text = textBox(() => ask(), { placeholder: "Paris is the <mask> of France.", class: "x-sentence-box" });
     const method = choice("Fill with", METHODS, () => ask());
     const count = element("input", { type: "number", min: 1, max: 100, step: 1, change: () => ask() });
     const insert = element("button", { type: "button", click: insertMask }, "Insert <mask>");
@@ -32,7 +36,7 @@ function render({ model, el }) {
       else for (const [place, rank] of selected.entries()) selectFill(output, place + 1, rank);
     }
 
-    /** A fill was clicked; of joint ones the mask is 0, and it fills them all. @param {number} mask @param {number} rank */
+    /** Put a fill that was clicked; of joint ones the mask is 0, and it fills them all. @param {number} mask @param {number} rank */
     function select(mask, rank) {
       model.set(
         "selected",
@@ -59,7 +63,7 @@ function render({ model, el }) {
         text.value = model.get("text");
         text.grow();
         method.pick(model.get("method"));
-        count.value = model.get("top_k");
+        count.value = String(model.get("top_k"));
       },
       onAsk: (asked) => model.send({ type: "mask", ...asked }),
       onSelect: select,

@@ -1,18 +1,46 @@
-// @ts-nocheck: not typed yet
 // Figures of plotly on a page: plotly.js comes from Python, since no page has to be asked for it, and files go back.
 
 import { findTheme, watchTheme } from "../../xlmrxl/views/colours.js";
 import { download, element } from "../../xlmrxl/views/dom.js";
 import { field } from "./parts.js";
 
+/** @import { FigureTraits, WidgetModel } from "./traits" */
+
+/** @typedef {{ label: string, args: unknown[] }} Step what a slider of plotly does */
+/** @typedef {{ height: number, legend: object, sliders?: { steps: Step[] }[], meta?: { title?: string } }} Layout */
+/** A model of a widget with a figure. @typedef {Pick<WidgetModel<FigureTraits>, "get" | "set" | "save_changes" | "on" | "off" | "send">} FigureModel */
+/** An element that plotly has drawn into. @typedef {HTMLElement & { _fullLayout?: object }} Plot */
+
+/**
+ * What is used of plotly.js.
+ * @typedef {object} Plotly
+ * @property {(plot: Plot, data: unknown[], layout: Layout, config?: object) => Promise<void>} react
+ * @property {(plot: Plot, data: unknown[], layout: Layout) => Promise<void>} newPlot
+ * @property {(plot: Plot, ...changes: unknown[]) => Promise<void>} update
+ * @property {(plot: Plot, options: object) => Promise<string>} toImage
+ * @property {(plot: Plot) => void} purge
+ * @property {{ resize(plot: Plot): void }} Plots
+ */
+
+/** @typedef {keyof typeof FILES} Format */
+
 const LIBRARY = Symbol.for("xlmrxl.plotly"); // one for all widgets of a page
+/** @type {Record<symbol | string, unknown>} */
+const page = /** @type {typeof globalThis & Record<symbol | string, unknown>} */ (globalThis);
 const FILES = { svg: "SVG", png: "PNG", csv: "CSV", json: "JSON", html: "HTML" };
 
 const PATIENCE = 60_000; // milliseconds to wait for Python
 
-/** What Python answers to a request of a type. */
-export function reply(model, type) {
+/**
+ * Return what Python answers to a request.
+ *
+ * @param {FigureModel} model
+ * @param {string} type
+ * @returns {Promise<DataView<ArrayBuffer>>}
+ */
+function request(model, type) {
   return new Promise((resolve, reject) => {
+    /** @param {{ type?: string, error?: string }} content @param {DataView<ArrayBuffer>[]} buffers */
     const hear = (content, buffers) => {
       if (content?.type !== type) return;
       end();
@@ -32,32 +60,32 @@ export function reply(model, type) {
   });
 }
 
-/** plotly.js, which Python has: no page has to be asked for it. */
-export function library(model) {
-  globalThis[LIBRARY] ??= (async () => {
-    const packed = new Blob([await reply(model, "plotly")]).stream();
-    const text = await new Response(packed.pipeThrough(new DecompressionStream("deflate"))).text();
-    const url = URL.createObjectURL(
-      new Blob(["const module = { exports: {} };\n", text, "\nexport default module.exports;"], {
-        type: "text/javascript",
-      }),
-    );
-    const before = globalThis.Plotly;
-    try {
-      return (await import(url)).default;
-    } finally {
-      URL.revokeObjectURL(url);
-      globalThis.Plotly = before; // another library of that name stays what it is
-    }
-  })().catch((error) => {
-    globalThis[LIBRARY] = undefined; // the next one to draw tries again
-    throw error;
-  });
-  return globalThis[LIBRARY];
+/** Run plotly.js, which Python has. @param {FigureModel} model @returns {Promise<Plotly>} */
+async function load(model) {
+  const packed = new Blob([await request(model, "plotly")]).stream();
+  const text = await new Response(packed.pipeThrough(new DecompressionStream("deflate"))).text();
+  const lines = ["const module = { exports: {} };\n", text, "\nexport default module.exports;"];
+  const url = URL.createObjectURL(new Blob(lines, { type: "text/javascript" }));
+  const before = page.Plotly;
+  try {
+    return (await import(url)).default;
+  } finally {
+    URL.revokeObjectURL(url);
+    page.Plotly = before; // another library of that name stays what it is
+  }
 }
 
-/** A figure whose slider stands outside, and whose legend takes its room. */
-export function withoutSlider(layout) {
+/** Return plotly.js, which is loaded once for all widgets of a page. @param {FigureModel} model @returns {Promise<Plotly>} */
+function loadOnce(model) {
+  page[LIBRARY] ??= load(model).catch((error) => {
+    page[LIBRARY] = undefined; // the next one to draw tries again
+    throw error;
+  });
+  return /** @type {Promise<Plotly>} */ (page[LIBRARY]);
+}
+
+/** Take the slider out of a figure: it stands outside, and the legend takes its room. @param {Layout} layout */
+function dropSlider(layout) {
   if (!layout.sliders) return;
   delete layout.sliders;
   layout.height -= 70;
@@ -65,82 +93,95 @@ export function withoutSlider(layout) {
 }
 
 /**
- * A place for figures, and buttons that save them.
+ * Make a place for figures, and buttons that save them.
  *
- * `name()` is that of the files. What it returns: `nodes`; `draw(text)`, for a figure as JSON; `show(state)`, which moves
- * a figure that has steps to one of them; `steps()`, what they are, or null; `end()`, the clean-up.
+ * @param {object} settings
+ * @param {FigureModel} settings.model
+ * @param {HTMLElement} settings.el
+ * @param {() => string} settings.name of the files
+ * @param {() => void} [settings.onDraw]
  */
-export function plotter({ model, el, name, drawn: told }) {
+export function plotter({ model, el, name, onDraw }) {
+  /** @type {Plot} */
   const plot = element("div", { class: "x-plot", role: "img" });
   const problem = element("span", { role: "alert" });
+  const formats = /** @type {Format[]} */ (Object.keys(FILES));
   const files = element(
     "div",
     { class: "x-files", role: "group", "aria-label": "Save what is shown" },
     "Save as ",
-    ...Object.entries(FILES).map(([type, label]) =>
-      element("button", { type: "button", click: () => store(type) }, label),
-    ),
+    ...formats.map((format) => element("button", { type: "button", click: () => store(format) }, FILES[format])),
     problem,
   );
-  let Plotly = null;
-  let drawn = null; // the figure on the page, as text
-  let steps = null; // what a slider does without Python
+  /** @type {Plotly | null} */
+  let plotly = null;
+  let drawn = ""; // the figure on the page, as text
+  /** What a slider does without Python. @type {Step[] | null} */
+  let steps = null;
   let state = 0;
 
-  const step = () => steps?.find(({ label }) => Number(label) === state);
+  const findStep = () => steps?.find(({ label }) => Number(label) === state);
+
+  /** Move a figure that has steps to one of them. @param {number} next */
   function show(next) {
     state = next;
-    if (Plotly && plot._fullLayout && step()) Plotly.update(plot, ...step().args);
+    const step = findStep();
+    if (plotly && plot._fullLayout && step) plotly.update(plot, ...step.args);
   }
 
+  /** Draw a figure. @param {string} text its JSON */
   async function draw(text) {
     if (drawn === text) return;
     drawn = text;
-    plot.hidden = files.hidden = !text;
+    plot.hidden = !text;
+    files.hidden = !text;
     if (!text) return;
-    if (!Plotly) plot.textContent = "Getting ready to draw…";
+    if (!plotly) plot.textContent = "Getting ready to draw…";
     try {
-      Plotly ??= await library(model);
+      plotly ??= await loadOnce(model);
     } catch (error) {
-      plot.textContent = `This page cannot draw: ${error.message}`;
+      plot.textContent = `This page cannot draw: ${messageOf(error)}`;
       return;
     }
     if (drawn !== text) return; // overtaken
     if (!plot._fullLayout) plot.textContent = "";
     const { data, layout } = JSON.parse(text);
     steps = layout.sliders?.[0].steps ?? null;
-    withoutSlider(layout);
+    dropSlider(layout);
     plot.setAttribute("aria-label", `${layout.meta?.title ?? "figure"}; its numbers can be saved as CSV`);
-    await Plotly.react(plot, data, layout, { displaylogo: false, responsive: false });
+    await plotly.react(plot, data, layout, { displaylogo: false, responsive: false });
     show(state);
-    told?.();
+    onDraw?.();
   }
 
-  /** The figure for a light page, which is what paper is. */
-  async function picture(format) {
-    const { data, layout } = JSON.parse(await new Blob([await reply(model, "figure")]).text());
-    withoutSlider(layout);
+  /** Draw the figure for a light page, which is what paper is. @param {"svg" | "png"} format */
+  async function drawPicture(format) {
+    plotly ??= await loadOnce(model);
+    const { data, layout } = JSON.parse(await new Blob([await request(model, "figure")]).text());
+    dropSlider(layout);
     Object.assign(layout, { paper_bgcolor: "#ffffff", width: plot.clientWidth, height: plot.clientHeight });
     const holder = element("div");
-    await Plotly.newPlot(holder, data, layout);
-    if (step()) await Plotly.update(holder, ...step().args);
-    const url = await Plotly.toImage(holder, { format, scale: format === "png" ? 2 : 1 });
-    Plotly.purge(holder);
+    await plotly.newPlot(holder, data, layout);
+    const step = findStep();
+    if (step) await plotly.update(holder, ...step.args);
+    const url = await plotly.toImage(holder, { format, scale: format === "png" ? 2 : 1 });
+    plotly.purge(holder);
     return (await fetch(url)).blob();
   }
 
-  async function store(type) {
+  /** @param {Format} format */
+  async function store(format) {
     problem.textContent = "";
     try {
-      const content = type === "svg" || type === "png" ? await picture(type) : new Blob([await reply(model, type)]);
-      download(`${name()}.${type}`, content);
+      const isPicture = format === "svg" || format === "png";
+      download(`${name()}.${format}`, isPicture ? await drawPicture(format) : await request(model, format));
     } catch (error) {
-      problem.textContent = error.message;
+      problem.textContent = messageOf(error);
     }
   }
 
   const watcher = new ResizeObserver(() => {
-    if (plot._fullLayout) Plotly.Plots.resize(plot);
+    if (plot._fullLayout) plotly?.Plots.resize(plot);
   });
   watcher.observe(plot);
   const tellTheme = () => {
@@ -159,22 +200,30 @@ export function plotter({ model, el, name, drawn: told }) {
     end() {
       stopTheme();
       watcher.disconnect();
-      if (Plotly) Plotly.purge(plot);
+      plotly?.purge(plot);
     },
   };
 }
 
-/** A slider for states; `node.at(state, last)` says where it stands. */
-export function stateSlider(moved) {
-  const slider = element("input", { type: "range", min: 0, step: 1, input: () => moved(Number(slider.value)) });
+/** Make a slider for states. @param {(state: number) => void} onMove */
+export function stateSlider(onMove) {
+  const slider = element("input", { type: "range", min: 0, step: 1, input: () => onMove(Number(slider.value)) });
   const said = element("output", { class: "x-state" });
   const node = field("State", slider, "x-grow");
   node.append(element("div", { class: "x-slider" }, slider, said));
-  node.at = (state, last) => {
-    slider.max = last;
-    slider.value = state;
-    said.textContent = `${state} of ${last}${{ 0: " (embeddings)", [last]: " (final)" }[state] ?? ""}`;
-    slider.setAttribute("aria-valuetext", `state ${said.textContent}`);
-  };
-  return node;
+  return Object.assign(node, {
+    /** Say where it stands. @param {number} state @param {number} last */
+    at(state, last) {
+      slider.max = String(last);
+      slider.value = String(state);
+      const name = { 0: " (embeddings)", [last]: " (final)" }[state] ?? "";
+      said.textContent = `${state} of ${last}${name}`;
+      slider.setAttribute("aria-valuetext", `state ${said.textContent}`);
+    },
+  });
+}
+
+/** @param {unknown} error */
+function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,8 +1,12 @@
-// @ts-nocheck: not typed yet
+// The widget that shows a result as a figure.
+
 import { element } from "../../xlmrxl/views/dom.js";
 import { keepKeys, showTheme } from "./parts.js";
 import { plotter, stateSlider } from "./plot.js";
 
+/** @import { Mounted, ResultViewTraits } from "./traits" */
+
+/** @param {Mounted<ResultViewTraits>} mounted */
 function render({ model, el }) {
   const root = element("section", { class: "xlmrxl" });
   keepKeys(root);
@@ -12,13 +16,13 @@ function render({ model, el }) {
     model.save_changes();
     follow();
   });
-  const plot = plotter({ model, el, name: () => model.get("name"), drawn: follow });
+  const plot = plotter({ model, el, name: () => model.get("name"), onDraw: follow });
 
   function follow() {
     const steps = plot.steps();
     slider.hidden = !steps;
     if (!steps) return;
-    slider.at(model.get("state"), Number(steps.at(-1).label));
+    slider.at(model.get("state"), Number(steps[steps.length - 1].label));
     plot.show(model.get("state"));
   }
 

@@ -1,11 +1,15 @@
-// @ts-nocheck: not typed yet
+// The widget that shows hidden states.
+
 import { element } from "../../xlmrxl/views/dom.js";
-import { COMMAS, field, options, textBox, widget } from "./parts.js";
+import { COMMAS, field, findFocused, options, splitTexts, textBox, widget } from "./parts.js";
 import { plotter, stateSlider } from "./plot.js";
 
+/** @import { Mounted, StatesTraits } from "./traits" */
+
+/** @param {Mounted<StatesTraits>} mounted */
 function render({ model, el }) {
   return widget({ model, el }, (ask) => {
-    const texts = textBox(ask, { placeholder: "The dog sleeps in the garden.", class: "x-sentence-box" });
+    const texts = textBox(() => ask(), { placeholder: "The dog sleeps in the garden.", class: "x-sentence-box" });
     const view = element("select", { change: () => ask({ view: view.value }) });
     const which = element("select", { change: () => ask({ text_index: Number(which.value), position: null }) });
     const beside = element("select", { change: () => ask({ other_index: Number(beside.value) }) });
@@ -17,13 +21,7 @@ function render({ model, el }) {
       type: "text",
       dir: "auto",
       placeholder: "dog, cat",
-      change: () =>
-        ask({
-          targets: targets.value
-            .split(COMMAS)
-            .map((word) => word.trim())
-            .filter((word) => word),
-        }),
+      change: () => ask({ targets: splitTexts(targets.value, COMMAS) }),
     });
     const mean = element("input", { type: "checkbox", change: () => ask({ remove_mean: mean.checked }) });
     const controls = {
@@ -45,7 +43,7 @@ function render({ model, el }) {
       ...plot.nodes,
     );
 
-    /** The points of a projection move by themselves; any other figure of a state is another one. */
+    /** Show a state: the points of a projection move by themselves; any other figure of a state is another one. @param {number} state */
     function slide(state) {
       if (plot.steps()) {
         model.set("state", state);
@@ -67,17 +65,14 @@ function render({ model, el }) {
       doing: "Reading",
       hint: "Write a text, or several that say the same in different languages, and press Enter.",
       form: [field("Texts, one a line (Shift and Enter begin another)", texts, "x-wide")],
-      question: () => ({
-        texts: texts.value
-          .split("\n")
-          .map((text) => text.trim())
-          .filter((text) => text),
-      }),
+      question: () => ({ texts: splitTexts(texts.value, "\n") }),
       fill() {
         texts.value = model.get("texts").join("\n");
         texts.grow();
       },
-      answer(found) {
+      answer() {
+        const found = model.get("found");
+        if (!found?.view) return null;
         options(view, found.views, found.view);
         options(
           which,
@@ -90,18 +85,16 @@ function render({ model, el }) {
           String(model.get("other_index")),
         );
         const pieces = found.tokens[Math.min(model.get("text_index"), found.tokens.length - 1)];
-        options(
-          token,
-          [["", "all, or the masks"], ...pieces.map((piece, place) => [String(place), `${place}  ${piece}`])],
-          String(model.get("position") ?? ""),
-        );
+        /** @type {[string, string][]} */
+        const tokens = pieces.map((piece, place) => [String(place), `${place}  ${piece}`]);
+        options(token, [["", "all, or the masks"], ...tokens], String(model.get("position") ?? ""));
         const chosen = model.get("unit");
         options(
           unit,
           found.units.map((name) => [name, name]),
           found.units.includes(chosen) ? chosen : found.units[0],
         );
-        if (targets.getRootNode().activeElement !== targets) targets.value = model.get("targets").join(", ");
+        if (findFocused(targets) !== targets) targets.value = model.get("targets").join(", ");
         mean.checked = model.get("remove_mean");
         for (const [name, node] of Object.entries(controls)) node.hidden = !found.uses.includes(name);
         if (found.names.length < 2) controls.text_index.hidden = true;
