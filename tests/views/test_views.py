@@ -428,3 +428,25 @@ def test_write_json_is_the_same_json():
 def test_html_without_such_heads(view: AttentionView, heads: list):
     with pytest.raises(ValueError, match=r"No head is given|must be a whole number"):
         view.to_html(heads)
+        html(view, heads)
+
+
+def test_the_types_of_the_front_end_are_what_is_sent(pair: AttentionView):
+    text = (BUILT.parent / "protocol.d.ts").read_text(encoding="utf-8")
+
+    def names(interface: str) -> set[str]:
+        found = re.search(rf"interface {interface} \{{(.*?)^\}}", text, re.DOTALL | re.MULTILINE)
+        assert found, interface
+        return set(re.findall(r"^  (\w+)\??:", found[1], re.MULTILINE))
+
+    meta = pair.first()[0]
+    assert names("Meta") == meta.keys() | {"inside"}
+    assert names("Palette") == meta["palette"].keys()
+    assert names("Side") == meta["sides"][0].keys()
+    assert names("Statistic") == meta["statistics"][0].keys()
+    assert names("Source") == meta["sides"][0]["source"].keys()
+    assert names("Units") == meta["sides"][0]["words"].keys()
+    found = pair.answer({"id": 1, "type": "ablate", "heads": [[0, 0]]})[0]["found"]
+    assert names("Ablation") <= found.keys()
+    assert names("Effect") <= found["effects"][0].keys()
+    assert names("Outcome") <= found["effects"][0]["outcomes"][0].keys()
