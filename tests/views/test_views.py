@@ -428,7 +428,6 @@ def test_write_json_is_the_same_json():
 def test_html_without_such_heads(view: AttentionView, heads: list):
     with pytest.raises(ValueError, match=r"No head is given|must be a whole number"):
         view.to_html(heads)
-        html(view, heads)
 
 
 def test_the_types_of_the_front_end_are_what_is_sent(pair: AttentionView):
