@@ -86,11 +86,11 @@ def standard_input() -> BinaryIO:
     """Return the bytes of the standard input.
 
     Raises:
-        ValueError: there is none.
+        InputError: there is none.
     """
     stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
     if stream is None:
-        raise ValueError("There is no standard input to read - from.")
+        raise InputError("There is no standard input to read - from.")
     return stream
 
 
@@ -119,7 +119,7 @@ def show_each(
     readable = [item for text, item in zip(texts, items, strict=True) if not text.error]
     with failing():
         found = iter(row_tasks.answer_each(call, readable, example) if readable else [])
-    answers = [ValueError(text.error) if text.error else next(found) for text in texts]
+    answers = [InputError(text.error) if text.error else next(found) for text in texts]
     if len(answers) == 1 and isinstance(answers[0], Exception) and not texts[0].place:
         raise click.ClickException(str(answers[0]))
     show([answer for answer in answers if not isinstance(answer, Exception)], as_json)

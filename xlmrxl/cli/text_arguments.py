@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from xlmrxl.errors import InputError
 from xlmrxl.row_tasks import read_column
 from xlmrxl.tables.decoding import UTF8, check_is_text, mend, open_lines
 from xlmrxl.tables.table_options import BY_NAME, FORMATS, TableOptions
@@ -46,7 +47,7 @@ def read_texts(
         table: how tables are read, and the encoding of files and of the standard input.
 
     Raises:
-        ValueError: an argument names a folder or a file that cannot be read.
+        InputError: an argument names a folder or a file that cannot be read.
     """
     texts: list[GivenText] = []
     for argument in given:
@@ -69,7 +70,7 @@ def read_document(given: str, stdin: Callable[[], BinaryIO], encoding: str = UTF
     """Return the one text that an argument stands for: itself, or all of a file or of the standard input.
 
     Raises:
-        ValueError: it names a folder or a file that cannot be read, or a line is not of the encoding.
+        InputError: it names a folder or a file that cannot be read, or a line is not of the encoding.
     """
     path = None if given == STDIN else find_file(given)
     if path is not None:
@@ -84,7 +85,7 @@ def _read_document(file: BinaryIO, name: str, encoding: str) -> str:
         found = list(lines)
     for number, line in enumerate(found, 1):
         if mend(line) != line:
-            raise ValueError(_describe_line(number, name, encoding))
+            raise InputError(_describe_line(number, name, encoding))
     return "".join(found)
 
 
@@ -92,16 +93,16 @@ def find_file(text: str) -> Path | None:
     """Return the file that a text names, or None if it is just a text, however long and of whatever characters.
 
     Raises:
-        ValueError: it names a folder, or it looks like the name of a file and there is none.
+        InputError: it names a folder, or it looks like the name of a file and there is none.
     """
     try:
         mode = os.stat(text).st_mode
     except (OSError, ValueError):  # too long, or with characters that no name has
         if FILE_NAME.fullmatch(text):
-            raise ValueError(f"There is no file {text}. {AS_TEXT}") from None
+            raise InputError(f"There is no file {text}. {AS_TEXT}") from None
         return None
     if stat.S_ISDIR(mode):
-        raise ValueError(f"{text} is a folder. Name a file in it. {AS_TEXT}")
+        raise InputError(f"{text} is a folder. Name a file in it. {AS_TEXT}")
     return Path(text)
 
 
@@ -109,13 +110,13 @@ def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}). Check its rights and its disk.") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}). Check its rights and its disk.") from error
 
 
 def _read_lines(file: BinaryIO, name: str, table: TableOptions) -> Iterator[GivenText]:
     """Yield the lines that have a text."""
     if table.delimiter is not None or table.quoting is not None:
-        raise ValueError(f"{name} has a text a line: leave out what is of tables (--delimiter, --quoting).")
+        raise InputError(f"{name} has a text a line: leave out what is of tables (--delimiter, --quoting).")
     check_is_text(file, name, table.encoding)
     with open_lines(file, table.encoding) as lines:
         for number, line in enumerate(lines, 1):

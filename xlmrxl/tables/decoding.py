@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
+from xlmrxl.errors import InputError
+
 UTF8 = "utf-8"
 SAMPLE = "text,label;\t\r\n"
 """What an encoding of tables must be able to say, and to read again."""
@@ -46,7 +48,7 @@ def check_encoding(name: str) -> str:
     """Return the name that Python has for an encoding.
 
     Raises:
-        ValueError: there is no such encoding of texts.
+        InputError: there is no such encoding of texts.
     """
     try:
         codec = codecs.lookup(name).name.replace("utf-8-sig", UTF8)  # the mark is left out of every encoding
@@ -54,7 +56,7 @@ def check_encoding(name: str) -> str:
     except (LookupError, TypeError, ValueError):
         known = False
     if not known:
-        raise ValueError(
+        raise InputError(
             f"encoding is {name!r}, which Python does not know. It may be utf-8, utf-16, latin-1, cp1252, cp1251, "
             "gb18030, shift_jis and others."
         )
@@ -71,7 +73,7 @@ def check_is_text(file: BinaryIO, name: str, encoding: str = UTF8, suffix: str =
         suffix: of the name, for commands that unpack it.
 
     Raises:
-        ValueError: it cannot, with what to do about it.
+        InputError: it cannot, with what to do about it.
     """
     if isinstance(file, io.BufferedReader):
         start = file.peek(16)[:16]
@@ -80,16 +82,16 @@ def check_is_text(file: BinaryIO, name: str, encoding: str = UTF8, suffix: str =
         start = file.read(16)
         file.seek(position)
     if encoding in ("utf-16", "utf-32") and start and not start.startswith(MARKS[encoding]):
-        raise ValueError(
+        raise InputError(
             f"{name} does not begin with the mark of {encoding.upper()}. Name its byte order, {encoding}-le or "
             f"{encoding}-be, or the encoding that it is in."
         )
     if encoding in MARKS and start.startswith(MARKS["utf-16"]) and not start.startswith(MARKS[encoding]):
-        raise ValueError(f"{name} begins with the mark of the other byte order. Name that, or utf-16.")
+        raise InputError(f"{name} begins with the mark of the other byte order. Name that, or utf-16.")
     patterns = PACKED_BYTES | ({} if WIDE.match(encoding) else WIDE_BYTES) | ({} if encoding == UTF8 else UTF8_BYTES)
     text = start.decode("latin-1")
     if remedy := next((remedy for pattern, remedy in patterns.items() if re.match(pattern, text)), ""):
-        raise ValueError(f"{name} {remedy.format(name=name.replace(chr(92), '/').rpartition('/')[2], suffix=suffix)}")
+        raise InputError(f"{name} {remedy.format(name=name.replace(chr(92), '/').rpartition('/')[2], suffix=suffix)}")
 
 
 @contextlib.contextmanager

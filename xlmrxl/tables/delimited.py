@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xlmrxl.errors import InputError
 from xlmrxl.tables.decoding import describe_damage, mend, open_lines
 from xlmrxl.tables.table_options import LONGEST, Dialect
 from xlmrxl.tasks.result import to_json_value
@@ -39,7 +40,7 @@ def read_delimited(path: Path, dialect: Dialect) -> Iterator[tuple[dict[str, Any
     """Yield the values of each row, and what is wrong with it.
 
     Raises:
-        ValueError: there is no header.
+        InputError: there is no header.
     """
     with path.open("rb") as file, open_lines(file, dialect.encoding, "" if dialect.quoted else "\n") as lines:
         records = _records(lines, dialect)
@@ -65,7 +66,7 @@ def read_header(path: Path, dialect: Dialect) -> list[str]:
     """Return the names of the columns.
 
     Raises:
-        ValueError: there are none, they cannot be read, or two are the same.
+        InputError: there are none, they cannot be read, or two are the same.
     """
     with path.open("rb") as file, open_lines(file, dialect.encoding, "" if dialect.quoted else "\n") as lines:
         return _header(path, _records(lines, dialect), dialect)
@@ -137,12 +138,12 @@ def _header(path: Path, records: Iterator[tuple[str, list[str] | str]], dialect:
     text, header = next(records, ("", []))
     if isinstance(header, str) or mend(text) != text:
         said = f" ({header})" if isinstance(header, str) else ""
-        raise ValueError(
+        raise InputError(
             f"The first line of {path}, which names the columns, cannot be read as CSV in "
             f"{dialect.encoding.upper()}{said}. Mend it, or name the encoding that it is in."
         )
     if not any(header):
-        raise ValueError(f"{path} has no first line with the names of the columns.")
+        raise InputError(f"{path} has no first line with the names of the columns.")
     return check_unique(path, header)
 
 
@@ -150,10 +151,10 @@ def check_unique(path: Path, names: list[str]) -> list[str]:
     """Return the names of columns.
 
     Raises:
-        ValueError: two are the same.
+        InputError: two are the same.
     """
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"{path} has two columns called {twice[0]!r}. Rename one.")
+        raise InputError(f"{path} has two columns called {twice[0]!r}. Rename one.")
     return names
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xlmrxl.errors import MissingDependencyError, get_first_line
+from xlmrxl.errors import InputError, MissingDependencyError, get_first_line
 from xlmrxl.tables.delimited import check_unique, to_cell
 from xlmrxl.tables.table_options import format_of
 
@@ -17,7 +17,7 @@ GROUP = 1024
 """Rows in memory at once while Parquet is read or written, and in a row group of the target."""
 
 
-class DamagedFileError(ValueError):
+class DamagedFileError(InputError):
     """A file that cannot be read to its end, however often one tries. The message names it and says what to do."""
 
 
@@ -52,7 +52,7 @@ def read_parquet_header(path: Path) -> tuple[list[str], int]:
 
     Raises:
         DamagedFileError: the file cannot be read.
-        ValueError: two columns have one name.
+        InputError: two columns have one name.
     """
     file = _parquet(path)
     with _explain_parquet_errors(path):
@@ -66,7 +66,7 @@ def _explain_parquet_errors(path: Path) -> Iterator[None]:
 
     Raises:
         DamagedFileError: the file is not the Parquet that it should be.
-        ValueError: the system does not let it be read.
+        InputError: the system does not let it be read.
     """
     try:
         yield
@@ -74,7 +74,7 @@ def _explain_parquet_errors(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # pyarrow has its own kinds, and those of Python for OSError, MemoryError and ValueError
         if isinstance(error, OSError) and error.errno is not None:  # of the system, which numbers them
-            raise ValueError(
+            raise InputError(
                 f"{path} cannot be read ({get_first_line(error)}). Check its rights and its disk."
             ) from error
         raise DamagedFileError(
@@ -97,7 +97,7 @@ def _parquet(path: Path) -> Any:
         file = parquet.ParquetFile(path, buffer_size=1 << 20, page_checksum_verification=True)
         groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         if min(groups, default=0) < 0 or sum(groups) != file.metadata.num_rows:
-            raise ValueError(f"its parts have {sum(groups):,} rows together, and all of it {file.metadata.num_rows:,}")
+            raise InputError(f"its parts have {sum(groups):,} rows together, and all of it {file.metadata.num_rows:,}")
         return file
 
 
@@ -116,7 +116,7 @@ def _batches(path: Path, as_stored: bool = False) -> Iterator[Any]:
         with _explain_parquet_errors(path):
             batch = next(batches, None)
             if batch is None and rows != file.metadata.num_rows:
-                raise ValueError(f"{rows:,} of {file.metadata.num_rows:,} rows are there")
+                raise InputError(f"{rows:,} of {file.metadata.num_rows:,} rows are there")
             if batch is not None:
                 batch.validate(full=True)
                 if not as_stored and any(map(arrow.types.is_temporal, batch.schema.types)):
@@ -133,7 +133,7 @@ def to_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str]
 
     Raises:
         DamagedFileError: the source can no longer be read, or has other rows than the JSONL.
-        ValueError: Parquet cannot hold the rows.
+        InputError: Parquet cannot hold the rows.
         OSError: the target cannot be written.
     """
     arrow, _ = require_pyarrow()
@@ -142,7 +142,7 @@ def to_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str]
         while (name := _try_parquet(partial, target, source, columns, mixed)) is not None:
             mixed.add(name)
     except arrow.ArrowException as error:
-        raise ValueError(f"The rows cannot be written as Parquet ({get_first_line(error)}). Choose .jsonl.") from error
+        raise InputError(f"The rows cannot be written as Parquet ({get_first_line(error)}). Choose .jsonl.") from error
 
 
 def _try_parquet(partial: Path, target: Path, source: Path, columns: Sequence[str], mixed: set[str]) -> str | None:

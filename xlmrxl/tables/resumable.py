@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xlmrxl.checkpoints.strict_json import parse_json
+from xlmrxl.errors import InputError
 from xlmrxl.output_lock import check_unlocked, lock_output
 from xlmrxl.progress import Progress, show_progress
 from xlmrxl.tables.delimited import OPEN_QUOTE, UNREAD, find_free_name, long_fields
@@ -83,14 +84,14 @@ def process(
         say: told in a sentence that the work goes on or starts anew, or that the source seems to be cut off in quotes.
 
     Raises:
-        ValueError: the source cannot be read, lacks a column or has what the target cannot hold, or the target exists
+        InputError: the source cannot be read, lacks a column or has what the target cannot hold, or the target exists
             or is written by another job. What is done is kept, unless the source is damaged or has changed meanwhile:
             then it is of no use.
         OSError: the target cannot be written; what is done is kept.
     """
     _check_paths(source, target, force, table)
     if chunk < 1:
-        raise ValueError(f"chunk is {chunk}; it must be at least 1.")
+        raise InputError(f"chunk is {chunk}; it must be at least 1.")
     with lock_output(target):
         _check_paths(source, target, force, table)  # another job may have written it since
         return _process(source, target, work, columns, results, settings, table, chunk, progress, say)
@@ -121,7 +122,7 @@ def _process(
         if state is None:
             own, total = scan(source, found, target, written)
             if set(own) - {UNREAD} and (absent := [name for name in columns if name not in own]):
-                raise ValueError(describe_missing_column(source, absent[0], own, found))
+                raise InputError(describe_missing_column(source, absent[0], own, found))
             state = _State(key, own, total)
             note.unlink(missing_ok=True)
         names = {name: find_free_name(name, state.own) for name in (*results, ERROR)}
@@ -169,7 +170,7 @@ def _discard_if_useless(source: Path, before: os.stat_result, target: Path) -> I
 
     Raises:
         DamagedFileError: the source is damaged.
-        ValueError: the source has changed.
+        InputError: the source has changed.
     """
     try:
         yield
@@ -177,7 +178,7 @@ def _discard_if_useless(source: Path, before: os.stat_result, target: Path) -> I
         for kind in WORK_FILES:
             _path_beside(target, kind).unlink(missing_ok=True)
         if isinstance(error, _SourceChangedError) or _has_changed(source, before):
-            raise ValueError(
+            raise InputError(
                 f"{source} has changed while it was read. Run it again when nothing else writes the file."
             ) from error
         raise
@@ -203,33 +204,33 @@ def check(source: Path, target: Path, force: bool = False, table: TableOptions =
     """Find out whether a file can be made from another, before a model is loaded.
 
     Raises:
-        ValueError: it cannot, or another job is making it.
+        InputError: it cannot, or another job is making it.
     """
     _check_paths(source, target, force, table)
     table.find_dialect(source)
     try:
         check_unlocked(target)
     except OSError as error:
-        raise ValueError(f"{target} cannot be written ({error}). Check the rights of its folder.") from error
+        raise InputError(f"{target} cannot be written ({error}). Check the rights of its folder.") from error
 
 
 def _check_paths(source: Path, target: Path, force: bool, table: TableOptions) -> None:
     """Find out whether a file can be made from another, but for jobs that are at it.
 
     Raises:
-        ValueError: it cannot.
+        InputError: it cannot.
     """
     check_source(source)
     table.check([source], target)
     if format_of(target) == "parquet":
         require_pyarrow()
     if not target.parent.is_dir():
-        raise ValueError(f"There is no folder {target.parent} to write {target.name} into.")
+        raise InputError(f"There is no folder {target.parent} to write {target.name} into.")
     if target.exists():
         if source.samefile(target):
-            raise ValueError(f"{target} cannot be both read and written. Choose another target.")
+            raise InputError(f"{target} cannot be both read and written. Choose another target.")
         if not force or not target.is_file():
-            raise ValueError(
+            raise InputError(
                 f"{target} exists already. Remove it, choose another, or have it replaced (force=True, --overwrite)."
             )
 
@@ -238,14 +239,14 @@ def check_source(path: Path) -> None:
     """Whether a file can be read.
 
     Raises:
-        ValueError: it cannot.
+        InputError: it cannot.
     """
     if format_of(path) == "parquet":
         require_pyarrow()
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise InputError(f"There is no file {path}.")
     if not os.access(path, os.R_OK):
-        raise ValueError(f"{path} may not be read. Check its rights.")
+        raise InputError(f"{path} may not be read. Check its rights.")
 
 
 def describe_missing_column(path: Path, name: str, columns: Sequence[str], dialect: Dialect) -> str:
@@ -262,16 +263,16 @@ def text_of(value: Any, name: str) -> str:
     """Return a value that must be a text.
 
     Raises:
-        ValueError: it is missing, empty, not a number (as pandas writes what is missing), or something else.
+        InputError: it is missing, empty, not a number (as pandas writes what is missing), or something else.
     """
     if value is None or value != value or (isinstance(value, str) and value.strip() in ("nan", "NaN")):  # noqa: PLR0124
-        raise ValueError(f"There is no text in column {name!r}{'' if value is None else ', but NaN'}.")
+        raise InputError(f"There is no text in column {name!r}{'' if value is None else ', but NaN'}.")
     if not isinstance(value, str):
-        raise ValueError(
+        raise InputError(
             f"Column {name!r} must be a text, not {json.dumps(to_json_value(value), ensure_ascii=False):.80}."
         )
     if not value.strip():
-        raise ValueError(f"Column {name!r} is empty.")
+        raise InputError(f"Column {name!r} is empty.")
     return value
 
 
@@ -338,13 +339,13 @@ def _done(
     answers = iter(found)
     done = []
     for row, fault in zip(part, faults, strict=True):
-        answer = ValueError(fault) if fault else next(answers)
+        answer = InputError(fault) if fault else next(answers)
         if not isinstance(answer, Exception):
             values = row.values | {new: answer.get(name) for name, new in names.items()} | {names[ERROR]: ""}
             if (unwritable := writer.find_unwritable(values)) is None:
                 done.append(values)
                 continue
-            answer = ValueError(f"Its {unwritable!r} has a tab or a line break, which a .tsv cannot hold.")
+            answer = InputError(f"Its {unwritable!r} has a tab or a line break, which a .tsv cannot hold.")
         said = str(answer) or type(answer).__name__
         done.append(row.values | dict.fromkeys(names.values()) | {names[ERROR]: said})
     return done

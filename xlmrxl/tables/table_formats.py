@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xlmrxl.errors import InputError
 from xlmrxl.tables.decoding import describe_damage, mend, open_lines
 from xlmrxl.tables.delimited import UNREAD, find_unwritable, read_delimited, read_header, write_record
 from xlmrxl.tables.parquet import read_parquet, read_parquet_header
@@ -36,7 +37,7 @@ def read(path: Path, dialect: Dialect | None = None) -> Iterator[Row]:
         dialect: how it holds its table, as `TableOptions.find_dialect` says; found by its name if not given.
 
     Raises:
-        ValueError: it is not what its name says.
+        InputError: it is not what its name says.
         DamagedFileError: here or later, it cannot be read to its end.
     """
     dialect = dialect or BY_NAME.find_dialect(path)
@@ -91,7 +92,7 @@ def scan(path: Path, dialect: Dialect, target: Path, written: Dialect) -> tuple[
         written: how that is to hold them.
 
     Raises:
-        ValueError: there are too many columns, or a row that the target cannot hold.
+        InputError: there are too many columns, or a row that the target cannot hold.
     """
     if dialect.kind == "parquet":
         names, total = read_parquet_header(path)
@@ -108,7 +109,7 @@ def scan(path: Path, dialect: Dialect, target: Path, written: Dialect) -> tuple[
         total += 1
         (late if row.error else columns).update(dict.fromkeys(row.values))
         if len(columns) > MOST_COLUMNS:
-            raise ValueError(f"The rows of {path} have more than {MOST_COLUMNS:,} different columns.")
+            raise InputError(f"The rows of {path} have more than {MOST_COLUMNS:,} different columns.")
         _check_writable(row, row.values, total, path, target, written)
     return list(columns | late), total
 
@@ -117,10 +118,10 @@ def _check_writable(row: Row, columns: Iterable[str], number: int, path: Path, t
     """Find out whether a literal target can hold a row, before work is done on it.
 
     Raises:
-        ValueError: it cannot. A row that could not be read may be changed on its way, since it says so.
+        InputError: it cannot. A row that could not be read may be changed on its way, since it says so.
     """
     if not row.error and (name := find_unwritable(row.values, columns, written)) is not None:
-        raise ValueError(
+        raise InputError(
             f"Row {number} of {path} has a tab or a line break in column {name!r}, which {target} cannot hold without "
             "quotes. Choose a name in .csv or .jsonl, or have it written with quotes (quoting='minimal', --quoting "
             "minimal)."

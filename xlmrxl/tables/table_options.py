@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlmrxl.errors import InputError
 from xlmrxl.tables.decoding import UTF8, check_encoding, check_is_text, open_lines
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -41,7 +42,7 @@ class TableOptions:
     than , and ; and for a .tsv with quotes.
 
     Raises:
-        ValueError: an option is none of those that there are.
+        InputError: an option is none of those that there are.
     """
 
     delimiter: str | None = None
@@ -58,9 +59,9 @@ class TableOptions:
     def __post_init__(self) -> None:
         """Refuse options that there are not."""
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n\0\ufeff'):
-            raise ValueError(f"delimiter is {self.delimiter!r}; it must be one character, and no quote or line break.")
+            raise InputError(f"delimiter is {self.delimiter!r}; it must be one character, and no quote or line break.")
         if self.quoting is not None and self.quoting not in QUOTINGS:
-            raise ValueError(f"quoting is {self.quoting!r}; it must be one of {', '.join(QUOTINGS)}.")
+            raise InputError(f"quoting is {self.quoting!r}; it must be one of {', '.join(QUOTINGS)}.")
         object.__setattr__(self, "encoding", check_encoding(self.encoding))
 
     def check(self, sources: Sequence[Path], target: Path | None = None) -> None:
@@ -71,21 +72,21 @@ class TableOptions:
             target: that is written.
 
         Raises:
-            ValueError: one does not, so that something else must have been meant.
+            InputError: one does not, so that something else must have been meant.
         """
         begins, ends = {format_of(source) for source in sources}, target and format_of(target)
         for name, written in (("delimiter", ".csv"), ("quoting", ".tsv")):
             of_target = target is not None and target.suffix.lower() == written
             if getattr(self, name) is not None and "csv" not in begins and not of_target:
-                raise ValueError(
+                raise InputError(
                     f"{name} (--{name}) is of a .csv or .tsv that is read, or of a {written} that is written, and "
                     "there is none. Leave it out."
                 )
         if self.encoding != UTF8 and begins == {"parquet"}:
-            raise ValueError(f"encoding (--encoding) is of text, and {sources[0]} is Parquet. Leave it out.")
+            raise InputError(f"encoding (--encoding) is of text, and {sources[0]} is Parquet. Leave it out.")
         for name in ("bom", "spreadsheet_safe"):
             if getattr(self, name) and ends != "csv":
-                raise ValueError(
+                raise InputError(
                     f"{name} (--{name.replace('_', '-')}) is of a .csv or .tsv that is written, and there is none. "
                     "Leave it out."
                 )
@@ -94,7 +95,7 @@ class TableOptions:
         """Return how a file that is there holds its table.
 
         Raises:
-            ValueError: it is not what its name says.
+            InputError: it is not what its name says.
         """
         kind = format_of(source)
         if kind == "parquet":
@@ -142,10 +143,10 @@ def format_of(path: Path) -> str:
     """Return `"csv"` (for TSV as well), `"jsonl"` or `"parquet"`, by the end of a name.
 
     Raises:
-        ValueError: it ends in something else.
+        InputError: it ends in something else.
     """
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"The name of {path} must end in {', '.join(FORMATS)}: that says how it is read or written.")
+        raise InputError(f"The name of {path} must end in {', '.join(FORMATS)}: that says how it is read or written.")
     return FORMATS[path.suffix.lower()]
 
 

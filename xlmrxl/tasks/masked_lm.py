@@ -57,7 +57,7 @@ def max_input_length(loaded_model: LoadedModel) -> int:
 
 
 def tokenize(tokenizer: XLMRobertaTokenizer, text: str, special_tokens: bool = False) -> list[Token]:
-    """Return the tokens of a text of any length, <s> and </s> included; for `special_tokens` see `pieces_of`.
+    """Return the tokens of a text of any length, <s> and </s> included; for `special_tokens` see `split_subwords`.
 
     They are the tokenizer's but for one thing: what touches a `<mask>` on its right keeps touching it. The tokenizer
     takes up again after a mask as if at the beginning of a text, so that a full stop gets a space before it ("▁", "."),
@@ -151,7 +151,7 @@ def encode_truncated(
 ) -> tuple[list[int], int]:
     """Return the ids of a text or a pair as the model reads it, cut to what it reads, and how many there were before.
 
-    Of a pair that is too long the longer text is cut first. For `special_tokens` see `pieces_of`.
+    Of a pair that is too long the longer text is cut first. For `special_tokens` see `split_subwords`.
     """
     tokenizer, most = loaded_model.tokenizer, max_input_length(loaded_model)
     given = [text] if text_pair is None else [text, text_pair]
@@ -176,7 +176,7 @@ def spell_word(tokenizer: XLMRobertaTokenizer, before: str, word: str, special_t
         tokenizer: the model's own.
         before: what touches the mask on its left; if there is nothing, the word begins after a space.
         word: one word, or several.
-        special_tokens: see `pieces_of`.
+        special_tokens: see `split_subwords`.
 
     Raises:
         InputError: the vocabulary has no pieces for it, or it holds a special token.
@@ -403,7 +403,7 @@ def compute_pseudo_log_likelihoods(
 
     Args:
         loaded_model: with a masked language model.
-        texts: their tokens, as from `tokens_of`.
+        texts: their tokens, as from `tokenize_within_limit`.
         positions: of each text, which tokens to score; all but the special ones if not given.
         within_word: hide the later pieces of a word too; see `masked_rows`.
         progress: is told how many tokens are done and how many there are.

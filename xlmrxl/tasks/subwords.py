@@ -77,22 +77,22 @@ def _joins(character: str) -> bool:
 
 def find_excluded_subwords(tokenizer: XLMRobertaTokenizer, script: str | None, punctuation: bool, rows: int) -> Tensor:
     """Return (rows,) booleans: which subwords are never offered. Rows that no token stands for are among it."""
-    return _barred_pieces(tokenizer, tuple(tokenizer.added_tokens_decoder.items()), script, punctuation, rows)
+    return _find_excluded_subwords(tokenizer, tuple(tokenizer.added_tokens_decoder.items()), script, punctuation, rows)
 
 
 @lru_cache(maxsize=8)
-def _barred_pieces(
+def _find_excluded_subwords(
     tokenizer: XLMRobertaTokenizer,
     _added: tuple[tuple[int, AddedToken], ...],  # what the rows depend on beside the tokenizer, and may change
     script: str | None,
     punctuation: bool,
     rows: int,
 ) -> Tensor:
-    barred = torch.ones(rows, dtype=torch.bool)
-    barred[tokenizer.token_ids] = False
-    barred[sorted(tokenizer.all_special_ids)] = True
+    excluded = torch.ones(rows, dtype=torch.bool)
+    excluded[tokenizer.token_ids] = False
+    excluded[sorted(tokenizer.all_special_ids)] = True
     if script is None and punctuation:
-        return barred
+        return excluded
     own = other = None
     if script is not None:
         import regex  # noqa: PLC0415 - the standard library does not know scripts
@@ -107,10 +107,10 @@ def _barred_pieces(
     for i, piece in zip(tokenizer.token_ids, tokenizer.convert_ids_to_tokens(tokenizer.token_ids), strict=True):
         text = piece.replace(SPACE, "")
         if not punctuation and not any(character.isalnum() for character in text):
-            barred[i] = True
+            excluded[i] = True
         if own is not None and other is not None and (not own.search(text) or other.search(text)):
-            barred[i] = True
-    return barred
+            excluded[i] = True
+    return excluded
 
 
 @lru_cache(maxsize=4)
