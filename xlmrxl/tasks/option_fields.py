@@ -221,7 +221,7 @@ class TaskOptions:
         Args:
             narrowed: tighter bounds of some, by their names, for people who are not trusted.
         """
-        options = _read_fields(cls)
+        options = _read_fields(cls)  # type: ignore[arg-type]  # mypy takes a class for unhashable whose objects have a hash
         if not narrowed:
             return options
         return tuple(
