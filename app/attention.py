@@ -1,4 +1,4 @@
-"""The tab that shows where heads look. `python -m xlmrxl.app.attention` opens the app."""
+"""The tab that shows where heads look."""
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoints return from the annotations themselves.
 
@@ -177,10 +177,3 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
     endpoint(api, api_name="attention", concurrency_id=MODEL)
     endpoint(api_statistics, api_name="attention_statistics", concurrency_id=MODEL)
     return linked
-
-
-if __name__ == "__main__":
-    import xlmrxl
-    from xlmrxl.app import launch
-
-    launch(xlmrxl.load())

@@ -1,4 +1,4 @@
-"""The tab that chooses between continuations of a prompt. `python -m xlmrxl.app.choose` opens the app."""
+"""The tab that chooses between continuations of a prompt."""
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
@@ -194,10 +194,3 @@ def _endpoint(choose: Callable[..., Outcome[ChooseResult]]) -> None:
 
     # Not queued by Gradio, whose queue takes longer than the model: those who wait here are chosen for together.
     endpoint(api, api_name="choose", queue=False, concurrency_id=LINE, concurrency_limit=VISITORS)
-
-
-if __name__ == "__main__":
-    import xlmrxl
-    from xlmrxl.app import launch
-
-    launch(xlmrxl.load())

@@ -1,6 +1,4 @@
-"""The tab that classifies texts, by labels or by what it was taught, and shows which words made it so.
-`python -m xlmrxl.app.classify` opens the app.
-"""
+"""The tab that classifies texts, by labels or by what it was taught, and shows which words made it so."""
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
@@ -356,10 +354,3 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
     for shown in events:
         recorded(shown, "classify", linked)
     return linked
-
-
-if __name__ == "__main__":
-    import xlmrxl
-    from xlmrxl.app import launch
-
-    launch(xlmrxl.load())

@@ -1,4 +1,4 @@
-"""The tab that shows what fewer bits change. `python -m xlmrxl.app.compare` opens the app."""
+"""The tab that shows what fewer bits change."""
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
@@ -105,10 +105,3 @@ def compare_tab(served: Served, run: Run = here) -> Linked:
         recorded(stops.shown(shown), "compare", linked)
     endpoint(api, api_name="compare", **ALONE)
     return linked
-
-
-if __name__ == "__main__":
-    import xlmrxl
-    from xlmrxl.app import launch
-
-    launch(xlmrxl.load())

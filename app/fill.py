@@ -1,6 +1,4 @@
-"""The tab that fills masks, of one sentence or of several side by side, and shows what each layer would have put there.
-`python -m xlmrxl.app.fill` opens the app.
-"""
+"""The tab that fills masks, of one sentence or of several side by side, and shows what each layer would have put."""
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoints return from the annotations themselves.
 
@@ -315,10 +313,3 @@ def _endpoints(work: _Work) -> None:
     # Not queued by Gradio, whose queue takes longer than the model: those who wait here are filled together.
     endpoint(api, api_name="fill", queue=False, concurrency_id=FILLS, concurrency_limit=VISITORS)
     endpoint(api_layers, api_name="lens", concurrency_id=MODEL)
-
-
-if __name__ == "__main__":
-    import xlmrxl
-    from xlmrxl.app import launch
-
-    launch(xlmrxl.load())

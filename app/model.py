@@ -1,6 +1,4 @@
-"""The tab that says what is loaded and what it takes, and loads another model. `python -m xlmrxl.app.model` opens the
-app.
-"""
+"""The tab that says what is loaded and what it takes, and loads another model."""
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
@@ -173,10 +171,3 @@ def _switch(served: Served, wanted: LoadAsked, told: Progress, room: list[str]) 
         room.append(str(without))
         raise
     return loading.about(served)
-
-
-if __name__ == "__main__":
-    import xlmrxl
-    from xlmrxl.app import launch
-
-    launch(xlmrxl.load(), models=None)

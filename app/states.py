@@ -1,6 +1,4 @@
-"""The tab of hidden states: where tokens go from layer to layer, and what languages share.
-`python -m xlmrxl.app.states` opens the app.
-"""
+"""The tab of hidden states: where tokens go from layer to layer, and what languages share."""
 
 # Without `from __future__ import annotations`: Gradio reads what the endpoint returns from the annotation itself.
 
@@ -254,10 +252,3 @@ def _endpoint(work: _Work) -> None:
         return answered(work.give(text, view, state, unit, remove_mean))
 
     endpoint(api, api_name="hidden_states", concurrency_id=MODEL)
-
-
-if __name__ == "__main__":
-    import xlmrxl
-    from xlmrxl.app import launch
-
-    launch(xlmrxl.load())
