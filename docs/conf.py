@@ -20,7 +20,8 @@ project = "xlmrxl"
 copyright = "the xlmrxl authors, Apache License 2.0"
 release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "notebooks"]
+INCLUDED = ["_generated/benchmarks.md", "_generated/layers.md"]  # parts of pages
+exclude_patterns = ["_build", "notebooks", *INCLUDED]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 html_theme = "furo"
