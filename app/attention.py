@@ -105,8 +105,8 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
             way = gr.Radio(WAYS, value=attending.BESIDE, label="Two sentences are read", elem_id="attention-way")
             button = gr.Button("Look inside", variant="primary", elem_id="attention-button", min_width=140, scale=0)
             stops.button("attention-stop")
-        examples = panel(render.examples_html(PAIRS), "attention-examples")
-    said = panel(render.hint_html(render.ATTENTION_HINT), "attention-said")
+        examples = panel(render.render_examples(PAIRS), "attention-examples")
+    said = panel(render.render_placeholder(render.ATTENTION_HINT), "attention-said")
 
     def ask(packet: Any) -> dict[str, Any]:
         """Answer one request of the page, which names the texts it is about: nothing of a page is held here."""
@@ -114,7 +114,7 @@ def attention_tab(served: Served, run: Run = here) -> Linked:
 
     explorer = gr.HTML(
         None,
-        html_template="<div></div>" + render.actions_html("attention", "", "", files=()),
+        html_template="<div></div>" + render.render_actions("attention", "", "", files=()),
         js_on_load="window.xlmrxl.mountExplorer({ element, props, server, watch })",
         apply_default_css=False,
         server_functions=[ask],

@@ -70,12 +70,12 @@ def choose_tab(served: Served, run: Run = here) -> Linked:
         with gr.Column(scale=5, min_width=300, elem_classes="x-input"):
             box = _boxes(masked)
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
-            output = panel(render.hint_html(render.CHOOSE_HINT), "choose-output", save=save)
+            output = panel(render.render_placeholder(render.CHOOSE_HINT), "choose-output", save=save)
     count = gr.Number(SHOWN, visible=False, elem_id="choose-count")  # of the boxes that are seen
 
     def choose_page(prompt: str, question: str, language: str, *choices: str) -> str:
         outcome = choose(prompt, choices, question, language)
-        return render.outcome_html(outcome, lambda found: _result(served.session, found, question, language))
+        return render.render_outcome(outcome, lambda found: _result(served.session, found, question, language))
 
     def choose_example(event: gr.EventData) -> tuple[Any, ...]:
         outcome = chosen(CHOICES, event)
@@ -152,7 +152,7 @@ def _boxes(masked: bool) -> Boxes:
     )
     with gr.Row(elem_classes="x-buttons"):
         button = gr.Button("Choose", variant="primary", elem_id="choose-button", min_width=140)
-    examples = panel(render.examples_html(CHOICES) if masked else "", "choose-examples")
+    examples = panel(render.render_examples(CHOICES) if masked else "", "choose-examples")
     return Boxes(prompt, choices, add, question, language, button, examples)
 
 
@@ -168,7 +168,7 @@ def _result(session: Session, found: ChooseResult, question: Any, language: Any)
     asked = {"question": found.question, "language": language} if found.question else {}
     python = quoting.python(session, "session.choose", found.prompt, texts, **asked)
     about = [found.prompt, texts, question, language]
-    return found.to_html() + render.actions_html("choose", python, quoting.citation(session), about)
+    return found.to_html() + render.render_actions("choose", python, quoting.citation(session), about)
 
 
 def _endpoint(choose: Callable[..., Outcome[ChooseResult]]) -> None:

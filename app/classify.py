@@ -187,9 +187,9 @@ def boxes(masked: bool, stops: Stops, save: Saving, save_words: Saving) -> Boxes
         with gr.Row(elem_classes="x-buttons"):
             button = gr.Button("Classify", variant="primary", elem_id="classify-button", min_width=140)
             stops.button("classify-stop")
-        examples = panel(render.examples_html(TEXTS) if masked else "", "classify-examples")
+        examples = panel(render.render_examples(TEXTS) if masked else "", "classify-examples")
     with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
-        output = panel(render.hint_html(render.CLASSIFY_HINT), "classify-output", save=save)
+        output = panel(render.render_placeholder(render.CLASSIFY_HINT), "classify-output", save=save)
         why = panel("", "classify-why", save=save_words)
     return Boxes(text, text_pair, task, language, labels, more, templates, button, examples, output, why)
 
@@ -270,7 +270,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
 
     def actions(call: str, about: list[Any], *given: Any, **settings: Any) -> str:
         session = served.session
-        return render.actions_html(
+        return render.render_actions(
             "classify", quoting.python(session, call, *given, **settings), quoting.citation(session), about
         )
 
@@ -287,7 +287,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
             return result.to_html() + actions("session.classify", about, item, **found.options)
 
         kept = None if outcome.result is None else (outcome.result, about)
-        return render.outcome_html(outcome, html), "", kept, changed
+        return render.render_outcome(outcome, html), "", kept, changed
 
     def choose_task(task: str, language: str) -> tuple[Any, ...]:
         pair = gr.update(visible=task == "entailment", value="")
@@ -313,7 +313,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> str:
         if done is None:
-            return render.problem_html("This result is no longer kept: classify the text again.")
+            return render.render_problem("This result is no longer kept: classify the text again.")
         found, about = done
         outcome = watched(
             stops, run, request, progress, "Explaining", lambda told: work.attribute(found, event._data, told or False)
@@ -324,7 +324,7 @@ def labels_of(served: Served, run: Run, by: gr.Radio) -> Linked:
             bar = actions("session.attribute", [words.label, *about], words.text, **settings)
             return words.to_html() + bar
 
-        return render.outcome_html(outcome, html)
+        return render.render_outcome(outcome, html)
 
     answers = [box.output, box.why, done, changed]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress_on": box.output}

@@ -60,9 +60,9 @@ def compare_tab(served: Served, run: Run = here) -> Linked:
             with gr.Row(elem_classes="x-buttons"):
                 button = gr.Button("Compare", variant="primary", elem_id="compare-button", min_width=140)
                 stops.button("compare-stop")
-            examples = panel(render.examples_html(EXAMPLES), "compare-examples")
+            examples = panel(render.render_examples(EXAMPLES), "compare-examples")
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
-            output = panel(render.hint_html(render.COMPARE_HINT), "compare-output", save=save)
+            output = panel(render.render_placeholder(render.COMPARE_HINT), "compare-output", save=save)
 
     def compare_page(
         text: Any,
@@ -72,11 +72,11 @@ def compare_tab(served: Served, run: Run = here) -> Linked:
         def html(found: Compared) -> str:
             session = served.session
             python = comparing.python(session, text)
-            actions = render.actions_html("compare", python, quoting.citation(session), [text])
+            actions = render.render_actions("compare", python, quoting.citation(session), [text])
             return found.to_html() + actions
 
         outcome = watched(stops, run, request, progress, "Loading", lambda told: compare(text, told), "B")
-        return render.outcome_html(outcome, html)
+        return render.render_outcome(outcome, html)
 
     def compare_example(
         event: gr.EventData,

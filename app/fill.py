@@ -72,7 +72,7 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
         with gr.Column(scale=5, min_width=300, elem_classes="x-input"):
             boxes = _boxes(stops)
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
-            output = panel(render.hint_html(render.FILL_HINT), "fill-output", _saving(work.fill, 5))
+            output = panel(render.render_placeholder(render.FILL_HINT), "fill-output", _saving(work.fill, 5))
             lens = panel("", "fill-lens", _saving(work.look, 2))
             layered = gr.Checkbox(visible="hidden", elem_id="fill-layered")
 
@@ -94,16 +94,16 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
             )
         else:
             outcome = work.fill(*asked)
-        page = render.outcome_html(outcome, lambda found: _result(served.session, found, top_k, method, targets))
+        page = render.render_outcome(outcome, lambda found: _result(served.session, found, top_k, method, targets))
         single = isinstance(outcome.result, FillResult)
-        return page, layers.layers_button_html(text, now=layered is True) if single else ""
+        return page, layers.render_layers_button(text, now=layered is True) if single else ""
 
     def choose(read: Callable[[Any], str], data: Any, several: bool, *how: Any) -> tuple[Any, ...]:
         """Take the text from what the page sent, and fill it; a page may send anything."""
         try:
             chosen = read(data)
         except ValueError as error:
-            return gr.skip(), gr.skip(), render.problem_html(str(error)), ""
+            return gr.skip(), gr.skip(), render.render_problem(str(error)), ""
         return {**box(several), "value": chosen}, several, *fill_page(chosen, several, *how)
 
     def choose_example(
@@ -150,10 +150,10 @@ def fill_tab(served: Served, run: Run = here) -> Linked:
         said = event._data if isinstance(event._data, dict) else {}
         text = said.get("text")
         if said.get("shown") is True and isinstance(text, str):
-            return layers.layers_button_html(text), False
+            return layers.render_layers_button(text), False
         title = "Looking through the layers"
         outcome = watched(stops, run, request, progress, title, lambda told: work.look(text, LAYER_FILLS, told))
-        page = render.outcome_html(outcome, lambda found: _layers(served.session, found))
+        page = render.render_outcome(outcome, lambda found: _layers(served.session, found))
         return page, outcome.result is not None
 
     settings = [boxes.top_k, boxes.method, boxes.targets, layered]
@@ -243,8 +243,8 @@ def _boxes(stops: Stops) -> _Boxes:
         elem_classes="x-field",
     )
     top_k = gr.Slider(1, MAX_FILLS, value=5, step=1, label="Fills for each mask", elem_id="fill-top-k")
-    templates = panel(render.examples_html(TEMPLATES, "The same in many languages"), "fill-templates")
-    examples = panel(render.examples_html(EXAMPLES), "fill-examples")
+    templates = panel(render.render_examples(TEMPLATES, "The same in many languages"), "fill-templates")
+    examples = panel(render.render_examples(EXAMPLES), "fill-examples")
     return _Boxes(text, several, button, insert, method, targets, top_k, templates, examples)
 
 
@@ -276,14 +276,14 @@ def _result(session: Session, found: FillResult | Lines, top_k: int, method: str
     given = [result.text for result in found.results] if isinstance(found, Lines) else found.text
     python = quoting.python(session, "session.fill_mask", given, **options.changed())
     about = [found.text, top_k, method, targets, several]
-    return found.to_html() + render.actions_html("fill", python, quoting.citation(session), about)
+    return found.to_html() + render.render_actions("fill", python, quoting.citation(session), about)
 
 
 def _layers(session: Session, found: LogitLens) -> str:
     """What the layers say, with what can be taken away."""
     python = quoting.python(session, f"session.inspect({found.text!r}).logit_lens", top_k=LAYER_FILLS)
     about = [found.text, LAYER_FILLS]
-    return layers.layers_html(found) + render.actions_html("fill", python, quoting.citation(session), about)
+    return layers.render_layers(found) + render.render_actions("fill", python, quoting.citation(session), about)
 
 
 def _endpoints(work: _Work) -> None:

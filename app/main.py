@@ -86,7 +86,7 @@ def create_app(session: Session | Served, *, run: Run = here, models: str | Sequ
 
 
 def _header(served: Served) -> str:
-    return render.header_html(handlers.model_line(served.session))
+    return render.render_header(handlers.model_line(served.session))
 
 
 def launch(

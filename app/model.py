@@ -18,6 +18,7 @@ from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.progress import Progress, ignore_progress
 from xlmrxl.quantization.precision import AUTO, PRECISIONS
+from xlmrxl.rendering.components import render_note
 
 LOADING = "loading"
 VISITORS = 8  # who may ask for another model at once: one loads it, the others are told
@@ -45,7 +46,7 @@ def model_tab(served: Served, run: Run = here) -> Linked:
                     stops.button("model-stop")
                 else:
                     look = gr.Button("Measure again", variant="secondary", elem_id="model-button", min_width=170)
-            said = panel(render.note_html(SAME if switching else ONE), "model-said")
+            said = panel(render_note(SAME if switching else ONE), "model-said")
         with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
             facts = panel("", "model-facts")
     plan = panel("", "model-plan", save=save)
@@ -100,11 +101,11 @@ def _about(served: Served, name: Any = "") -> Outcome[About]:
 def _shown(served: Served, outcome: Outcome[About], name: Any) -> tuple[Any, Any]:
     """The facts of what is loaded, and the plan of what is asked for."""
     if (found := outcome.result) is None:
-        return render.outcome_html(_about(served), rendered.about_html), problem(outcome)
+        return render.render_outcome(_about(served), rendered.render_about), problem(outcome)
     session = served.session
     lines = quoting.planning(session, found.plan.model)
-    actions = render.actions_html("model", lines, quoting.citation(session), [name])
-    return rendered.about_html(found), rendered.plan_html(found) + actions
+    actions = render.render_actions("model", lines, quoting.citation(session), [name])
+    return rendered.render_about(found), rendered.render_plan(found) + actions
 
 
 def _switching(served: Served, stops: Stops, load: gr.Button, asked: list[Any], places: list[Any]) -> Any:
@@ -132,7 +133,7 @@ def _switching(served: Served, stops: Stops, load: gr.Button, asked: list[Any], 
         if (found := outcome.result) is None:
             return problem(outcome), gr.skip(), gr.skip(), gr.update(visible=bool(room), value=False)
         shown = _shown(served, outcome, wanted.name)
-        return rendered.loaded_html(found), *shown, gr.update(visible=False, value=False)
+        return rendered.render_loaded(found), *shown, gr.update(visible=False, value=False)
 
     def load_api(name: str, precision: str = "auto", free_first: bool = False) -> ModelJson:
         """Load another model in the place of the present one, which answers until then.

@@ -28,7 +28,7 @@ E = TypeVar("E", bound=Example)
 def panel(html: str, elem_id: str, save: Callable[[Any], dict[str, str]] | None = None) -> gr.HTML:
     """A place for rendered HTML whose buttons answer to `static/panel.js`; its choices arrive as `select` events.
 
-    `save` answers the buttons of `render.actions_html` that keep a file, see `saved`; it is a function of that name.
+    `save` answers the buttons of `render.render_actions` that keep a file, see `saved`; it is a function of that name.
     """
     functions = [save] if save else None
     return gr.HTML(html, apply_default_css=False, js_on_load=MOUNT, elem_id=elem_id, server_functions=functions)
@@ -126,4 +126,4 @@ def chosen(examples: tuple[E, ...], event: gr.EventData) -> Outcome[E]:
 
 
 def problem(outcome: Outcome[R]) -> str:
-    return render.problem_html(outcome.problem or handlers.UNEXPECTED)
+    return render.render_problem(outcome.problem or handlers.UNEXPECTED)

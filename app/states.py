@@ -20,6 +20,7 @@ from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.inspection.parallel import ParallelInspection
 from xlmrxl.progress import Progress
+from xlmrxl.rendering.components import render_note
 from xlmrxl.session import Session
 from xlmrxl.tasks.result import to_json_value
 from xlmrxl.views.states import STATE_VIEWS, UNITS, draw
@@ -55,7 +56,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
             elem_id="states-text",
             elem_classes="x-field",
         )
-        examples = panel(render.examples_html(PARALLEL), "states-examples")
+        examples = panel(render.render_examples(PARALLEL), "states-examples")
         with gr.Row(elem_classes="x-fields"):
             view = gr.Dropdown(
                 offered, value="projection", label="View", filterable=False, min_width=180, elem_id="states-view"
@@ -76,7 +77,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
             )
             button = gr.Button("Look inside", variant="primary", elem_id="states-button", min_width=140, scale=0)
             stops.button("states-stop")
-    said = panel(render.hint_html(render.STATES_HINT), "states-said")
+    said = panel(render.render_placeholder(render.STATES_HINT), "states-said")
     figure = gr.Plot(show_label=False, elem_id="states-figure", visible=False)
     slid = gr.Textbox(visible=False, max_length=8, elem_id="states-slid")  # see `static/states_files.js`
     dark = gr.Checkbox(visible=False)
@@ -87,7 +88,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
 
     saving = gr.HTML(
         None,
-        html_template=render.actions_html("states", "", "", files=KINDS),
+        html_template=render.render_actions("states", "", "", files=KINDS),
         js_on_load="window.xlmrxl.mountStatesFiles({ element, props, server, watch })",
         apply_default_css=False,
         server_functions=[save],
@@ -112,7 +113,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
             return problem(outcome), gr.skip(), gr.skip()
         figure, value = outcome.result
         return (
-            render.note_html(STATE_VIEWS[view].description),
+            render_note(STATE_VIEWS[view].description),
             gr.Plot(figure, visible=True),
             gr.HTML(value=value, visible=True),
         )

@@ -69,9 +69,9 @@ def boxes(stops: Stops, save: Callable[[Any], dict[str, str]]) -> Boxes:
             button = gr.Button("Teach and test", variant="primary", elem_id="teach-button", min_width=120)
             again = gr.Button("Test only", visible=False, elem_id="teach-again", min_width=90)
             stops.button("teach-stop")
-        sets = panel(lessons.sets_html(LESSONS), "teach-sets")
+        sets = panel(lessons.render_sets(LESSONS), "teach-sets")
     with gr.Column(scale=7, min_width=300, elem_classes="x-output"):
-        output = panel(render.hint_html(lessons.HINT), "teach-output", save=save)
+        output = panel(render.render_placeholder(lessons.HINT), "teach-output", save=save)
         download = gr.Button("Download the classifier", visible=False, elem_id="teach-download", min_width=140)
     return Boxes(examples, upload, tests, button, again, sets, output, download)
 
@@ -102,8 +102,8 @@ def teach_part(served: Served, run: Run, by: gr.Radio) -> Linked:
     def html(examples: str, texts: str, lesson: Lesson) -> str:
         python = python_of(served, examples, texts)
         files = ("csv", "json") if lesson.results else ("json",)
-        bar = render.actions_html("classify", python, quoting.citation(served.session), [examples, texts], files)
-        return lessons.lesson_html(lesson) + bar
+        bar = render.render_actions("classify", python, quoting.citation(served.session), [examples, texts], files)
+        return lessons.render_lesson(lesson) + bar
 
     def teach_page(
         examples: str,
@@ -125,7 +125,7 @@ def teach_part(served: Served, run: Run, by: gr.Radio) -> Linked:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> str:
         outcome = watched(stops, run, request, progress, "Testing", lambda told: try_out(kept, texts, told or False))
-        return render.outcome_html(outcome, lambda lesson: html(examples, texts, lesson))
+        return render.render_outcome(outcome, lambda lesson: html(examples, texts, lesson))
 
     def choose_set(
         event: gr.EventData,

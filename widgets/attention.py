@@ -14,7 +14,7 @@ from xlmrxl.inspection.inspection import Inspection, inspect
 from xlmrxl.progress import Progress
 from xlmrxl.session import Session
 from xlmrxl.views.attention_view import AttentionView
-from xlmrxl.widgets.task import MODEL, Name, TaskWidget, log, opened, read_module, sentence
+from xlmrxl.widgets.task import MODEL, Name, TaskWidget, describe_problem, load_named, log, read_module
 
 
 class Head(NamedTuple):
@@ -36,6 +36,7 @@ class HeadTrait(traitlets.TraitType[Head, Any]):
     default_value = Head(0, 0)
 
     def validate(self, obj: Any, value: Any) -> Head:
+        """Return a value as a head, or raise TraitError."""
         try:
             head = Head.of(value)
             whole = all(isinstance(number, int) and number >= 0 for number in head)
@@ -90,9 +91,10 @@ class AttentionExplorer(TaskWidget):
         settings: Mapping[str, Any] | None = None,
         keep: str = "recompute",
     ) -> None:
+        """Load the model where it is named, and read the texts."""
         self._view: AttentionView | None = None
         self._keep = keep
-        known: Session | Inspection = opened(model)
+        known: Session | Inspection = load_named(model)
         given = known if isinstance(known, Inspection) else None
         beside = other if isinstance(other, Inspection) else None
         self._session = known.loaded_model if isinstance(known, Inspection) else known
@@ -157,7 +159,7 @@ class AttentionExplorer(TaskWidget):
         except Exception as problem:
             log.exception("a request of the page failed")
             named = content if isinstance(content, dict) else {}
-            reply, buffers = {"id": named.get("id"), "type": named.get("type"), "error": sentence(problem)}, []
+            reply, buffers = {"id": named.get("id"), "type": named.get("type"), "error": describe_problem(problem)}, []
         self.send(reply, buffers)
 
     @traitlets.validate("selected")

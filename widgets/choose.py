@@ -12,7 +12,7 @@ from xlmrxl.model.heads import XLMRobertaXLForMaskedLM
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.choose import QUESTIONS, load_connectives
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
+from xlmrxl.widgets.task import Name, ResultWidget, load_named, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -57,7 +57,8 @@ class ChoiceScorer(ResultWidget):
         language: str = "en",
         **options: Any,
     ) -> None:
-        self._session = opened(model)
+        """Load the model where it is named, and choose."""
+        self._session = load_named(model)
         self._options = options
         # A head of its own is not asked for causes and effects.
         asks = isinstance(self._session.model, XLMRobertaXLForMaskedLM)

@@ -16,7 +16,7 @@ from xlmrxl.rendering.style import render_cell
 from xlmrxl.tasks.linear_classifier import LinearClassifier
 from xlmrxl.tasks.templates import FOLDER
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
+from xlmrxl.widgets.task import Name, ResultWidget, load_named, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -71,7 +71,8 @@ class TextClassifier(ResultWidget):
         explained: str = "",
         **options: Any,
     ) -> None:
-        self._model: Session | LinearClassifier = opened(model)
+        """Load the model where it is named, and classify."""
+        self._model: Session | LinearClassifier = load_named(model)
         self._options = options
         self._last: tuple[tuple[str, str, dict[str, Any]], ClassifyResult] | None = None
         fitted = isinstance(self._model, LinearClassifier)

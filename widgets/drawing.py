@@ -20,11 +20,11 @@ class Drawing:
     send: Callable[..., None]
 
     def _result(self) -> Result:
-        """What is shown. Raises ValueError where nothing is."""
+        """Return what is shown; raise ValueError where nothing is."""
         raise NotImplementedError
 
     def _drawn(self, dark: bool) -> Figure:
-        """Its figure."""
+        """Return its figure."""
         raise NotImplementedError
 
     @property

@@ -10,7 +10,7 @@ from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.options import FillMethod
 from xlmrxl.tasks.texts import mask_span
-from xlmrxl.widgets.task import Name, ResultWidget, opened, read_module
+from xlmrxl.widgets.task import Name, ResultWidget, load_named, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -54,7 +54,8 @@ class MaskFiller(ResultWidget):
         top_k: int = 5,
         **options: Any,
     ) -> None:
-        self._session = opened(model)
+        """Load the model where it is named, and fill the masks."""
+        self._session = load_named(model)
         self._options = options
         super().__init__(text=text, method=method, top_k=top_k)
         self.observe(self._complete, ["selected", "html"])

@@ -13,7 +13,7 @@ from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Result
 from xlmrxl.views.states import draw
 from xlmrxl.widgets.drawing import Drawing
-from xlmrxl.widgets.task import read_module, style
+from xlmrxl.widgets.task import read_module, read_style
 
 
 class ResultView(Drawing, anywidget.AnyWidget):
@@ -31,9 +31,10 @@ class ResultView(Drawing, anywidget.AnyWidget):
     name = traitlets.Unicode("", help="Of the files that are saved.").tag(sync=True)
 
     _esm = read_module("result")
-    _css = style()
+    _css = read_style()
 
     def __init__(self, result: Result, *, state: int | None = None) -> None:
+        """Draw the result."""
         if state is None:
             state = default_state(result.states[-1]) if isinstance(result, Projection) else 0
         super().__init__(result=result, state=state)

@@ -16,7 +16,7 @@ from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.texts import check_texts
 from xlmrxl.views.states import STATE_VIEWS, UNITS, StateOptions, StateView, draw
 from xlmrxl.widgets.drawing import Drawing
-from xlmrxl.widgets.task import Name, TaskWidget, opened, read_module
+from xlmrxl.widgets.task import Name, TaskWidget, load_named, read_module
 
 if TYPE_CHECKING:
     from xlmrxl.session import Session
@@ -76,7 +76,8 @@ class HiddenStateExplorer(Drawing, TaskWidget):
         unit: str = "tokens",
         targets: str | Sequence[str] = (),
     ) -> None:
-        known = opened(model)
+        """Load the model where it is named, and read the texts."""
+        known = load_named(model)
         given = _given(known)
         languages: list[str] = []
         if given is not None:
@@ -135,7 +136,7 @@ class HiddenStateExplorer(Drawing, TaskWidget):
         return texts, self._results[key]
 
     def _read(self, wanted: tuple[tuple[str, ...], tuple[str, ...]], progress: Progress | bool) -> ParallelInspection:
-        """The inspections of some texts, with what the texts are called."""
+        """Return the inspections of some texts, with what the texts are called."""
         before, found = self._texts
         if found is None or wanted != before:
             texts, languages = wanted

@@ -45,15 +45,15 @@ def read_module(name: str) -> str:
     return (STATIC / "built" / f"{name}.js").read_text(encoding="utf-8")
 
 
-def style() -> str:
+def read_style() -> str:
     """Return the style sheet of the widgets: the colours, how results look, and the form above them."""
     form = (STATIC / "style.css").read_text(encoding="utf-8")
     colours = css_variables(".xlmrxl", '.xlmrxl[data-theme="dark"]')
     return "\n".join([colours, style_sheet(), form])
 
 
-def opened(model: M | Name) -> M | Session:
-    """The model itself, or the session that its name stands for, loaded with a progress bar.
+def load_named(model: M | Name) -> M | Session:
+    """Return the model itself, or the session that its name stands for, loaded with a progress bar.
 
     Raises:
         ValueError: the name looks like a text.
@@ -67,8 +67,8 @@ def opened(model: M | Name) -> M | Session:
     return load(model) if isinstance(model, str | os.PathLike) else model
 
 
-def sentence(problem: Exception) -> str:
-    """What the widget says of a failure."""
+def describe_problem(problem: Exception) -> str:
+    """Return what the widget says of a failure."""
     if isinstance(problem, ValueError | TypeError | CheckpointError):
         return str(problem)
     return f"That failed, and it was not your text: {type(problem).__name__}: {problem}"
@@ -90,10 +90,11 @@ class TaskWidget(anywidget.AnyWidget):
     answered = traitlets.Int(0, help="The last of them that has been dealt with.").tag(sync=True)
     result = traitlets.Any(None, allow_none=True, help="The whole result, with all that a task's results can do.")
 
-    _css = style()
+    _css = read_style()
     _question_traits: tuple[str, ...] = ()
 
     def __init__(self, **question: Any) -> None:
+        """Set the traits of the question, and answer it."""
         self._latest: object = None
         self._current: dict[str, Any] | None = None  # the question whose answer is shown or on its way
         self._question_set = False
@@ -103,15 +104,15 @@ class TaskWidget(anywidget.AnyWidget):
         self._ask(True)
 
     def _question(self) -> dict[str, Any] | None:
-        """The traits as the model is asked, None where there is nothing to ask yet."""
+        """Return the traits as the model is asked, None where there is nothing to ask yet."""
         raise NotImplementedError
 
     def _answer(self, question: dict[str, Any], progress: Progress | bool) -> Any:
-        """The result."""
+        """Return the result."""
         raise NotImplementedError
 
     def _shown(self, result: Any) -> dict[str, Any]:
-        """The traits that show a result, or that there is none (None)."""
+        """Return the traits that show a result, or that there is none (None)."""
         raise NotImplementedError
 
     def _follow(self, _: Mapping[str, Any]) -> None:
@@ -142,7 +143,7 @@ class TaskWidget(anywidget.AnyWidget):
         except Exception as problem:
             if not isinstance(problem, ValueError | TypeError | CheckpointError):
                 log.exception("%s failed", type(self).__name__)
-            values["error"] = sentence(problem)
+            values["error"] = describe_problem(problem)
         except BaseException:  # interrupted: the same question may be asked again
             self._current = None
             self.set_trait("working", False)
@@ -176,6 +177,7 @@ class ResultWidget(TaskWidget):
     html = traitlets.Unicode("", help="The rendered result; read the other traits instead.").tag(sync=True)
 
     def __init__(self, **question: Any) -> None:
+        """Set the traits of the question, answer it, and listen to clicks in the result."""
         super().__init__(**question)
         self.on_msg(self._on_message)
 
@@ -201,4 +203,4 @@ class ResultWidget(TaskWidget):
         """Do what a click in the result asks for; most results ask for nothing."""
 
 
-__all__ = ["DEFAULT", "ResultWidget", "TaskWidget", "opened", "read_module"]
+__all__ = ["DEFAULT", "ResultWidget", "TaskWidget", "load_named", "read_module"]

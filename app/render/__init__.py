@@ -1,4 +1,4 @@
-"""Results as escaped HTML, readable without colour, by screen readers, and in every direction. No Gradio."""
+"""What stands around results on the page of the app, as escaped HTML; results render themselves. No Gradio."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ CHOOSE_HINT = "Write a prompt and what may go with it, and press Enter, or choos
 R = TypeVar("R")
 
 
-def outcome_html(outcome: Outcome[R], html: Callable[[R], str]) -> str:
-    """Whatever came of it: the result, or one sentence in place."""
-    return problem_html(outcome.problem or "") if outcome.result is None else html(outcome.result)
+def render_outcome(outcome: Outcome[R], html: Callable[[R], str]) -> str:
+    """Return the rendered result, or one sentence in its place."""
+    return render_problem(outcome.problem or "") if outcome.result is None else html(outcome.result)
 
 
-def hint_html(hint: str) -> str:
-    """What the place of the result says before there is one."""
+def render_placeholder(hint: str) -> str:
+    """Return what the place of a result says before there is one."""
     return f'<p class="x-hint">{escape(hint).replace("&lt;mask&gt;", "<code>&lt;mask&gt;</code>")}</p>'
 
 
 NAMES = {"svg": "SVG", "png": "PNG", "csv": "CSV", "json": "JSON", "html": "HTML"}
 
 
-def actions_html(
+def render_actions(
     tab: str, python: str, citation: str, about: Sequence[Any] = (), files: Sequence[str] = ("csv", "json")
 ) -> str:
-    """What can be taken away from what is shown: its link, its lines of Python, what to cite, files.
+    """Return the buttons that take away what is shown: its link, its lines of Python, what to cite, files.
 
     The first three answer to `static/files.js`; the files to `static/panel.js`, which asks for them with `about`.
     """
@@ -60,17 +60,13 @@ def actions_html(
     )
 
 
-def note_html(note: str) -> str:
-    """What stands beside a result, small."""
-    return f'<p class="x-note">{escape(note)}</p>'
-
-
-def problem_html(problem: str) -> str:
+def render_problem(problem: str) -> str:
+    """Return the sentence that stands in the place of a result."""
     return f'<p class="x-problem" role="alert">{escape(problem)}</p>'
 
 
-def header_html(model_line: str) -> str:
-    """The head of the page; `static/header.js` sets the language, and shows the hint to those who are here first."""
+def render_header(model_line: str) -> str:
+    """Return the head of the page; `static/header.js` sets the language, and shows the hint to first visitors."""
     languages = "".join(f'<option value="{code}" lang="{code}">{name}</option>' for name, code in named(INTERFACE))
     return (
         '<header class="x-header"><h1>xlmrxl</h1>'
@@ -84,13 +80,13 @@ def header_html(model_line: str) -> str:
     )
 
 
-def examples_html(examples: Sequence[Example], title: str = "Try a language") -> str:
-    """A list of buttons; each carries its index as `data-index`."""
+def render_examples(examples: Sequence[Example], title: str = "Try a language") -> str:
+    """Return a list of buttons; each carries its index as `data-index`."""
     rows = "".join(
         f'<li><button type="button" data-index="{index}" tabindex="{0 if index == 0 else -1}" '
         f'lang="{escape(example.language)}" title="{escape(example.text)}">'
         f'<span class="x-name">{escape(example.name)}</span>'
-        f'<span class="x-text" dir="{text_direction(example.text)}">{masks_shown(example.text)}</span></button></li>'
+        f'<span class="x-text" dir="{text_direction(example.text)}">{mark_masks(example.text)}</span></button></li>'
         for index, example in enumerate(examples)
     )
     return (
@@ -99,5 +95,6 @@ def examples_html(examples: Sequence[Example], title: str = "Try a language") ->
     )
 
 
-def masks_shown(text: str) -> str:
+def mark_masks(text: str) -> str:
+    """Return a text whose masks look like gaps."""
     return escape(text).replace("&lt;mask&gt;", '<span class="x-gap" dir="ltr">mask</span>')

@@ -27,16 +27,16 @@ LAYERS = (
 )
 
 
-def layers_button_html(text: str, now: bool = False) -> str:
-    """What the page asks for the layers with; `now` has it ask at once."""
+def render_layers_button(text: str, now: bool = False) -> str:
+    """Return the button that asks for the layers of a text; `now` has the page press it at once."""
     return (
         f'<button type="button" class="x-action" data-layers="{escape(text)}"{" data-now" if now else ""} '
         'aria-expanded="false">Layer by layer</button>'
     )
 
 
-def layers_html(lens: LogitLens) -> str:
-    """What each state would have put at each mask, from the embeddings to the last."""
+def render_layers(lens: LogitLens) -> str:
+    """Return what each state would have put at each mask, from the embeddings to the last."""
     masks = "".join(_layers(lens, place) for place in range(len(lens.positions)))
     marks = render_labels_note([fill for states in lens.cells for cell in states for fill in cell.fills])
     return (

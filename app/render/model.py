@@ -16,8 +16,8 @@ NOTE = (
 )
 
 
-def about_html(about: About) -> str:
-    """The facts of the loaded model."""
+def render_about(about: About) -> str:
+    """Return the facts of the loaded model."""
     from xlmrxl.plan import format_size  # noqa: PLC0415 - torch comes along
 
     named = f"{about.name}, {about.revision}" if about.revision else about.name
@@ -39,13 +39,13 @@ def about_html(about: About) -> str:
     return f'<section class="x-about">{render_heading("Loaded")}<dl>{rows}</dl></section>'
 
 
-def loaded_html(about: About) -> str:
-    """What is said when another model has been loaded."""
+def render_loaded(about: About) -> str:
+    """Return what is said when another model has been loaded."""
     return f'<p class="x-note" role="status"><bdi translate="no">{escape(about.name)}</bdi> <span>is loaded.</span></p>'
 
 
-def plan_html(about: About) -> str:
-    """The plan that was asked for: a row a precision."""
+def render_plan(about: About) -> str:
+    """Return the plan that was asked for: a row a precision."""
     plan = about.plan
     loaded = about.precision if plan.model == about.name else ""
     lengths = list(plan.needs[0].sentence)

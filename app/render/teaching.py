@@ -35,8 +35,8 @@ CHOSEN = (
 )
 
 
-def sets_html(examples: Sequence[LessonExample]) -> str:
-    """A list of buttons; each carries its index as `data-index`."""
+def render_sets(examples: Sequence[LessonExample]) -> str:
+    """Return a list of buttons; each carries its index as `data-index`."""
     rows = "".join(
         f'<li><button type="button" data-index="{index}" tabindex="{0 if index == 0 else -1}">'
         f'<span class="x-name" lang="{escape(example.language)}" translate="no">{escape(example.name)}</span>'
@@ -50,7 +50,7 @@ def sets_html(examples: Sequence[LessonExample]) -> str:
     )
 
 
-def lesson_html(lesson: Lesson) -> str:
+def render_lesson(lesson: Lesson) -> str:
     """Return how good it is, beside what the most frequent label alone would get, and the label of each text."""
     taught, tested = lesson.taught, lesson.tested
     count = sum(taught.examples.values())

@@ -32,7 +32,7 @@ export async function copyText(text) {
 }
 
 /**
- * Have the buttons under every result copy their text or the link of their tab: see `render.actions_html`.
+ * Have the buttons under every result copy their text or the link of their tab: see `render.render_actions`.
  *
  * @param {(tab: string) => string} getLink
  */

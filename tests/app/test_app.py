@@ -110,7 +110,7 @@ def test_problems_are_one_sentence_with_a_remedy(session: Session, text: object,
     assert outcome.result is None
     assert word in outcome.problem
     assert "\n" not in outcome.problem
-    assert 'role="alert"' in render.outcome_html(outcome, FillResult.to_html)
+    assert 'role="alert"' in render.render_outcome(outcome, FillResult.to_html)
 
 
 @pytest.mark.parametrize((("method", "options")), [("words", {"method": "words"}), ("joint", {"method": "joint"})])
@@ -190,7 +190,7 @@ def test_examples_have_one_mask_and_many_scripts() -> None:
     for index in (-1, len(EXAMPLES), 1.0):
         with pytest.raises(ValueError, match="no such example"):
             handlers.example(EXAMPLES, {"index": index})
-    html = render.examples_html(EXAMPLES)
+    html = render.render_examples(EXAMPLES)
     assert html.count("<button") == len(EXAMPLES)
     assert 'lang="ar"' in html
     assert html.count('dir="rtl"') == 2
@@ -226,9 +226,9 @@ def test_everything_is_escaped() -> None:
     for part in (
         fill.to_html(),
         dataclasses.replace(fill, joint=(JointFill(fill.masks[0].fills[:1], -1.0, (0,)),)).to_html(),
-        render.problem_html(EVIL),
-        render.header_html(EVIL),
-        render.hint_html(EVIL),
+        render.render_problem(EVIL),
+        render.render_header(EVIL),
+        render.render_placeholder(EVIL),
         labels(name=EVIL).to_html(),
         dataclasses.replace(Attribution(TINY, f"{EVIL} b", words, 0.5, EVIL), is_probability=True).to_html(),
         choices(EVIL, unknown=EVIL).to_html(),

@@ -382,11 +382,11 @@ def test_what_was_taught_is_escaped(session: Session) -> None:
     done = classifying.classify(session, f"{EVIL} is", f"cat, {EVIL}", "en", "own", "", f"{EVIL} {OWN}")
     words = classifying.explain(session, done, classifying.of_label(done, EVIL))
     for part in (
-        lessons.lesson_html(lesson),
-        lessons.sets_html((evil,)),
+        lessons.render_lesson(lesson),
+        lessons.render_sets((evil,)),
         dataclasses.replace(words, is_probability=True).to_html(),
-        render.actions_html("classify", repr(done.options), "", [EVIL]),
-        render.problem_html(problem(lambda: teaching.learn(session, f"{EVIL}: a\n{EVIL}: b", ""))),
+        render.render_actions("classify", repr(done.options), "", [EVIL]),
+        render.render_problem(problem(lambda: teaching.learn(session, f"{EVIL}: a\n{EVIL}: b", ""))),
     ):
         assert "<script" not in part
         assert "&lt;script&gt;" in part
@@ -394,13 +394,13 @@ def test_what_was_taught_is_escaped(session: Session) -> None:
 
 
 def test_a_lesson_shows_every_text_and_its_baselines(lesson: teaching.Lesson) -> None:
-    html = lessons.lesson_html(lesson)
+    html = lessons.render_lesson(lesson)
     assert percentages(html) == [format_percent(result.labels[0].probability) for result in lesson.results]
     assert html.count('dir="rtl"') == 1
     assert html.count("x-was") == 2
     for share in (lesson.taught.accuracy, lesson.majority, lesson.tested.accuracy, lesson.tested.majority):
         assert format_percent(share) in html
-    only = lessons.lesson_html(dataclasses.replace(lesson, results=(), given=(), tested=None))
+    only = lessons.render_lesson(dataclasses.replace(lesson, results=(), given=(), tested=None))
     assert "x-tested" not in only
     assert only.count("<tr>") == 2  # the heads, and the examples
 
@@ -413,7 +413,7 @@ def test_sets_of_examples_can_be_taught() -> None:
         tests = teaching.tests_asked(example.tests, set(example.labels))
         assert len(tests) >= 8
         assert all(each.label for each in tests)
-    html = lessons.sets_html(LESSONS)
+    html = lessons.render_sets(LESSONS)
     assert html.count("data-index") == len(LESSONS)
 
 

@@ -263,10 +263,10 @@ def test_everything_new_is_escaped() -> None:
     for html in (
         filling.Lines(TINY, (result, result)).to_html(),
         filled(f"{EVIL} <mask>", given).to_html(),
-        layers.layers_html(lens_of(fill, fill, text=f"{EVIL} <mask>")),
-        layers.layers_button_html(EVIL, now=True),
+        layers.render_layers(lens_of(fill, fill, text=f"{EVIL} <mask>")),
+        layers.render_layers_button(EVIL, now=True),
         Comparison("tiny", 1, 1, differences, (result, result)).to_html(),
-        render.examples_html(TEMPLATES, EVIL),
+        render.render_examples(TEMPLATES, EVIL),
     ):
         assert "<script" not in html
         assert "&lt;script&gt;" in html
@@ -323,7 +323,7 @@ def test_fills_that_go_on_with_a_word_are_marked() -> None:
     assert '<bdi dir="rtl">…ية</bdi>' in html
     assert '<bdi dir="ltr">▁.</bdi><span class="x-unseen"> after a space</span>' in html
     assert 'data-fill="ear"' in html
-    shown = layers.layers_html(lens_of(two, one))
+    shown = layers.render_layers(lens_of(two, one))
     assert shown.count("…ear</bdi>") == shown.count(">ear</bdi>") == 1
     assert shown.count(LABELS_NOTE) == 1
     differences = (Difference("fp32", 0.0, 1.0, (0.0, 0.0)), Difference("bf16", 0.1, 1.0, (0.0, 0.1)))
@@ -332,12 +332,12 @@ def test_fills_that_go_on_with_a_word_are_marked() -> None:
 
 def test_layers_mark_where_the_final_piece_comes_first() -> None:
     cat, dog = Fill(7, "▁cat", "cat", 0.5), Fill(8, "▁dog", "dog", 0.5)
-    html = layers.layers_html(lens_of(cat, dog, cat, cat))
+    html = layers.render_layers(lens_of(cat, dog, cat, cat))
     assert html.count('<td class="x-final"') == 3
     assert "first from state 2 on, of 3" in html
-    assert "first from state 0 on, of 1" in layers.layers_html(lens_of(cat, cat))
+    assert "first from state 0 on, of 1" in layers.render_layers(lens_of(cat, cat))
     assert "nostalgebraist, 2020" in html
-    deep = layers.layers_html(lens_of(*[dog] * 36, cat))
+    deep = layers.render_layers(lens_of(*[dog] * 36, cat))
     assert deep.count('<th scope="row">') == 37
     assert "first from state 36 on, of 36" in deep
 
@@ -446,7 +446,7 @@ def test_copied_lines_give_the_layers_and_the_precisions(
     assert found.cells == lens.cells
     assert shown(html) == [format_percent(each.probability) for cells in found.cells for each in cells[0].fills]
     compared = comparing.compare(str(checkpoint), session, TEXT)
-    lines = render.actions_html("compare", comparing.python(session, TEXT), "")
+    lines = render.render_actions("compare", comparing.python(session, TEXT), "")
     assert ran(lines, checkpoint.parent, monkeypatch).to_dict() == compared.content()
 
 

@@ -73,7 +73,7 @@ def test_what_is_loaded_is_measured(served: Served) -> None:
     assert (found.hidden_size, found.vocabulary) == (config.hidden_size, config.vocab_size)
     assert (found.precision, found.reason, found.device) == (session.precision, session.reason, "cpu")
     assert found.weights == 4 * found.parameters == found.plan.get_need("fp32").weights
-    shown = rendered.about_html(found) + rendered.plan_html(found)
+    shown = rendered.render_about(found) + rendered.render_plan(found)
     assert f"{found.parameters:,}" in shown
     assert "● loaded" in shown
     assert shown.count("✓ fits") == 4
@@ -97,7 +97,7 @@ def test_the_plan_of_another_is_shown_without_loading_it(served: Served, folders
     found = loading.about_asked(served, str(folders["deeper"]))
     assert found.name == "first"
     assert found.plan.needs == make_plan("", xlmrxl.XLMRobertaXLConfig.from_pretrained(folders["deeper"])).needs
-    assert "● loaded" not in rendered.plan_html(found)
+    assert "● loaded" not in rendered.render_plan(found)
     assert loading.about_asked(served, str(folders["first"])).plan.model == "first"
     with pytest.raises(ValueError, match="There is no folder"):
         loading.about_asked(served, "./nowhere")
@@ -106,7 +106,7 @@ def test_the_plan_of_another_is_shown_without_loading_it(served: Served, folders
 def test_what_does_not_fit_is_marked_in_words(served: Served) -> None:
     found = loading.about(served)
     crowded = tuple(dataclasses.replace(device, free=0) for device in found.plan.devices)
-    shown = rendered.plan_html(dataclasses.replace(found, plan=dataclasses.replace(found.plan, devices=crowded)))
+    shown = rendered.render_plan(dataclasses.replace(found, plan=dataclasses.replace(found.plan, devices=crowded)))
     assert shown.count("✗ no") == 4
 
 
@@ -121,7 +121,7 @@ def test_the_copied_lines_print_what_is_shown(capsys: pytest.CaptureFixture) -> 
         row = next(row for row in rows if row[0].strip() == need.precision)
         cells = [cell.strip() for cell in row if cell.strip()]
         assert cells[1] == format_size(need.weights)
-        assert f"<td>{cells[1]}</td>" in rendered.plan_html(found)
+        assert f"<td>{cells[1]}</td>" in rendered.render_plan(found)
     named = dataclasses.replace(served.session, name="a/b", revision="c")
     assert f"xlmrxl.load('a/b', precision={named.precision!r}, revision='c')" in quoting.planning(named)
 
@@ -130,7 +130,7 @@ def test_everything_is_escaped(served: Served) -> None:
     evil = "<script>\"'&"
     found = dataclasses.replace(loading.about(served), name=evil, revision=evil, reason=evil, head=evil, device=evil)
     found = dataclasses.replace(found, plan=dataclasses.replace(found.plan, model=evil))
-    for part in (rendered.about_html(found), rendered.plan_html(found), rendered.loaded_html(found)):
+    for part in (rendered.render_about(found), rendered.render_plan(found), rendered.render_loaded(found)):
         assert "<script" not in part
         assert html.escape(evil) in part
 
