@@ -33,7 +33,7 @@ LOCAL = {"http", "https", "ws", "wss"}
 
 KNOWN = ["form", "show", "chosen", "units", "between", "special", "renormalise", "mass", "statistic", "order", "cells"]
 KNOWN += ["compare", "off"]
-NOTHING_OFF = {"heads": [], "layers": [], "at": None}
+NOTHING_OFF = {"heads": [], "layers": [], "positions": None}
 STRANGE: list[tuple[object, str, object]] = [
     ("text", "form", None),
     (7, "show", "head"),
@@ -53,7 +53,7 @@ STRANGE: list[tuple[object, str, object]] = [
     ({"off": "all"}, "off", NOTHING_OFF),
     ({"off": None}, "off", NOTHING_OFF),
     (
-        {"off": {"heads": {"length": 1}, "layers": [1, 1, "1", 99], "at": [0, 1e9]}},
+        {"off": {"heads": {"length": 1}, "layers": [1, 1, "1", 99], "positions": [0, 1e9]}},
         "off",
         {**NOTHING_OFF, "layers": [1]},
     ),
@@ -111,7 +111,7 @@ def weights(inspection: Inspection) -> np.ndarray:
     """(layers, heads, tokens, tokens) of the model itself."""
     ids = torch.tensor([[token.id for token in inspection.tokens]])
     with torch.inference_mode():
-        found = inspection.session.model(ids, output_attentions=True).attentions
+        found = inspection.loaded_model.model(ids, output_attentions=True).attentions
     return np.stack([layer[0].float().numpy() for layer in found])
 
 
@@ -307,11 +307,11 @@ def test_switching_off_by_key_and_by_click(open_page, model: xlmrxl.Session) -> 
     page.get_by_role("button", name="Layer 2 on again", exact=True).click()
     page.get_by_role("button", name="L2 H9 on again", exact=True).click()
     page.locator(".x-effect").wait_for(state="detached")
-    assert page.evaluate("changes.at(-1)[1].off") == {"heads": [], "layers": [], "at": None}
+    assert page.evaluate("changes.at(-1)[1].off") == {"heads": [], "layers": [], "positions": None}
 
 
 class Slow:
-    """A view on a machine that takes its time over each part of a sweep."""
+    """A view on a machine that takes its time over each part of the heads' importance."""
 
     def __init__(self, view: AttentionView, seconds: float) -> None:
         self.view, self.seconds, self.swept = view, seconds, []
@@ -320,7 +320,7 @@ class Slow:
         return self.view.first()
 
     def answer(self, request: dict) -> Any:
-        if request["type"] == "sweep":
+        if request["type"] == "head_importance":
             self.swept.append(request["heads"])
             time.sleep(self.seconds)
         return self.view.answer(request)
@@ -361,7 +361,7 @@ def test_trying_all_heads_says_how_far_it_is_and_can_be_stopped(open_page, model
 
 
 @pytest.mark.slow
-def test_a_sweep_ends_when_nobody_looks_at_it(open_page, model: xlmrxl.Session) -> None:
+def test_head_importance_ends_when_nobody_looks_at_it(open_page, model: xlmrxl.Session) -> None:
     """Opened with it as from a link, the map shows the patterns meanwhile."""
     slow = Slow(AttentionView(model.inspect(TEXT, progress=False)), 0.25)
     page = open_page()
@@ -414,7 +414,7 @@ def test_the_lines_of_python_of_two_sides_and_of_what_is_off(open_page, model: x
     given = {"first": first, "second": second}
     for side, found in zip(shown(page), run_python(page, given)["attentions"], strict=True):
         close_to(side, found)
-    off = {"heads": [[2, 3], [0, 1]], "layers": [5], "at": [4]}
+    off = {"heads": [[2, 3], [0, 1]], "layers": [5], "positions": [4]}
     change(page, settings={"compare": "difference", "statistic": "change", "special": False, "off": off})
     names = run_python(page, given)
     (side,) = shown(page)
@@ -422,7 +422,7 @@ def test_the_lines_of_python_of_two_sides_and_of_what_is_off(open_page, model: x
     assert inside(page, "[...explorer.map.values]") == pytest.approx(names["statistic"].ravel().tolist(), abs=1e-6)
     said = capsys.readouterr().out
     for inspection in (first, second):
-        assert str(inspection.ablate([(2, 3), (0, 1)], [5], at=[4], progress=False)) in said
+        assert str(inspection.ablate([(2, 3), (0, 1)], [5], positions=[4], progress=False)) in said
     change(page, settings={"compare": "difference", "statistic": "entropy"})
     wait_for(page, "explorer.map.name === 'entropy'")
     names = run_python(page, given)
@@ -490,10 +490,12 @@ def test_python_sets_traits_and_the_page_ends(open_page, pair: AttentionView) ->
     change(page, selected={"layer": 99, "head": 0})
     assert page.locator(".x-head h3").inner_text() == "L0 H0"
     nonsense = {"form": "cube", "show": 7, "chosen": [[9, 9], None, [1, 2]], "mass": {"lines": "much"}, "statistic": {}}
-    change(page, settings={**nonsense, "off": {"heads": 3, "at": [999]}, "compare": "difference", "units": "words"})
+    change(
+        page, settings={**nonsense, "off": {"heads": 3, "positions": [999]}, "compare": "difference", "units": "words"}
+    )
     taken = inside(page, "explorer.settings")
     assert (taken["form"], taken["show"], taken["chosen"], taken["units"]) == (None, "head", [[1, 2]], "words")
-    assert taken["off"] == {"heads": [], "layers": [], "at": None}
+    assert taken["off"] == {"heads": [], "layers": [], "positions": None}
     assert (taken["mass"], taken["statistic"], taken["compare"]) == ({"matrix": 1, "lines": 0.7}, None, "sides")
     # Nor is what may stand in a link that anybody wrote.
     for settings, name, expected in STRANGE:

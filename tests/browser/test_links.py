@@ -206,7 +206,7 @@ def test_a_malformed_address_leaves_a_working_page(page, served: str, address: s
         page.wait_for_function(f"() => {EXPLORER}?.shown")
         settings = page.evaluate(f"{EXPLORER}.settings")
         assert (settings["form"], settings["statistic"], settings["chosen"]) == (None, None, [])
-        assert settings["off"] == {"heads": [], "layers": [], "at": None}
+        assert settings["off"] == {"heads": [], "layers": [], "positions": None}
         page.wait_for_function("() => window.xlmrxl.getLink('attention').includes('way=')")
         assert page.evaluate("new URLSearchParams(location.hash.slice(1)).get('state')") in (None, "null")
     elif "tab=states" in address:

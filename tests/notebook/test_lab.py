@@ -194,7 +194,7 @@ def test_hidden_states(notebook, checkpoint: Path, session: Session) -> None:
     book = notebook(
         start(checkpoint),
         f"h = HiddenStateExplorer(session, {texts!r})\nh",
-        "print([h.view, h.layer, h.position])",
+        "print([h.view, h.state, h.position])",
         "h.view = 'cosine'",
         "print(h.result.values.tolist())",
     )
@@ -231,10 +231,10 @@ def test_hidden_states(notebook, checkpoint: Path, session: Session) -> None:
     assert len(on_screen) == len(values) > len(expected.values)  # <s> and </s> are there as well
     for row, line in zip(on_screen, values, strict=True):
         assert row == pytest.approx(line, abs=1e-6)
-    widget.get_by_label("View", exact=True).select_option("lens")
+    widget.get_by_label("View", exact=True).select_option("logit_lens")
     widget.get_by_label("Token", exact=True).select_option("2")
     book.page.wait_for_function("plot => plot._fullData[0].z[0].length === 1", arg=handle)
-    assert ast.literal_eval(book.value(2)) == ["lens", 0, 2]
+    assert ast.literal_eval(book.value(2)) == ["logit_lens", 0, 2]
     with book.page.expect_download() as download:
         widget.get_by_role("button", name="CSV").click()
     assert Path(download.value.path()).read_text(encoding="utf-8").startswith("state,position,token")
