@@ -23,11 +23,12 @@ work: list[Callable[..., Any]] = []
 
 @spaces.GPU(duration=SECONDS)
 def on_gpu(number: int, *asked: Any) -> Any:
+    """Call one of the pieces of work where ZeroGPU lends a GPU."""
     return work[number](*asked)
 
 
 def run(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What the app calls in place of one of its functions that run the model."""
+    """Return what the app calls in place of one of its functions that run the model."""
     work.append(function)
     return partial(on_gpu, len(work) - 1)
 
