@@ -265,7 +265,7 @@ def test_the_classifier_can_be_taken_along(session: Session, lesson: teaching.Le
 def test_a_lesson_is_saved(lesson: teaching.Lesson) -> None:
     rows = list(csv.DictReader(io.StringIO(lesson.to_csv())))
     assert [(row["text"], row["label"], float(row["probability"])) for row in rows] == [
-        (result.text, result.label, result.labels[0].probability) for result in lesson.results
+        (result.text, result.label, result.labels[0].score) for result in lesson.results
     ]
     assert [row["given"] for row in rows] == ["cat", "", "dog", ""]
     content = json.loads(lesson.to_json())
@@ -395,7 +395,7 @@ def test_what_was_taught_is_escaped(session: Session) -> None:
 
 def test_a_lesson_shows_every_text_and_its_baselines(lesson: teaching.Lesson) -> None:
     html = lessons.render_lesson(lesson)
-    assert percentages(html) == [format_percent(result.labels[0].probability) for result in lesson.results]
+    assert percentages(html) == [format_percent(result.labels[0].score) for result in lesson.results]
     assert html.count('dir="rtl"') == 1
     assert html.count("x-was") == 2
     for share in (lesson.taught.accuracy, lesson.majority, lesson.tested.accuracy, lesson.tested.majority):
@@ -501,7 +501,7 @@ def test_copied_lines_classify_as_the_page_does(
 def test_copied_lines_teach_as_the_page_does(app: gr.Blocks, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     html, kept, *_ = page_function(app, "teach_page")(EXAMPLES, TESTS, None, gr.Progress())
     names = ran(html, checkpoint, monkeypatch)
-    assert percentages(html) == [format_percent(each.labels[0].probability) for each in names["tested"]]
+    assert percentages(html) == [format_percent(each.labels[0].score) for each in names["tested"]]
     assert f'class="x-right">{format_percent(names["result"].accuracy)}<' in html
     assert page_function(app, "test_page")(kept, EXAMPLES, TESTS, None, gr.Progress()) == html
     alone = page_function(app, "teach_page")(EXAMPLES, "", None, gr.Progress())[0]

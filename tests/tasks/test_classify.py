@@ -268,7 +268,7 @@ def test_what_a_result_prints(session: Session):
     for each in result.labels:
         assert f"{each.label}  (raw {each.raw:.2%})" in printed
     pair = session.classify(PAIRS[:1], ["H", "d"], templates=PAIR_TEMPLATES, calibration="none")[0]
-    assert json.loads(pair.to_json())["pair"] == PAIRS[0][1]
+    assert json.loads(pair.to_json())["text_pair"] == PAIRS[0][1]
     assert str(pair).startswith("\n".join(PAIRS[0]))
     assert "raw" not in str(pair)
 

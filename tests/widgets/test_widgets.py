@@ -168,7 +168,7 @@ def test_classifier_explains_the_label_that_is_clicked(session: Session):
 
 
 def test_classifier_says_what_the_session_says(session: Session):
-    text, quick = "The team won.", {"calibration": None}
+    text, quick = "The team won.", {"calibration": "none"}
     widget = TextClassifier(session, text, **quick)
     found = session.classify(text, **quick)
     assert widget.result == found
@@ -216,7 +216,7 @@ def test_classifier_of_ones_own(session: Session):
     taught = session.fit_classifier(texts, ["dog", "dog", "cat", "cat", "dog", "cat"], state=4, pooling="mean", C=0.1)
     widget = TextClassifier(taught, "the cat", explained="dog")
     found = taught.classify("the cat")
-    assert widget.scores == {label.label: label.probability for label in found.labels}
+    assert widget.scores == {label.label: label.score for label in found.labels}
     assert widget.best == found.label
     assert widget.attribution == taught.attribute("the cat", "dog")
     assert widget.form == {"tasks": {}, "pairs": False}
