@@ -144,7 +144,7 @@ def states_tab(served: Served, run: Run = here) -> Linked:
     again = [state.release, unit.input, remove_mean.input]
     turned = view.input(controls, view, [state, unit, remove_mean], api_visibility="private", queue=False)
     linked = Linked(
-        {"view": view, "state": state, "unit": unit, "remove_mean": remove_mean, "text": text},
+        {"view": view, "hidden_state": state, "unit": unit, "remove_mean": remove_mean, "text": text},
         lambda values: dict(zip([state, unit, remove_mean], controls(values.get("view", view.value)), strict=True)),
         model=lambda session: {
             state: gr.update(maximum=session.model.config.num_hidden_layers, value=hidden.first_state(session))

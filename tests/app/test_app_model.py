@@ -445,12 +445,12 @@ def test_pages_that_are_opened_later_know_the_model(served: Served, folders: dic
     blocks = {getattr(block, "elem_id", None): block for block in app.blocks.values()}
     assert blocks["header"] not in begin.fn("tab=states")  # nothing has changed yet
     switch(served, folders["deeper"])
-    changes = begin.fn("tab=states&state=3&view=projection")
+    changes = begin.fn("tab=states&hidden_state=3&view=projection")
     assert "Model deeper" in changes[blocks["header"]]["value"]
     assert changes[blocks["states-state"]]["maximum"] == 3
     assert changes[blocks["states-state"]]["value"] == 3
     switch(served, folders["first"])
-    changes = begin.fn("tab=states&state=3&view=projection")
+    changes = begin.fn("tab=states&hidden_state=3&view=projection")
     assert changes[blocks["states-state"]]["maximum"] == 2
     assert changes[blocks["states-state"]]["value"] != 3
 

@@ -186,7 +186,7 @@ STRANGE = {
     "scripts in values": "#"
     + "&".join(["tab=fill", *(f"{name}={quote(SCRIPT)}" for name in ("text", "method", "fills"))]),
     "a slider out of range": "#tab=fill&text=The+%3Cmask%3E.&fills=99999&method=nonsense&several=perhaps",
-    "a slider that is no number": "#tab=states&text=a&view=cosine&state=NaN&unit=heads&remove_mean=1",
+    "a slider that is no number": "#tab=states&text=a&view=cosine&hidden_state=NaN&unit=heads&remove_mean=1",
     "a state out of range": "#tab=states&text=a&view=projection&state=%7B%22state%22%3A1e9%7D",
     "a state that is none": "#tab=states&text=a&view=projection&state=%7B%22state%22%3A%5B1%5D%7D",
     "broken escapes": "#tab=fill&text=%E0%A4%A&%%%=%&=&&&",
