@@ -348,7 +348,7 @@ def test_other_wrong_calls_get_a_sentence(session: Session):
         session.classify(TEXTS, "dog", templates=TEMPLATES)
     with pytest.raises(TypeError, match="not nan"):
         session.classify(TEXTS, ["dog", math.nan], templates=TEMPLATES)  # type: ignore[list-item]
-    with pytest.raises(TypeError, match="not a int"):
+    with pytest.raises(TypeError, match="a int; it must be a string"):
         session.classify(TEXTS, LABELS, templates=[7])  # type: ignore[list-item]
 
 
