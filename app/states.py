@@ -19,11 +19,12 @@ from xlmrxl.app.parts import MODEL, answered, chosen, panel, problem, replied, w
 from xlmrxl.app.served import Served
 from xlmrxl.app.stopping import Stops
 from xlmrxl.inspection.parallel import ParallelInspection
+from xlmrxl.inspection.units import UNITS
 from xlmrxl.progress import Progress
 from xlmrxl.rendering.components import render_note
 from xlmrxl.session import Session
 from xlmrxl.tasks.result import to_json_value
-from xlmrxl.views.states import STATE_VIEWS, UNITS, draw
+from xlmrxl.views.states import STATE_VIEWS, draw
 
 KEPT = 8
 """Groups of texts whose inspections stay in memory."""

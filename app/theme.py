@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import gradio as gr
 import plotly
 
 from xlmrxl.app.languages import INTERFACE
-from xlmrxl.palette import PALETTE, css_variables
+from xlmrxl.palette import PALETTE, STEPS, css_variables
 from xlmrxl.rendering.style import style_sheet
 from xlmrxl.views.export import write_json
 from xlmrxl.views.protocol import EXPLORER
@@ -25,12 +26,17 @@ SANS = (gr.themes.LocalFont("IBM Plex Sans"), "Noto Sans", "Segoe UI", "Helvetic
 MONO = (gr.themes.LocalFont("IBM Plex Mono"), "Noto Sans Mono", "Menlo", "Consolas", "monospace")
 
 
+def _make_color(name: str, steps: Sequence[str]) -> gr.themes.Color:
+    """Return a colour of Gradio's, whose steps it calls c50 to c950."""
+    return gr.themes.Color(**{"name": name, **{f"c{step}": color for step, color in zip(STEPS, steps, strict=True)}})
+
+
 def theme() -> gr.themes.Base:
     """Hairlines instead of boxes, square corners, one hue; light and dark."""
     base = gr.themes.Base(
-        primary_hue=gr.themes.Color(*PALETTE.hue, name=PALETTE.name),
-        secondary_hue=gr.themes.Color(*PALETTE.hue, name=PALETTE.name),
-        neutral_hue=gr.themes.Color(*PALETTE.grey, name="slate"),
+        primary_hue=_make_color(PALETTE.name, PALETTE.hue),
+        secondary_hue=_make_color(PALETTE.name, PALETTE.hue),
+        neutral_hue=_make_color("slate", PALETTE.grey),
         radius_size=gr.themes.Size("0px", "1px", "2px", "2px", "3px", "3px", "4px", name="radius_square"),
         font=SANS,
         font_mono=MONO,

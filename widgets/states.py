@@ -11,10 +11,11 @@ from xlmrxl.checkpoints.hub import DEFAULT
 from xlmrxl.figures import Figure
 from xlmrxl.inspection.inspection import Inspection, inspect
 from xlmrxl.inspection.parallel import ParallelInspection, default_state, inspect_parallel
+from xlmrxl.inspection.units import UNITS
 from xlmrxl.progress import Progress
 from xlmrxl.tasks.result import Result
 from xlmrxl.tasks.texts import check_texts
-from xlmrxl.views.states import STATE_VIEWS, UNITS, StateOptions, StateView, draw
+from xlmrxl.views.states import STATE_VIEWS, StateOptions, StateView, draw
 from xlmrxl.widgets.drawing import Drawing
 from xlmrxl.widgets.task import Name, TaskWidget, load_named, read_module
 

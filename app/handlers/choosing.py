@@ -12,6 +12,7 @@ from xlmrxl.tables.decoding import split_lines
 if TYPE_CHECKING:
     from xlmrxl.session import Session
     from xlmrxl.tasks.choose_results import ChooseResult
+    from xlmrxl.tasks.options import Question
 
 MAX_CHOICES = 10
 MAX_CHOICE = 500  # characters
@@ -38,7 +39,7 @@ class ChooseAsked(NamedTuple):
 
     prompt: str
     choices: tuple[str, ...]
-    question: str | None
+    question: Question | None
     language: str
 
 

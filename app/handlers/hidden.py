@@ -85,7 +85,8 @@ def check_request(
     Raises:
         ValueError: with one actionable sentence.
     """
-    from xlmrxl.views.states import STATE_VIEWS, UNITS  # noqa: PLC0415 - torch comes along
+    from xlmrxl.inspection.units import UNITS  # noqa: PLC0415 - torch comes along
+    from xlmrxl.views.states import STATE_VIEWS  # noqa: PLC0415
 
     lines = tuple(line.strip() for line in split_lines(checked_text(text, "text", MAX_TEXT)) if line.strip())
     if len(lines) > MAX_LINES:

@@ -230,7 +230,7 @@ def test_everything_is_escaped() -> None:
         render.render_header(EVIL),
         render.render_placeholder(EVIL),
         labels(name=EVIL).to_html(),
-        dataclasses.replace(Attribution(TINY, f"{EVIL} b", words, 0.5, EVIL), is_probability=True).to_html(),
+        dataclasses.replace(Attribution(TINY, f"{EVIL} b", EVIL, 0.5, words), is_probability=True).to_html(),
         choices(EVIL, unknown=EVIL).to_html(),
     ):
         assert "<script" not in part
@@ -433,12 +433,12 @@ def test_labels_of_a_head(kind: str, word: str) -> None:
 
 def test_words_are_coloured_by_what_they_do() -> None:
     words = (WordAttribution("אני", 0, 3, 0.2), WordAttribution("כאן", 4, 7, -0.1))
-    html = dataclasses.replace(Attribution(TINY, "אני כאן", words, 0.75, "sports"), is_probability=True).to_html()
+    html = dataclasses.replace(Attribution(TINY, "אני כאן", "sports", 0.75, words), is_probability=True).to_html()
     assert 'dir="rtl"' in html
     assert '<span class="x-for" style="--x-share:1.000" data-tip="אני +20.0 points">אני</span> ' in html
     assert '<span class="x-against" style="--x-share:0.500" data-tip="כאן −10.0 points">' in html
     assert "−20.0 points</b> speaks against" in html
-    nothing = Attribution(TINY, "a b", (WordAttribution("a", 0, 1, 0.0), WordAttribution("b", 2, 3, 0.0)), 0.5)
+    nothing = Attribution(TINY, "a b", None, 0.5, (WordAttribution("a", 0, 1, 0.0), WordAttribution("b", 2, 3, 0.0)))
     assert "--x-share:0.000" in nothing.to_html()
 
 

@@ -172,8 +172,8 @@ def test_teaching_is_what_the_session_does(session: Session, lesson: teaching.Le
     assert lesson.results == tuple(expected)
     assert lesson.given == ("cat", None, "dog", None)
     kept = lesson.taught
-    assert (kept.accuracy, kept.layer, kept.pooling, kept.C) == (
-        taught.accuracy, taught.layer, taught.pooling, taught.C,
+    assert (kept.accuracy, kept.state, kept.pooling, kept.C) == (
+        taught.accuracy, taught.state, taught.pooling, taught.C,
     )  # fmt: skip
     assert lesson.majority == 0.5
     right = [expected[0].label == "cat", expected[2].label == "dog"]
@@ -236,7 +236,7 @@ def test_texts_to_test_are_bounded(session: Session, texts: object, word: str) -
 
 def test_what_was_taught_is_kept_without_the_model(session: Session, lesson: teaching.Lesson) -> None:
     kept = pickle.loads(pickle.dumps(lesson)).taught  # as it comes back from elsewhere
-    assert kept.session is None
+    assert kept.loaded_model is None
     assert len(pickle.dumps(kept)) < 50_000
     again = teaching.try_out(session, kept, "cat: Mi gato\nالكلب هنا")
     expected = session.fit_classifier(*taught_with(EXAMPLES), progress=False).classify(

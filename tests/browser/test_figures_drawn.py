@@ -11,7 +11,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from xlmrxl import figures
-from xlmrxl.figures.style import shown_piece
+from xlmrxl.figures.style import format_subword
 from xlmrxl.inspection.labelled_matrix import Axis, Curves, LabelledMatrix
 from xlmrxl.inspection.projection import Projection
 from xlmrxl.tasks.result import Source
@@ -40,7 +40,7 @@ PLANE = Projection(
     SOURCE, "pca", "common", "state", "words", (0, 1, 2, 3), tuple(WORDS), ("<i>en</i>",) * N, POINTS, None
 )
 DRAWN = {"heat": figures.heatmap(HEAT), "lines": figures.curves(LINES), "plane": figures.projection(PLANE)}
-SHOWN = {shown_piece(word) for word in WORDS}
+SHOWN = {format_subword(word) for word in WORDS}
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_the_pointer_finds_a_label_and_its_number(drawn):
     # Every line is a tspan of its own.
     said = drawn.locator("#heat .hovertext tspan.line").evaluate_all("lines => lines.map(line => line.textContent)")
     assert said[0] == "token <script>alert(1)</script>"
-    assert said[1] == f"word {shown_piece(WORDS[column])}"
+    assert said[1] == f"word {format_subword(WORDS[column])}"
     assert float(said[2].removeprefix("cosine ")) == pytest.approx(float(VALUES[row, column]), rel=1e-3)
 
 

@@ -25,7 +25,7 @@ from xlmrxl.quantization.load_options import LoadOptions
 from xlmrxl.quantization.precision import PRECISIONS, Precision, find_precision, list_quantized
 from xlmrxl.quantize import quantize
 from xlmrxl.space.build import build
-from xlmrxl.tasks.compare_precisions import compare
+from xlmrxl.tasks.compare_precisions import compare_precisions
 
 IDS = torch.tensor([[0, 5, 9, 14, 2], [0, 7, 11, 2, 1]])
 
@@ -123,7 +123,7 @@ def test_a_format_is_planned_and_offered(toy: Precision, tiny_folder: Path, tmp_
     assert "toy" in CliRunner().invoke(main, ["plan", str(tiny_folder)]).output
     assert "toy" in comparing.precisions()
     assert "whole numbers (toy)" in (build(tmp_path / "space", precision="toy").folder / "README.md").read_text()
-    result = compare(tiny_folder, ["a <mask>"], ["bf16", "toy"], device="cpu")
+    result = compare_precisions(tiny_folder, ["a <mask>"], ["bf16", "toy"], device="cpu")
     assert [difference.precision for difference in result.differences] == ["bf16", "toy"]
     found = loading.load_asked(_Anything(), "default", "toy")
     assert found.precision == "toy"

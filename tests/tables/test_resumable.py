@@ -555,12 +555,12 @@ def test_one_that_spoils_the_call_is_found():
             raise ValueError("spoilt")
         return [item * 2 for item in items]
 
-    found = batch.apart(call, list(range(64)))
+    found = batch.isolate_errors(call, list(range(64)))
     assert [i for i, item in enumerate(found) if isinstance(item, ValueError)] == [3, 60]
     assert all(item == i * 2 for i, item in enumerate(found) if i not in (3, 60))
     assert len(calls) < 30
     with pytest.raises(OSError, match="disk"):  # not a fault of the items
-        batch.apart(lambda _: (_ for _ in ()).throw(OSError("disk")), [1, 2])
+        batch.isolate_errors(lambda _: (_ for _ in ()).throw(OSError("disk")), [1, 2])
 
 
 @pytest.mark.parametrize(

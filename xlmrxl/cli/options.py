@@ -51,7 +51,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-class CommaList(click.ParamType):
+class CommaList(click.ParamType[list[str]]):
     """Words with commas between them, as one argument."""
 
     name = "A,B,C"
@@ -65,7 +65,7 @@ def make_flag(option: Option) -> Callable[..., Any]:
     """Return the flag of an option of a task: `--top-k`, `--no-punctuation`, or `--target` for each of `targets`."""
     name, bounds = (option.item or option.name).replace("_", "-"), option.bounds
     default = ",".join(option.default) if isinstance(option.default, tuple) else option.default
-    shown = {"default": default, "show_default": option.default is not None, "help": option.help}
+    shown: dict[str, Any] = {"default": default, "show_default": option.default is not None, "help": option.help}
     if option.kind == "boolean":
         names = f"--{name}/--no-{name}" if option.default else f"--{name}"
         return click.option(names, option.name, is_flag=True, default=option.default, help=option.help)
@@ -73,8 +73,9 @@ def make_flag(option: Option) -> Callable[..., Any]:
         return click.option(
             f"--{name}", option.name, multiple=True, metavar="TEXT", help=f"{option.help} Give several."
         )
+    minimum, maximum = (None if bound is None else int(bound) for bound in (bounds.minimum, bounds.maximum))
     kinds: dict[str, Any] = {
-        "integer": click.IntRange(bounds.minimum, bounds.maximum),
+        "integer": click.IntRange(minimum, maximum),
         "number": click.FloatRange(
             bounds.minimum if bounds.above is None else bounds.above, bounds.maximum, min_open=bounds.above is not None
         ),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 from torch import Tensor
 
@@ -190,7 +190,7 @@ def _choose_by_head(
     loaded_model: LoadedModel,
     prompts: list[str],
     choices: list[list[str]],
-    questions: list[str | None],
+    questions: Sequence[str | None],
     special_tokens: bool,
     progress: Progress | bool,
 ) -> list[ChooseResult]:
@@ -303,11 +303,12 @@ def check_choices(
 
 
 def check_questions(
-    question: str | Sequence[str | None] | None, language: str | Sequence[str], prompts: list[str]
-) -> tuple[list[str | None], list[str]]:
+    question: Question | Sequence[Question | None] | None, language: str | Sequence[str], prompts: list[str]
+) -> tuple[list[Question | None], list[str]]:
     """Return the question and the language of each prompt."""
     count = len(prompts)
-    questions = [question] * count if question is None or isinstance(question, str) else list(question)
+    is_single = question is None or isinstance(question, str)
+    questions = cast("list[Question | None]", [question] * count if is_single else list(question or ()))
     languages = [language] * count if isinstance(language, str) else list(language)
     for name, given in (("question", questions), ("language", languages)):
         if len(given) != count:

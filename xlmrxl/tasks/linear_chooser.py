@@ -172,7 +172,7 @@ def _read_features(
     loaded_model: LoadedModel,
     prompts: list[str],
     choices: list[list[str]],
-    questions: list[str | None],
+    questions: Sequence[str | None],
     languages: list[str],
     states: Sequence[int],
     pooling: Sequence[str],
