@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from measure import Results, make_parser, time_seconds
@@ -57,11 +56,11 @@ def ablate_one_by_one(inspection: Inspection, at_masks_only: bool) -> torch.Tens
 def main() -> None:
     """Compare the two for some lengths."""
     parser = make_parser(__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(xlmrxl.__file__).with_name("default"))
+    parser.add_argument("model", nargs="?", default="default", help="as `xlmrxl.load` takes it")
     parser.add_argument("--tokens", type=int, nargs="+", default=[8, 16, 32, 64])
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    session = xlmrxl.load(arguments.folder, device="cpu")
+    session = xlmrxl.load(arguments.model, device="cpu")
     results, rows = Results("All heads tried, beside one forward a head"), []
     for tokens in arguments.tokens:
         inspection = session.inspect(make_text(tokens, session))

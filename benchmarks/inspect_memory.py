@@ -35,12 +35,12 @@ def reset_peak() -> None:
 def main() -> None:
     """Measure some lengths."""
     parser = make_parser(__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(xlmrxl.__file__).with_name("default"))
+    parser.add_argument("model", nargs="?", default="default", help="as `xlmrxl.load` takes it")
     parser.add_argument("--tokens", type=int, nargs="+", default=[128, 512])
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--keep", nargs="+", default=["recompute"])
     arguments = parser.parse_args()
-    session = xlmrxl.load(arguments.folder, precision=arguments.precision, device="cpu", progress=False)
+    session = xlmrxl.load(arguments.model, precision=arguments.precision, device="cpu", progress=False)
     results, rows = Results("Memory of an inspection"), []
     for tokens in arguments.tokens:
         text = TEXT * (tokens // 8)

@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 
 import pytest
-import sentencepiece
 import torch
 from click.testing import CliRunner
+from sentences import train_vocabulary
 
 import xlmrxl
 from xlmrxl import (
@@ -42,21 +42,8 @@ TYPED = ["<s>", "</s>", "<pad>", "<unk>", "[X]"]
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that knows the letters of which special tokens are made."""
-    folder = tmp_path_factory.mktemp("vocabulary")
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([line.replace("<unk>", "< unk >").replace("<", " < ") for line in SENTENCES] * 20),
-        model_prefix=str(folder / "sentencepiece.bpe"),
-        model_type="unigram",
-        vocab_size=200,
-        hard_vocab_limit=False,
-        character_coverage=1.0,
-        unk_id=0,
-        bos_id=1,
-        eos_id=2,
-        pad_id=-1,
-        minloglevel=2,
-    )
-    return folder / "sentencepiece.bpe.model"
+    spaced = [line.replace("<unk>", "< unk >").replace("<", " < ") for line in SENTENCES]
+    return train_vocabulary(tmp_path_factory.mktemp("vocabulary"), spaced, 200)
 
 
 @pytest.fixture(scope="module")
