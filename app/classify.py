@@ -149,7 +149,7 @@ def boxes(masked: bool, stops: Stops, save: Saving, save_words: Saving) -> Boxes
             max_lines=10,
             max_length=MAX_TEXT,
             visible=not masked,
-            elem_id="classify-text_pair",
+            elem_id="classify-text-pair",
             elem_classes="x-text-box x-short",
         )
         with gr.Row(elem_classes="x-fields", visible=masked):

@@ -151,7 +151,7 @@ def taught_on_screen(page) -> list[tuple[str, str, str]]:
 
 
 def as_taught(results) -> list[tuple[str, str, str]]:
-    return [(each.text, each.label, format_percent(each.labels[0].probability)) for each in results]
+    return [(each.text, each.label, format_percent(each.labels[0].score)) for each in results]
 
 
 def test_sixteen_examples_teach_and_other_languages_are_tested(tab, session: Session) -> None:

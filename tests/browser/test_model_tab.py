@@ -100,7 +100,7 @@ def test_another_model_answers_in_all_tabs_and_on_pages_opened_later(
     expect(tab.locator("#model-facts")).to_contain_text("3 × 4")
     assert fills(tab, "The <mask> is there.") == expected(xlmrxl.load(deeper), "The <mask> is there.")
     later = tab.context.new_page()
-    later.goto(f"{served}/#tab=states&view=alignment&layer=3&text=The+dog+is+here.%0AThe+cat+is+there.")
+    later.goto(f"{served}/#tab=states&view=alignment&hidden_state=3&text=The+dog+is+here.%0AThe+cat+is+there.")
     tab.get_by_role("tab", name="Hidden states").click()
     tab.locator("#states-view input").click()
     tab.get_by_role("option", name="Alignment").click()

@@ -145,7 +145,7 @@ def test_a_picture_shows_the_state_that_the_page_was_slid_to(tab, tmp_path: Path
 def test_a_link_opens_the_plane_at_the_state_that_it_was_slid_to(tab) -> None:
     write(tab, "She came.")
     title(tab, "Tokens in a plane")
-    assert "state=" not in tab.evaluate("window.xlmrxl.getLink('states')")
+    assert "&state=" not in tab.evaluate("window.xlmrxl.getLink('states')")
     shown = slide(tab, 0)
     link = copied(tab, "Copy link")
     assert link == tab.evaluate("window.xlmrxl.getLink('states')")

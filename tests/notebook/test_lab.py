@@ -123,7 +123,10 @@ def test_classifier_and_scorer(notebook, checkpoint: Path, session: Session) -> 
     widget.get_by_role("radio", name="cause").check()
     expected = session.choose("It is here.", ["She came.", EVIL], question="cause")
     widget.locator("li").first.wait_for()
-    assert [text.split("\n")[0] for text in widget.locator(".x-choice bdi").all_inner_texts()] == ["She came.", EVIL]
+    assert [text.split("\n")[0] for text in widget.locator(".x-choice > span:first-child").all_inner_texts()] == [
+        "She came.",
+        EVIL,
+    ]
     best, probabilities, question = ast.literal_eval(book.value(4))
     assert (best, question) == (expected.best, "cause")
     assert probabilities == pytest.approx([choice.probability for choice in expected.choices])
