@@ -41,4 +41,4 @@ def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert own
     for state in own:  # a widget with an error would be stored as one that ran
         assert state.get("error", "") == ""
-        assert state.get("html") or state.get("drawn")
+        assert state.get("html") or state.get("found") or state.get("drawn")
