@@ -19,7 +19,8 @@ import torch
 
 pytest.importorskip("google.protobuf")  # the vocabulary is written with it
 
-from tests.conftest import SENTENCES
+from sentences import SENTENCES
+
 from training import card, corpus, evaluate, export, objective, pretrain, transplant, vocabulary
 from training.e5 import E5, MAGIC, decode_q4
 from xlmrxl import XLMRobertaTokenizer, XLMRobertaXLConfig, XLMRobertaXLForMaskedLM
