@@ -133,8 +133,8 @@ class LoadedModel:
                 device=torch.device(choice.device),
                 progress=report,
             )
-            loaded, _ = load_checkpoint(head, checkpoint, options, fresh_heads=False, device_map=device_map)
-        return cls(loaded, tokenizer, label, chosen.name, choice.reason, where.get("revision"))
+            load_checkpoint(model, checkpoint, options, fresh_heads=False, device_map=device_map)
+        return cls(model, tokenizer, label, chosen.name, choice.reason, where.get("revision"))
 
     @property
     def device(self) -> torch.device:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -19,12 +19,10 @@ from xlmrxl.errors import CheckpointError, InputError, describe
 from xlmrxl.model.config import XLMRobertaXLConfig
 from xlmrxl.model.device_map import dispatch, find_single_device, infer_device_map
 from xlmrxl.model.loading import find_stored_dtype, load_weights
-from xlmrxl.model.module import XLMRobertaXLModule, init_empty_weights
+from xlmrxl.model.module import XLMRobertaXLModule
 from xlmrxl.quantization.load_options import SIXTEEN_BITS, LoadOptions
 from xlmrxl.quantization.precision import Precision, find_precision, read_stored_precision
 from xlmrxl.quantization.upcast import upcast_where_needed
-
-Model = TypeVar("Model", bound=XLMRobertaXLModule)
 
 
 @dataclass(frozen=True)
@@ -103,28 +101,26 @@ def open_checkpoint(
 
 
 def load_checkpoint(
-    model_class: type[Model],
+    model: XLMRobertaXLModule,
     checkpoint: Checkpoint,
     options: LoadOptions,
     *,
-    arguments: Mapping[str, Any] | None = None,
     ignore_mismatched_sizes: bool = False,
     fresh_heads: bool = True,
     device_map: Any = None,
     max_memory: Any = None,
     **dispatch_options: Any,
-) -> tuple[Model, dict[str, list[Any]]]:
-    """Build a model and load a checkpoint into it, in eval mode: the one way, whoever asks.
+) -> dict[str, list[Any]]:
+    """Load a checkpoint into a model without values, and set it to eval mode: the one way, whoever asks.
 
     On a processor that lacks the arithmetic of the model's 16-bit type, the model computes in float32 (see
     `quantization.upcast`).
 
     Args:
-        model_class: of the model.
+        model: built within `init_empty_weights` from the checkpoint's config.
         checkpoint: from `open_checkpoint`.
         options: how the weights are to be held; the dtype may be `SIXTEEN_BITS`, the precision None or what the
             checkpoint has already.
-        arguments: of the constructor, beside the config.
         ignore_mismatched_sizes: start afresh where a shape differs.
         fresh_heads: start afresh what a checkpoint lacks of a head, to be trained; otherwise it is an error.
         device_map: a device for all of the model, or how accelerate spreads it.
@@ -132,7 +128,7 @@ def load_checkpoint(
         **dispatch_options: of `device_map.dispatch`.
 
     Returns:
-        The model, and what `load_weights` says of it.
+        What `load_weights` says.
 
     Raises:
         CheckpointError: the checkpoint does not fit the model, or is quantised otherwise.
@@ -145,8 +141,6 @@ def load_checkpoint(
     options = replace(options, precision=precision, device=single or options.device)
     if options.dtype == SIXTEEN_BITS:
         options = replace(options, dtype=options.choose_dtype(checkpoint.dtype))
-    with init_empty_weights():
-        model = model_class(checkpoint.config, **(arguments or {}))
     info = load_weights(model, checkpoint.weights, options, checkpoint.name, ignore_mismatched_sizes, fresh_heads)
     model.eval()
     spread = None
@@ -158,7 +152,7 @@ def load_checkpoint(
         upcast_where_needed(model)
     if spread is not None:
         dispatch(model, spread, **dispatch_options)
-    return model, info
+    return info
 
 
 def find_stored_precision(config: XLMRobertaXLConfig) -> str | None:

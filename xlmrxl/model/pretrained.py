@@ -19,7 +19,7 @@ from xlmrxl.checkpoints.weight_files import save_weights
 from xlmrxl.errors import CheckpointError, InputError
 from xlmrxl.model.checkpoint import find_stored_precision, load_checkpoint, open_checkpoint, read_quantization
 from xlmrxl.model.config import XLMRobertaXLConfig
-from xlmrxl.model.module import XLMRobertaXLModule
+from xlmrxl.model.module import XLMRobertaXLModule, init_empty_weights
 from xlmrxl.quantization.load_options import SIXTEEN_BITS
 from xlmrxl.quantization.upcast import is_upcast
 
@@ -179,11 +179,12 @@ class XLMRobertaXLPreTrainedModel(XLMRobertaXLModule):
         checkpoint = open_checkpoint(
             name, config, state_dict=state_dict, variant=variant, safetensors=use_safetensors, **where
         )
-        model, info = load_checkpoint(
-            cls,
+        with init_empty_weights():
+            model = cls(config, **parts)
+        info = load_checkpoint(
+            model,
             checkpoint,
             options,
-            arguments=parts,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
             device_map=device_map,
             max_memory=max_memory,

@@ -236,7 +236,7 @@ def _check_paths(source: Path, target: Path, force: bool, table: TableOptions) -
 
 
 def check_source(path: Path) -> None:
-    """Whether a file can be read.
+    """Make sure that a file can be read.
 
     Raises:
         InputError: it cannot.
